@@ -1,0 +1,201 @@
+//! JSON as Airgap reads and writes it: strict in, canonical out.
+//!
+//! Written documents follow RFC 8785 (JCS): no whitespace, keys in order, shortest escapes. The types
+//! get there by declaring their fields in alphabetical order, so nothing is sorted at run time. Numbers
+//! are integers below 2^53, and keys are ASCII, where the orders of RFC 8785 and of Rust agree.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::limits;
+
+/// Why bytes are not the JSON document that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct JsonError(String);
+
+/// Reads one document: duplicate keys at any depth, nesting beyond [`limits::JSON_DEPTH`] and trailing
+/// bytes are errors. Unknown fields are the type's own matter (`deny_unknown_fields` in our documents,
+/// ignored in upstream's).
+///
+/// # Errors
+/// What was found, and where.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    Strict { depth: 0 }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .and_then(|()| serde_json::from_slice(bytes))
+        .map_err(|error| JsonError(error.to_string()))
+}
+
+/// Reads one document that must be written exactly as [`encode`] writes it, so that a document has one
+/// spelling and one digest.
+///
+/// # Errors
+/// As [`parse`]; and when the bytes are another spelling of the same value.
+pub fn parse_canonical<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, JsonError> {
+    let value: T = parse(bytes)?;
+    let mut rest = Compare(bytes);
+    let same = serde_json::to_writer(&mut rest, &value).is_ok() && rest.0.is_empty();
+    if same { Ok(value) } else { Err(JsonError("found JSON in another form than the canonical one".into())) }
+}
+
+/// The canonical bytes of a document.
+///
+/// # Panics
+/// Never for the types of this crate: they have string keys and integer numbers only.
+#[must_use]
+#[expect(clippy::expect_used, reason = "serialising string-keyed data into memory cannot fail")]
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("documents have string keys only")
+}
+
+/// A writer that compares with what is expected, without a second copy in memory.
+struct Compare<'a>(&'a [u8]);
+
+impl io::Write for Compare<'_> {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(written).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Walks a document and keeps nothing of it. serde drops earlier duplicates in maps silently, and two
+/// readers that keep different ones see two different documents under one signature.
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth == limits::JSON_DEPTH {
+            return Err(E::custom(format_args!("found more than {} levels of nesting", limits::JSON_DEPTH)));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        while items.next_element_seed(inner)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        let mut seen = HashSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if seen.contains(&key) {
+                return Err(serde::de::Error::custom(format_args!("found the key {key:?} twice")));
+            }
+            seen.insert(key);
+            entries.next_value_seed(inner)?;
+        }
+        Ok(())
+    }
+}
+
+/// Deserialises a type from its text form; for the types that serialise as their `Display`.
+pub(crate) fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+/// The start of a text that came from outside, for an error message.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    const SHOWN: usize = 120;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn duplicate_keys_are_refused_at_any_depth() {
+        for bytes in [r#"{"a":1,"a":2}"#, r#"{"x":[{"a":{"b":1,"b":1}}]}"#, r#"{"a":1,"\u0061":2}"#] {
+            let error = parse::<serde_json::Value>(bytes.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains("twice"), "{error}");
+        }
+    }
+
+    #[test]
+    fn trailing_bytes_and_deep_nesting_are_refused() {
+        assert!(parse::<serde_json::Value>(b"{} {}").is_err());
+        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse::<serde_json::Value>(deep(limits::JSON_DEPTH).as_bytes()).is_ok());
+        assert!(parse::<serde_json::Value>(deep(limits::JSON_DEPTH + 1).as_bytes()).is_err());
+        assert!(parse::<serde_json::Value>(deep(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn another_spelling_is_not_canonical() {
+        type Map = BTreeMap<String, u64>;
+        assert!(parse_canonical::<Map>(br#"{"a":1,"b":2}"#).is_ok());
+        for bytes in
+            [r#"{"b":2,"a":1}"#, r#"{"a": 1,"b":2}"#, r#"{"a":1,"b":2}"#.replace('a', "\\u0061").as_str()]
+        {
+            assert!(parse_canonical::<Map>(bytes.as_bytes()).is_err(), "{bytes}");
+        }
+    }
+}

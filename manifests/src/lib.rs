@@ -1,0 +1,31 @@
+//! The documents that cross the gap, and the few rules that both sides must read alike.
+//!
+//! ```text
+//! Definition -> Lock -> Inventory (signed in its slot) -> Receipt
+//!   people      bundler      the archive                  importer
+//! ```
+//!
+//! Pure data: no file system, no network, no clock, no async. Whatever needs one of these is handed a
+//! value by its caller, so that every rule here can be tested with literals. Strings and numbers become
+//! types with private fields at this door ([`Digest`], [`Reference`], [`ChannelName`], [`Timestamp`]) and
+//! travel as such from there on.
+
+pub mod digest;
+pub mod json;
+pub mod limits;
+pub mod media_type;
+pub mod name;
+pub mod oci;
+pub mod platform;
+pub mod reference;
+pub mod timestamp;
+
+pub use digest::Digest;
+pub use name::ChannelName;
+pub use oci::Descriptor;
+pub use platform::Platform;
+pub use reference::Reference;
+pub use timestamp::Timestamp;
+
+/// The version of every document that this release writes.
+pub const API_VERSION: &str = "airgap/v1";

@@ -1,0 +1,277 @@
+//! References to content in registries: `host/repository[:tag][@digest]`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::digest::{Digest, DigestError};
+
+/// A repository in a registry: `host[:port]/path`. `docker.io` and `library/` are filled in as Docker does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Repository {
+    host: String,
+    path: String,
+}
+
+/// A repository with the tag, the digest, or both, that select something in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    repository: Repository,
+    tag: Option<String>,
+    digest: Option<Digest>,
+}
+
+/// Why a text is not a reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// Not of the form of the OCI distribution specification.
+    #[error("found the reference {0:?}, wanted HOST/REPOSITORY[:TAG][@sha256:...] in lower case ({1})")]
+    Form(String, &'static str),
+    /// The part after `@` is not a digest that Airgap works with.
+    #[error("the reference {0:?}: {1}")]
+    Digest(String, DigestError),
+}
+
+impl Repository {
+    /// A repository from its two parts, each checked.
+    ///
+    /// # Errors
+    /// When one is not of the form of the distribution specification.
+    pub fn new(host: &str, path: &str) -> Result<Self, ReferenceError> {
+        let refuse = |why| Err(ReferenceError::Form(crate::json::shortened(&format!("{host}/{path}")), why));
+        if !is_host(host) {
+            return refuse("the host has other characters than letters, digits, '.', '-' and a port");
+        }
+        if !is_path(path) {
+            return refuse("a part of the repository has other characters than a-z, 0-9, '.', '_' and '-'");
+        }
+        Ok(Self { host: host.to_owned(), path: path.to_owned() })
+    }
+
+    /// The registry's host as it is named, with its port where one is given.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The name of the repository inside the registry.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// This repository with a tag.
+    ///
+    /// # Errors
+    /// When `tag` is not a tag.
+    pub fn tagged(&self, tag: &str) -> Result<Reference, ReferenceError> {
+        if !is_tag(tag) {
+            let text = crate::json::shortened(&format!("{self}:{tag}"));
+            return Err(ReferenceError::Form(text, "the tag is not one"));
+        }
+        Ok(Reference { repository: self.clone(), tag: Some(tag.to_owned()), digest: None })
+    }
+
+    /// This repository with a digest.
+    #[must_use]
+    pub fn at(&self, digest: Digest) -> Reference {
+        Reference { repository: self.clone(), tag: None, digest: Some(digest) }
+    }
+}
+
+impl FromStr for Repository {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        match split_host(text) {
+            (Some(host), path) => Self::new(host, path),
+            (None, path) if path.contains('/') => Self::new("docker.io", path),
+            (None, path) => Self::new("docker.io", &format!("library/{path}")),
+        }
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.host, self.path)
+    }
+}
+
+impl Reference {
+    /// The repository.
+    #[must_use]
+    pub const fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The tag, where one is given.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// The digest, where one is given. With a tag beside it the digest decides and the tag is a name.
+    #[must_use]
+    pub const fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    /// Reads a reference as Docker does: `pause` is `docker.io/library/pause:latest`.
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let shown = || crate::json::shortened(text);
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => {
+                (name, Some(digest.parse().map_err(|error| ReferenceError::Digest(shown(), error))?))
+            }
+            None => (text, None),
+        };
+        let after_slash = name.rfind('/').map_or(0, |slash| slash + 1);
+        let (repository, tag) = match name[after_slash..].split_once(':') {
+            Some((last, tag)) => (&name[..after_slash + last.len()], Some(tag)),
+            None => (name, None),
+        };
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return Err(ReferenceError::Form(shown(), "the tag is not one"));
+        }
+        let tag = match (tag, digest) {
+            (None, None) => Some("latest"),
+            (tag, _) => tag,
+        };
+        Ok(Self { repository: repository.parse()?, tag: tag.map(str::to_owned), digest })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.repository, formatter)?;
+        self.tag.iter().try_for_each(|tag| write!(formatter, ":{tag}"))?;
+        self.digest.iter().try_for_each(|digest| write!(formatter, "@{digest}"))
+    }
+}
+
+impl Serialize for Reference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::json::from_text(deserializer)
+    }
+}
+
+impl Serialize for Repository {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Repository {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::json::from_text(deserializer)
+    }
+}
+
+/// The host, where the first part looks like one: it has a dot or a port, or is `localhost`.
+fn split_host(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
+        _ => (None, text),
+    }
+}
+
+/// A host name, an IPv4 address or a bracketed IPv6 address, with an optional port.
+#[must_use]
+pub fn is_host(text: &str) -> bool {
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+    let bracketed = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    let name_is_valid = match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            (1..=253).contains(&name.len()) && name.bytes().all(name_byte) && !name.starts_with(['.', '-'])
+        }
+    };
+    let port_is_valid =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    name_is_valid && port.is_none_or(port_is_valid)
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` parts between slashes, at most 255 bytes.
+#[must_use]
+pub fn is_path(text: &str) -> bool {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let part_is_valid = |part: &str| {
+        let separators = part.split(|byte: char| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        part.bytes().next().is_some_and(alphanumeric)
+            && part.bytes().next_back().is_some_and(alphanumeric)
+            && separators.into_iter().all(|separator| {
+                matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
+            })
+    };
+    (1..=255).contains(&text.len()) && text.split('/').all(part_is_valid)
+}
+
+/// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
+#[must_use]
+pub fn is_tag(text: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=crate::limits::TAG_BYTES).contains(&text.len())
+        && text.bytes().next().is_some_and(word)
+        && text.bytes().all(|byte| word(byte) || byte == b'.' || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn short_names_are_filled_in_as_docker_does() {
+        for (text, full) in [
+            ("pause", "docker.io/library/pause:latest"),
+            ("grafana/loki:3.1", "docker.io/grafana/loki:3.1"),
+            ("localhost/app", "localhost/app:latest"),
+            ("127.0.0.1:5000/a/b__c:v1", "127.0.0.1:5000/a/b__c:v1"),
+            ("[::1]:5000/a:1", "[::1]:5000/a:1"),
+            ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"),
+        ] {
+            assert_eq!(text.parse::<Reference>().unwrap().to_string(), full);
+        }
+        let pinned = format!("ghcr.io/a/b:1@{DIGEST}");
+        assert_eq!(pinned.parse::<Reference>().unwrap().to_string(), pinned);
+    }
+
+    #[test]
+    fn what_would_be_another_request_is_refused() {
+        for text in [
+            "",
+            "ghcr.io/",
+            "ghcr.io/A",
+            "ghcr.io/a..b",
+            "ghcr.io/a/../b",
+            "ghcr.io/a/:x",
+            "ghcr.io/a:x?y",
+            "ghcr.io/a@sha256:00",
+            "gh cr.io/a",
+            "ghcr.io:99999/a",
+            "ghcr.io/a-",
+            "ghcr.io/a:.x",
+            "user@ghcr.io/a",
+            "ghcr.io/a%2fb",
+            "ghcr.io/a\u{1b}b",
+        ] {
+            assert!(text.parse::<Reference>().is_err(), "{text:?}");
+        }
+    }
+}
