@@ -11,14 +11,21 @@
 //! travel as such from there on.
 
 pub mod digest;
+pub mod dsse;
+pub mod inventory;
 pub mod json;
+pub mod key;
 pub mod limits;
 pub mod media_type;
 pub mod name;
 pub mod oci;
 pub mod platform;
+pub mod policy;
 pub mod reference;
+pub mod slot;
 pub mod timestamp;
+pub mod trust;
+pub mod yaml;
 
 pub use digest::Digest;
 pub use name::ChannelName;

@@ -1,0 +1,135 @@
+//! What a site accepts. Both sides read the same form, each its own file.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::trust::{Role, RoleError};
+use crate::yaml::{self, YamlError};
+
+/// A policy that was read.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// What happens to an archive that is older than what the channel has.
+    pub older_serial: Decision,
+    /// How many approvals each role must give, beyond the thresholds of the trust file.
+    pub approvals: BTreeMap<Role, usize>,
+    /// The gates that it names, by their names in the file, in its order.
+    pub gates: Vec<&'static str>,
+    digest: Digest,
+}
+
+/// What a rule decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It may pass.
+    Allow,
+    /// It is refused.
+    Deny,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    #[serde(default)]
+    order: Order,
+    #[serde(default, deserialize_with = "yaml::unique_map::deserialize")]
+    approvals: BTreeMap<String, usize>,
+    #[serde(default)]
+    signatures: Option<serde_norway::Value>,
+    #[serde(default)]
+    vulnerabilities: Option<serde_norway::Value>,
+    #[serde(default)]
+    malware: Option<serde_norway::Value>,
+    #[serde(default)]
+    models: Option<serde_norway::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Order {
+    #[serde(default = "deny")]
+    older_serial: Decision,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self { older_serial: deny() }
+    }
+}
+
+const fn deny() -> Decision {
+    Decision::Deny
+}
+
+impl Policy {
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// When its fields are not the known ones.
+    pub fn parse(text: &str) -> Result<Self, YamlError> {
+        let spec: Spec = yaml::parse(text, "Policy")?;
+        let mut approvals = BTreeMap::new();
+        for (name, count) in spec.approvals {
+            let role = name.parse().map_err(|error: RoleError| YamlError::Rule(error.to_string()))?;
+            if matches!(role, Role::Preparer | Role::Recovery) {
+                return Err(YamlError::Rule(format!("found approvals by {role}, which does not approve")));
+            }
+            approvals.insert(role, count);
+        }
+        let named = [
+            ("signatures", spec.signatures.is_some()),
+            ("vulnerabilities", spec.vulnerabilities.is_some()),
+            ("malware", spec.malware.is_some()),
+            ("models", spec.models.is_some()),
+        ];
+        Ok(Self {
+            older_serial: spec.order.older_serial,
+            approvals,
+            gates: named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name).collect(),
+            digest: Digest::of(text.as_bytes()),
+        })
+    }
+
+    /// The digest of the file's bytes.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(spec: &str) -> Result<Policy, YamlError> {
+        Policy::parse(&format!("apiVersion: airgap/v1\nkind: Policy\nspec: {{{spec}}}\n"))
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_strict_default() {
+        let policy = policy("").unwrap();
+        assert_eq!(policy.older_serial, Decision::Deny);
+        assert!(policy.approvals.is_empty() && policy.gates.is_empty());
+    }
+
+    #[test]
+    fn gates_that_are_named_are_known_by_name() {
+        let policy = policy("signatures: [], vulnerabilities: {critical: deny}").unwrap();
+        assert_eq!(policy.gates, ["signatures", "vulnerabilities"]);
+    }
+
+    #[test]
+    fn rules_that_could_not_hold_are_refused() {
+        for (spec, why) in [
+            ("approvals: {preparer: 1}", "who prepares does not approve"),
+            ("approvals: {boss: 1}", "an unknown role"),
+            ("order: {olderSerial: maybe}", "an unknown decision"),
+            ("signature: []", "a misspelt gate"),
+        ] {
+            assert!(policy(spec).is_err(), "{why}");
+        }
+    }
+}
