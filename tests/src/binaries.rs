@@ -1,0 +1,45 @@
+//! The two programs under test, as processes.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::command::succeed;
+
+/// A command that runs `airgap-bundle`, built with the profile of the tests.
+pub fn airgap_bundle() -> Command {
+    Command::new(built().join("airgap-bundle"))
+}
+
+/// A command that runs `airgap-import`, built with the profile of the tests.
+pub fn airgap_import() -> Command {
+    Command::new(built().join("airgap-import"))
+}
+
+/// The folder of the programs, built once a test process.
+///
+/// Cargo names a program's path only to tests of its own package. All of the workspace is built, so that
+/// cargo unites the dependencies' features as it did for the tests, and compiles nothing a second time.
+fn built() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        // TARGET/PROFILE/deps/this-test
+        let test = env::current_exe().expect("the path of the running test");
+        let folder = test.ancestors().nth(2).expect("the folder of the profile");
+        let profile = match folder.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(profile) => profile,
+        };
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        succeed(
+            Command::new(cargo)
+                .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+                .args(["build", "--quiet", "--offline", "--workspace", "--bins", "--profile", profile])
+                .arg("--target-dir")
+                .args(folder.parent()),
+        );
+        folder.to_owned()
+    })
+}
