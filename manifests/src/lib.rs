@@ -10,18 +10,25 @@
 //! types with private fields at this door ([`Digest`], [`Reference`], [`ChannelName`], [`Timestamp`]) and
 //! travel as such from there on.
 
+pub mod closure;
+pub mod definition;
+pub mod destinations;
 pub mod digest;
 pub mod dsse;
+pub mod hosts;
 pub mod inventory;
 pub mod json;
 pub mod key;
 pub mod limits;
+pub mod lock;
 pub mod media_type;
 pub mod name;
 pub mod oci;
 pub mod platform;
 pub mod policy;
+pub mod receipt;
 pub mod reference;
+pub mod selection;
 pub mod slot;
 pub mod timestamp;
 pub mod trust;

@@ -1,0 +1,235 @@
+//! Where an archive's content goes, as people write it.
+
+use serde::Deserialize;
+
+use crate::hosts::{self, Hosts};
+use crate::name::ChannelName;
+use crate::reference::{self, Repository};
+use crate::yaml::{self, YamlError};
+
+/// Destinations that were read.
+#[derive(Debug, Clone)]
+pub struct Destinations {
+    /// How registries are reached.
+    pub hosts: Hosts,
+    /// The registries that images, charts and other artifacts are pushed to.
+    pub registries: Vec<RegistryDestination>,
+    /// Sections that it uses and that this version cannot do yet.
+    pub unsupported: Vec<&'static str>,
+}
+
+/// One registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryDestination {
+    /// What receipts call it.
+    pub name: ChannelName,
+    /// `host[:port]`.
+    pub host: String,
+    /// Whether the URL says `http://`.
+    pub plain_http: bool,
+    /// The path that everything goes below; empty for none.
+    pub prefix: String,
+    /// What kind of registry it is.
+    pub kind: RegistryKind,
+    /// Where upstream repositories go, when not to the default place; the longest match counts.
+    pub map: Vec<Mapping>,
+}
+
+/// The kinds of registries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryKind {
+    /// Any registry that follows the OCI distribution specification.
+    Oci,
+    /// Harbor, whose projects may have to be made first.
+    Harbor {
+        /// Whether missing projects are created.
+        create: bool,
+        /// Whether they are made readable for everybody.
+        public: bool,
+    },
+}
+
+/// One rule of `map:`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    /// The start of an upstream repository, whole parts: `ghcr.io/openova-io`.
+    pub from: String,
+    /// What stands in its place: `platform`.
+    pub to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    #[serde(default, deserialize_with = "yaml::unique_map::deserialize")]
+    hosts: Hosts,
+    #[serde(default)]
+    registries: Vec<RegistrySpec>,
+    #[serde(default)]
+    git: Option<serde_norway::Value>,
+    #[serde(default)]
+    objects: Option<serde_norway::Value>,
+    #[serde(default)]
+    packages: Option<serde_norway::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistrySpec {
+    name: ChannelName,
+    url: String,
+    #[serde(rename = "type")]
+    kind: KindSpec,
+    #[serde(default)]
+    projects: Option<ProjectsSpec>,
+    #[serde(default)]
+    map: Vec<Mapping>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KindSpec {
+    Oci,
+    Harbor,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProjectsSpec {
+    #[serde(default)]
+    create: bool,
+    #[serde(default)]
+    public: bool,
+}
+
+impl Destinations {
+    /// Reads a file of destinations.
+    ///
+    /// # Errors
+    /// When its fields are not the known ones, or a URL or mapping cannot be used.
+    pub fn parse(text: &str) -> Result<Self, YamlError> {
+        let spec: Spec = yaml::parse(text, "Destinations")?;
+        hosts::check(&spec.hosts)?;
+        let sections = [("git", &spec.git), ("objects", &spec.objects), ("packages", &spec.packages)];
+        let unsupported =
+            sections.into_iter().filter(|(_, section)| section.is_some()).map(|(name, _)| name).collect();
+        let registries: Vec<RegistryDestination> =
+            spec.registries.into_iter().map(read_registry).collect::<Result<_, _>>()?;
+        let mut names: Vec<&ChannelName> = registries.iter().map(|registry| &registry.name).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(YamlError::Rule(format!("registries: found the name {} twice", pair[0])));
+        }
+        Ok(Self { hosts: spec.hosts, registries, unsupported })
+    }
+}
+
+fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
+    let rule = |message: &str| YamlError::Rule(format!("registries: {}: {message}", spec.name));
+    let (plain_http, rest) = match (spec.url.strip_prefix("https://"), spec.url.strip_prefix("http://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => return Err(rule("found a url without https:// or http://")),
+    };
+    let (host, prefix) =
+        rest.trim_end_matches('/').split_once('/').unwrap_or((rest.trim_end_matches('/'), ""));
+    if !reference::is_host(host) || !(prefix.is_empty() || reference::is_path(prefix)) {
+        return Err(rule(
+            "found a url that is not https://HOST[:PORT][/PATH]; credentials never stand in it",
+        ));
+    }
+    let kind = match (spec.kind, spec.projects) {
+        (KindSpec::Oci, None) => RegistryKind::Oci,
+        (KindSpec::Oci, Some(_)) => return Err(rule("found projects:, which only type: harbor has")),
+        (KindSpec::Harbor, projects) => {
+            let ProjectsSpec { create, public } = projects.unwrap_or_default();
+            RegistryKind::Harbor { create, public }
+        }
+    };
+    if spec.map.iter().any(|mapping| !reference::is_path(&mapping.to)) {
+        return Err(rule("found a mapping to something that is not a path of a repository"));
+    }
+    Ok(RegistryDestination {
+        name: spec.name,
+        host: host.to_owned(),
+        plain_http,
+        prefix: prefix.to_owned(),
+        kind,
+        map: spec.map,
+    })
+}
+
+impl RegistryDestination {
+    /// Where an upstream repository goes: below its upstream host, so that containerd's `hosts.toml` can
+    /// redirect without touching a manifest, or where `map:` says.
+    #[must_use]
+    pub fn path(&self, upstream: &Repository) -> String {
+        let full = upstream.to_string();
+        let matched = |mapping: &&Mapping| {
+            full.strip_prefix(mapping.from.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let path = match self.map.iter().filter(matched).max_by_key(|mapping| mapping.from.len()) {
+            Some(mapping) => format!("{}{}", mapping.to, &full[mapping.from.len()..]),
+            None => format!("{}/{}", project_name(upstream.host()), upstream.path()),
+        };
+        if self.prefix.is_empty() { path } else { format!("{}/{path}", self.prefix) }
+    }
+}
+
+/// An upstream host as the first part of a repository: what Harbor does not allow in the name of a project
+/// becomes `-`, and separators do not stand together or at an end.
+fn project_name(host: &str) -> String {
+    let mut name = String::with_capacity(host.len());
+    for character in host.to_ascii_lowercase().chars() {
+        let is_word = character.is_ascii_alphanumeric();
+        if is_word || name.ends_with(|last: char| last.is_ascii_alphanumeric()) {
+            name.push(if is_word || character == '.' { character } else { '-' });
+        }
+    }
+    name.trim_end_matches(['.', '-']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn destinations(spec: &str) -> Result<Destinations, YamlError> {
+        Destinations::parse(&format!("apiVersion: airgap/v1\nkind: Destinations\nspec: {{{spec}}}\n"))
+    }
+
+    #[test]
+    fn images_keep_their_upstream_name_below_the_upstream_host() {
+        let read = destinations(
+            "registries: [{name: mgt, url: \"https://harbor.example/team\", type: harbor, map: [{from: ghcr.io/openova-io, to: platform}, {from: ghcr.io, to: other}]}]",
+        )
+        .unwrap();
+        let [registry] = read.registries.as_slice() else { panic!("{read:?}") };
+        for (upstream, path) in [
+            ("docker.io/library/nginx", "team/docker.io/library/nginx"),
+            ("ghcr.io/openova-io/bp-cilium", "team/platform/bp-cilium"),
+            ("ghcr.io/openova-io-other/x", "team/other/openova-io-other/x"),
+            ("127.0.0.1:5000/a/b", "team/127.0.0.1-5000/a/b"),
+            ("[::1]:5000/a", "team/1-5000/a"),
+        ] {
+            assert_eq!(registry.path(&upstream.parse().unwrap()), path);
+        }
+    }
+
+    #[test]
+    fn urls_that_would_leak_or_mislead_are_refused() {
+        for (registry, why) in [
+            ("url: harbor.example, type: oci", "no scheme"),
+            ("url: \"https://user:secret@harbor.example\", type: oci", "credentials in a file"),
+            ("url: \"https://harbor.example/?a\", type: oci", "a query"),
+            (
+                "url: \"https://harbor.example\", type: oci, projects: {create: true}",
+                "projects outside Harbor",
+            ),
+            ("url: \"https://harbor.example\", type: quay", "an unknown type"),
+        ] {
+            assert!(destinations(&format!("registries: [{{name: a, {registry}}}]")).is_err(), "{why}");
+        }
+    }
+}

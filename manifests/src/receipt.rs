@@ -1,0 +1,183 @@
+//! The record of an import: what came in, by whom it was allowed, where each thing is now.
+//!
+//! A receipt is canonical JSON, signed with the site's own key, and holds the digest of the receipt before
+//! it. So the receipts of a site are a chain that nobody can shorten or change without it being seen.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::dsse::Predicate;
+use crate::inventory::ItemKind;
+use crate::json::{self, JsonError};
+use crate::name::ChannelName;
+use crate::timestamp::Timestamp;
+use crate::trust::Role;
+
+/// A receipt. The fields stand in the order in which they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Receipt {
+    /// The identities of the annexes that were counted.
+    pub annexes: Vec<Digest>,
+    /// [`crate::API_VERSION`].
+    pub api_version: String,
+    /// The archive.
+    pub archive: ArchiveRecord,
+    /// The gates that judged; none means that nothing was judged.
+    pub gates: Vec<String>,
+    /// When it was issued, by the importer's clock.
+    pub issued: Timestamp,
+    /// What became of each item, in the inventory's order.
+    pub items: Vec<ItemRecord>,
+    /// Always `Receipt`.
+    pub kind: String,
+    /// The digest of the ledger's last line, so that a shortened ledger is noticed.
+    pub ledger_head: Digest,
+    /// The policy that it was accepted by.
+    pub policy_digest: Digest,
+    /// The receipt before this one; none for a site's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// Who signed the archive and its annexes.
+    pub signers: Vec<SignerRecord>,
+    /// The site.
+    pub site: ChannelName,
+    /// How far it went.
+    pub state: State,
+    /// The trust file that the signers stand in.
+    pub trust_digest: Digest,
+}
+
+/// The archive of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ArchiveRecord {
+    /// The SHA-256 of its inventory.
+    pub identity: Digest,
+    /// Its channel.
+    pub name: ChannelName,
+    /// Its serial.
+    pub serial: u64,
+}
+
+/// How far an import went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The content is at the targets; no name points to it yet.
+    Held,
+    /// The names point to it.
+    Published,
+}
+
+/// A person whose signature counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerRecord {
+    /// The key.
+    pub key: Digest,
+    /// The person.
+    pub person: ChannelName,
+    /// The role.
+    pub role: Role,
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemRecord {
+    /// The manifest that its name points to.
+    pub digest: Digest,
+    /// What it is.
+    pub kind: ItemKind,
+    /// Its name upstream.
+    pub name: String,
+    /// Where it is, once for each target.
+    pub places: Vec<Place>,
+}
+
+/// Where an item is at one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Place {
+    /// How it is known that it is there.
+    pub confirmation: Confirmation,
+    /// The digests of the evidence that went with it.
+    pub evidence: Vec<Digest>,
+    /// What became of its name; none where the item has no tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NameRecord>,
+    /// The repository, as one pulls it from there.
+    pub repository: String,
+    /// The target, as the destinations call it.
+    pub target: String,
+}
+
+/// How it is known that content is at a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Confirmation {
+    /// It was there before, and its digest was read.
+    Present,
+    /// The target's own answer to the upload named the digest; it does not let us read.
+    PutAnswer,
+    /// It was read back by digest after it was sent.
+    ReadBack,
+}
+
+/// What became of a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NameRecord {
+    /// What was done.
+    pub outcome: NameOutcome,
+    /// What it pointed to before; for a way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// The tag.
+    pub tag: String,
+}
+
+/// What was done with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NameOutcome {
+    /// It will be set by `publish`.
+    Held,
+    /// A newer archive had set it, so it was left alone.
+    LeftNewer,
+    /// It was set.
+    Set,
+    /// It pointed there already.
+    Unchanged,
+}
+
+/// What a site says when it signs a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReceiptSignature {
+    /// When it was signed.
+    pub signed_at: Timestamp,
+    /// The site.
+    pub site: ChannelName,
+}
+
+impl Predicate for ReceiptSignature {
+    const TYPE: &'static str = "https://airgap.openova.io/receipt/v1";
+}
+
+impl Receipt {
+    /// Reads a receipt.
+    ///
+    /// # Errors
+    /// When it is not one in the canonical form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        json::parse_canonical(bytes)
+    }
+
+    /// The bytes that are signed.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        json::encode(self)
+    }
+}
