@@ -1,1 +1,14 @@
-//! placeholder
+//! What both binaries show: failures with their exit status, progress, JSON results, escaped text.
+//!
+//! Results go to stdout, everything else to stderr. Text that came from outside is escaped before a
+//! terminal sees it.
+
+pub mod clock;
+pub mod escape;
+pub mod failure;
+pub mod inspect;
+pub mod key_file;
+pub mod progress;
+pub mod report;
+
+pub use failure::{Class, Failure, Failures};

@@ -60,7 +60,7 @@ pub struct EntryPlatform {
 #[derive(Debug, Clone)]
 pub enum Manifest {
     /// A config and layers.
-    Image(Image),
+    Image(Box<Image>),
     /// A list of manifests.
     Index(Index),
 }
@@ -159,13 +159,15 @@ impl Manifest {
             return Err(ManifestError::Shape("another schemaVersion than 2"));
         }
         match (raw.config, raw.layers, raw.manifests) {
-            (Some(config), Some(layers), None) if !media_type::is_index(outside) => Ok(Self::Image(Image {
-                config,
-                layers,
-                subject: raw.subject,
-                artifact_type: raw.artifact_type,
-                annotations: raw.annotations.unwrap_or_default(),
-            })),
+            (Some(config), Some(layers), None) if !media_type::is_index(outside) => {
+                Ok(Self::Image(Box::new(Image {
+                    config,
+                    layers,
+                    subject: raw.subject,
+                    artifact_type: raw.artifact_type,
+                    annotations: raw.annotations.unwrap_or_default(),
+                })))
+            }
             (None, None, Some(manifests)) if media_type::is_index(outside) => {
                 Ok(Self::Index(Index { manifests, subject: raw.subject }))
             }
