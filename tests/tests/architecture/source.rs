@@ -47,7 +47,7 @@ fn walk(root: &Path, folder: &str, found: &mut Vec<File>) {
 
 /// The code of a Rust file without line comments and without the tests at its end.
 pub(crate) fn code(text: &str) -> String {
-    let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let shipped = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     shipped.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
