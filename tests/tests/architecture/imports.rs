@@ -133,7 +133,8 @@ fn gates_do_not_import_each_other() {
     assert_none(&violations);
 }
 
-/// Package, dependency and kind (`normal`, `dev`, `build`) of every dependency in the workspace.
+/// Crate, dependency and kind (`normal`, `dev`, `build`) of every dependency in the workspace. The crates of
+/// the workspace go by their folders' names, which are those in the table whatever the package is called.
 fn dependencies() -> Vec<(String, String, String)> {
     let metadata = succeed(Command::new(env!("CARGO")).current_dir(root()).args([
         "metadata",
@@ -142,10 +143,13 @@ fn dependencies() -> Vec<(String, String, String)> {
     ]));
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
     let text = |value: &Value| value.as_str().unwrap_or("normal").to_owned();
+    let folder = |path: &str| path.trim_end_matches("/Cargo.toml").rsplit('/').next().unwrap().to_owned();
     let mut found = Vec::new();
     for package in metadata["packages"].as_array().unwrap() {
+        let name = folder(package["manifest_path"].as_str().unwrap());
         for dependency in package["dependencies"].as_array().unwrap() {
-            found.push((text(&package["name"]), text(&dependency["name"]), text(&dependency["kind"])));
+            let other = dependency["path"].as_str().map_or_else(|| text(&dependency["name"]), folder);
+            found.push((name.clone(), other, text(&dependency["kind"])));
         }
     }
     found
