@@ -258,11 +258,7 @@ fn a_good_signature_does_not_make_a_hostile_inventory_good() {
         ("whitespace", replaced(r#""kind":"#, r#""kind": "#)),
         (
             "keys in another order",
-            replaced(r#""annexOf""#, r#""annexOf""#).replacen(
-                r#"{"apiVersion":"airgap/v1","audience":["sovereign-a"]"#,
-                r#"{"audience":["sovereign-a"],"apiVersion":"airgap/v1""#,
-                1,
-            ),
+            replaced(r#""kind":"Inventory","#, "").replacen('{', r#"{"kind":"Inventory","#, 1),
         ),
         (
             "deep nesting",
@@ -291,10 +287,7 @@ fn a_good_signature_does_not_make_a_hostile_inventory_good() {
         ("content that nobody has", replaced(&layer, &layer.replace('{', r#"{"carried":false,"#))),
         ("a default that is written out", replaced(&layer, &layer.replace('{', r#"{"carried":true,"#))),
         ("a number in another form", replaced(r#""serial":20261123213000"#, r#""serial":20261123213000.0"#)),
-    ]
-    .into_iter()
-    .filter(|(why, _)| *why != "keys in another order")
-    {
+    ] {
         assert_ne!(text, good, "{why}: the case changes nothing");
         let error = signed_by_a_hostile_preparer(&source, text.as_bytes()).expect_err(why);
         assert_eq!(error.kind(), Kind::Damaged, "{why}: {error}");
@@ -319,7 +312,9 @@ fn a_table_that_does_not_follow_from_the_items_is_refused() {
         }),
         ("a layer in another order", |source| source.inventory.content.swap(0, 1)),
         ("metadata in another order", |source| source.inventory.metadata.swap(1, 2)),
-        ("a layer that is missing", |source| drop(source.inventory.content.remove(0))),
+        ("a layer that is missing", |source| {
+            source.inventory.content.remove(0);
+        }),
         ("a layer that is listed as metadata", |source| {
             let layer = source.inventory.content.remove(0);
             let blob = manifests::inventory::Blob { digest: layer.digest, size: layer.size };

@@ -13,6 +13,9 @@ use super::read_at::ReadAt;
 /// How much is read at once. Two readers with this much do not make a disk seek more than it reads.
 const CHUNK: usize = 1 << 20;
 
+/// Below this size a second thread takes longer to start than it saves.
+const SMALL: u64 = 8 << 20;
+
 /// Compares every member up to the offset `end`, on every core. The slot's and the inventory's contents were
 /// verified before.
 pub(super) fn members<R: ReadAt>(
@@ -34,7 +37,7 @@ pub(super) fn members<R: ReadAt>(
         }
         Ok(())
     };
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(4);
+    let workers = if end < SMALL { 1 } else { thread::available_parallelism().map_or(1, usize::from).min(4) };
     let mut errors: Vec<(usize, ArchiveError)> = thread::scope(|scope| {
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let joined = handles.into_iter().map(thread::ScopedJoinHandle::join);

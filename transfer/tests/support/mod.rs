@@ -1,5 +1,7 @@
 //! A small archive with everything in it, and the ways to write one.
 
+#![allow(dead_code, unreachable_pub, reason = "each test target uses a part of it")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 
