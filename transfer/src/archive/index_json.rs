@@ -54,7 +54,8 @@ pub(crate) fn encode(inventory: &Inventory) -> Vec<u8> {
 }
 
 /// Names that fit into a tag, in the order of `names`, each once: oras cuts a name at its last colon.
-fn ref_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+#[must_use]
+pub fn ref_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let names: Vec<(&str, String)> = names.map(|name| (name, tag_safe(name))).collect();
     let mut uses: HashMap<&str, usize> = HashMap::new();
     for (_, safe) in &names {
