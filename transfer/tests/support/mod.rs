@@ -8,7 +8,7 @@ use std::io::Cursor;
 use manifests::closure;
 use manifests::inventory::{Blob, ContentBlob, Evidence, Inventory, Item, ItemKind};
 use manifests::key::{PrivateKey, PublicKey};
-use manifests::media_type::OCI_MANIFEST;
+use manifests::media_type::{OCI_INDEX, OCI_MANIFEST};
 use manifests::slot::{self, ArchiveSignature};
 use manifests::trust::Role;
 use manifests::{API_VERSION, Descriptor, Digest};
@@ -64,8 +64,20 @@ impl Source {
             subject: first.digest,
             tag: Some(format!("sha256-{}.sig", first.digest.hex())),
         };
+        let platform = |descriptor: &Descriptor, os: &str| {
+            let mut entry = serde_json::to_value(descriptor).unwrap();
+            entry["platform"] = serde_json::json!({"architecture": "amd64", "os": os});
+            entry
+        };
+        let children = [platform(&first, "linux"), platform(&second, "windows")];
+        let index = serde_json::json!({"schemaVersion": 2, "manifests": children});
+        let index = put(&mut blobs, OCI_INDEX, index.to_string().as_bytes());
+        let mut selected = item("registry.example/multi:3", &first, vec![]);
+        selected.platforms = vec!["linux/amd64".parse().unwrap()];
+        selected.source = index;
         let items = vec![
             item("registry.example/app:1", &first, vec![evidence]),
+            selected,
             item("registry.example/other:2", &second, vec![]),
         ];
         let created: manifests::Timestamp = "2026-11-23T21:30:00Z".parse().unwrap();
