@@ -1,0 +1,122 @@
+//! Signatures as cosign 1 and 2 keep them: an image under the tag `sha256-<hex>.sig` (`.att`, `.sbom`) whose
+//! layers are the signatures. A push replaces the tag, so what is there must be merged in first.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use manifests::oci::Manifest;
+use manifests::{Digest, limits};
+use serde_json::{Map, Value};
+
+use super::{Merged, Remote, Selector};
+use crate::error::{Error, Problem, shown};
+
+/// The tags that cosign keeps beside a manifest, in the order of their names.
+#[must_use]
+pub fn tags(subject: Digest) -> [String; 3] {
+    ["att", "sbom", "sig"].map(|kind| format!("sha256-{}.{kind}", subject.hex()))
+}
+
+impl Remote {
+    /// Stores `ours` under a legacy tag, together with the layers that are there already. Layers and config
+    /// of `ours` must be in the repository. A manifest that has all of our layers is left as it is.
+    ///
+    /// # Errors
+    /// As every request; or when what is there is not a manifest with layers.
+    pub async fn merge_legacy(&self, tag: &str, media_type: &str, ours: &Bytes) -> Result<Merged, Error> {
+        let failed = self.failed(Selector::Tag(tag));
+        let existing = match self.get_manifest(Selector::Tag(tag)).await {
+            Ok(found) => found,
+            Err(Error { problem: Problem::NotFound(_), .. }) => {
+                self.put_manifest(Selector::Tag(tag), media_type, ours).await?;
+                return Ok(Merged::Written(Digest::of(ours)));
+            }
+            Err(error) => return Err(error),
+        };
+        if existing.digest == Digest::of(ours) {
+            return Ok(Merged::Present);
+        }
+        let merged = merge(&existing.bytes, &existing.media_type, ours, media_type).map_err(&failed)?;
+        let Some(merged) = merged else { return Ok(Merged::Present) };
+        self.put_manifest(Selector::Tag(tag), &existing.media_type, &merged).await?;
+        Ok(Merged::Written(Digest::of(&merged)))
+    }
+}
+
+/// `existing` with the layers of `ours` that it lacks, all in one order; nothing when it has them all. A
+/// layer is the same when digest and annotations are: the signature itself is an annotation, and two
+/// signatures over one payload share the digest.
+fn merge(
+    existing: &[u8],
+    existing_type: &str,
+    ours: &[u8],
+    our_type: &str,
+) -> Result<Option<Bytes>, Problem> {
+    let (mut document, theirs) = layers(existing, existing_type)?;
+    let (_, ours) = layers(ours, our_type)?;
+    let keyed = |layer: Value| {
+        let digest = layer.get("digest").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let annotations = layer.get("annotations").map(ToString::to_string).unwrap_or_default();
+        ((digest, annotations), layer)
+    };
+    let mut merged: BTreeMap<(String, String), Value> = theirs.into_iter().map(keyed).collect();
+    let before = merged.len();
+    for (key, layer) in ours.into_iter().map(keyed) {
+        merged.entry(key).or_insert(layer);
+    }
+    if merged.len() == before {
+        return Ok(None);
+    }
+    document.insert("layers".to_owned(), merged.into_values().collect());
+    let bytes = manifests::json::encode(&document);
+    if bytes.len() as u64 > limits::MANIFEST_BYTES {
+        return Err(Problem::TooLarge { limit: limits::MANIFEST_BYTES });
+    }
+    Ok(Some(bytes.into()))
+}
+
+/// A manifest as it is, with its layers taken out.
+fn layers(bytes: &[u8], media_type: &str) -> Result<(Map<String, Value>, Vec<Value>), Problem> {
+    let refused = |text: String| Problem::Protocol(shown(&format!("cannot merge the signatures: {text}")));
+    match Manifest::parse(bytes, media_type).map_err(|error| refused(error.to_string()))? {
+        Manifest::Image(_) => {}
+        Manifest::Index(_) => return Err(refused("found an index, wanted a manifest".to_owned())),
+    }
+    let mut document: Map<String, Value> =
+        serde_json::from_slice(bytes).map_err(|error| refused(error.to_string()))?;
+    match document.remove("layers") {
+        Some(Value::Array(layers)) => Ok((document, layers)),
+        _ => Err(refused("found no layers".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use manifests::media_type::OCI_MANIFEST;
+
+    fn signatures(signed: &[&str]) -> Vec<u8> {
+        let (config, payload) = (Digest::of(b"{}"), Digest::of(b"payload"));
+        let layers: Vec<String> = signed
+            .iter()
+            .map(|signature| {
+                format!(
+                    r#"{{"digest":"{payload}","mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":7,"annotations":{{"dev.cosignproject.cosign/signature":"{signature}"}}}}"#
+                )
+            })
+            .collect();
+        let layers = layers.join(",");
+        format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","config":{{"digest":"{config}","mediaType":"x","size":2}},"layers":[{layers}]}}"#).into_bytes()
+    }
+
+    #[test]
+    fn signatures_over_one_payload_are_kept_side_by_side() {
+        let merged = |one: &[&str], other: &[&str]| {
+            merge(&signatures(one), OCI_MANIFEST, &signatures(other), OCI_MANIFEST).unwrap()
+        };
+        let both = merged(&["a"], &["b"]).unwrap();
+        assert_eq!(both, merged(&["b"], &["a"]).unwrap(), "the order of two loads leaves no trace");
+        assert_eq!(both.windows(9).filter(|window| window == b"signature").count(), 2);
+        assert_eq!(merged(&["a", "b"], &["b"]), None, "a superset is left as it is");
+    }
+}
