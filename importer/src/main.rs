@@ -1,2 +1,34 @@
-//! placeholder
-fn main() {}
+//! `airgap-import`, the Sovereign's side: an archive is opened without trusting the path it took, judged by
+//! the site's own trust and policy, and loaded.
+//!
+//! ```text
+//! [archive] -> Verified -> Accepted -> Plan -> Loaded -> Receipt
+//!        open     accept     plan    load    publish
+//! ```
+//!
+//! Each stage takes what the one before it made, and nothing else can make that: the constructors are
+//! private. What differs by target stands in `destinations/`, one file a kind; what a site remembers (trust,
+//! policy, ledger, receipts, evidence) in `site/`.
+
+#![allow(dead_code, reason = "stages whose commands are not joined yet")]
+
+mod accept;
+mod archive_failure;
+mod cli;
+mod commands;
+mod destinations;
+mod input;
+mod load;
+mod open;
+mod plan;
+mod publish;
+mod serve;
+mod site;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    commands::run(cli::Cli::parse())
+}

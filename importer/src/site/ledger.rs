@@ -1,0 +1,378 @@
+//! The ledger: what a site accepted and which names it set, one line each, in a chain.
+//!
+//! Lines of canonical JSON, each with the digest of the line before it. A line counts once it is on the disk
+//! with its newline: it is written and synced before what it announces is done. So a crash leaves at most a
+//! torn last line, which nobody was told about, and which is cut. Every receipt holds the digest of the last
+//! line at its time: a ledger that was shortened or changed no longer has it.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use manifests::digest::Digest;
+use manifests::{ChannelName, Timestamp, json};
+use serde::{Deserialize, Serialize};
+
+use super::ledger_lines::{self, Tail};
+use super::names::{NameEntry, NameIntent, NameKey, Names};
+
+/// One line. The fields stand in the order in which they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Line {
+    /// The archive's channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) channel: Option<ChannelName>,
+    /// What the event is about: the site's description, the archive's content, the manifest, the receipt.
+    pub(crate) digest: Digest,
+    /// What happened.
+    pub(crate) event: Event,
+    /// The archive's identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<Digest>,
+    /// 1 for the first line; each next one is greater by one.
+    pub(crate) number: u64,
+    /// The digest of the line before, without its newline; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Digest>,
+    /// The repository at the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repository: Option<String>,
+    /// The archive's serial; of a receipt: its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) serial: Option<u64>,
+    /// The tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tag: Option<String>,
+    /// The target, as the destinations call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<String>,
+    /// When, by the importer's clock.
+    pub(crate) time: Timestamp,
+}
+
+/// What a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Event {
+    /// The site was set up; always the first line.
+    Genesis,
+    /// An archive was accepted for loading.
+    Accepted,
+    /// A name is about to be set.
+    Intended,
+    /// A name points where the archive wants it.
+    Named,
+    /// A receipt was issued.
+    Receipt,
+}
+
+/// Why the ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LedgerError {
+    /// The disk failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A line is not what the chain wants.
+    #[error("line {number}: {reason}")]
+    Broken {
+        /// Which line.
+        number: u64,
+        /// What was found and wanted.
+        reason: String,
+    },
+    /// Lines that a receipt vouches for are gone.
+    #[error("found no line {0}, wanted the one that the last receipt names: lines were cut off or changed")]
+    Shortened(Digest),
+    /// An earlier write failed, so what is on the disk is not known.
+    #[error("found a ledger whose last write failed, wanted a new start of this command")]
+    Interrupted,
+}
+
+/// What the ledger knows about one serial of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownArchive {
+    /// The digest of what it brings, whatever of it was carried (full or differential).
+    pub(crate) content: Digest,
+    /// The identities that were accepted.
+    pub(crate) identities: Vec<Digest>,
+}
+
+/// A ledger that was read and found whole.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// For appending; none when it was opened for reading only.
+    file: Option<File>,
+    head: Digest,
+    number: u64,
+    last: Timestamp,
+    names: Names,
+    archives: BTreeMap<ChannelName, BTreeMap<u64, KnownArchive>>,
+    receipt: Option<(u64, Digest)>,
+    site: Digest,
+    is_interrupted: bool,
+}
+
+impl Ledger {
+    /// Starts a ledger for the site with this description.
+    ///
+    /// # Errors
+    /// When the file is there already, or the disk fails.
+    pub(crate) fn create(path: &Path, site: Digest, now: Timestamp) -> Result<(), LedgerError> {
+        let mut bytes = json::encode(&Line::new(Event::Genesis, site, 1, None, now));
+        bytes.push(b'\n');
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        Ok(())
+    }
+
+    /// Reads a ledger. `vouched` is the head that the last receipt names. With `is_writer`, a torn last line
+    /// is cut; otherwise it is passed over, for somebody may be writing it.
+    ///
+    /// # Errors
+    /// When it cannot be read, its chain is broken, or lines that a receipt vouches for are gone.
+    pub(crate) fn open(path: &Path, vouched: Option<Digest>, is_writer: bool) -> Result<Self, LedgerError> {
+        let file = OpenOptions::new().read(true).write(is_writer).append(is_writer).open(path)?;
+        let mut ledger: Option<Self> = None;
+        let mut is_vouched = vouched.is_none();
+        let tail = ledger_lines::read(&file, |line, digest| {
+            is_vouched |= vouched == Some(digest);
+            match &mut ledger {
+                None => ledger = Some(Self::from_genesis(&line, digest)),
+                Some(ledger) => ledger.note(&line, digest)?,
+            }
+            Ok(())
+        })?;
+        if let Some(head) = vouched.filter(|_| !is_vouched) {
+            return Err(LedgerError::Shortened(head));
+        }
+        let mut ledger = ledger
+            .ok_or_else(|| LedgerError::Broken { number: 1, reason: "found an empty ledger".to_owned() })?;
+        if is_writer {
+            match tail {
+                Tail::Whole => {}
+                Tail::Torn { start } => file.set_len(start)?,
+                // A whole line without its newline: whoever cut it off, the line stays.
+                Tail::NoNewline => (&file).write_all(b"\n")?,
+            }
+            file.sync_all()?;
+            ledger.file = Some(file);
+        }
+        Ok(ledger)
+    }
+
+    fn from_genesis(line: &Line, head: Digest) -> Self {
+        Self {
+            file: None,
+            head,
+            number: line.number,
+            last: line.time,
+            names: Names::default(),
+            archives: BTreeMap::new(),
+            receipt: None,
+            site: line.digest,
+            is_interrupted: false,
+        }
+    }
+
+    /// The digest of the last line.
+    #[must_use]
+    pub(crate) const fn head(&self) -> Digest {
+        self.head
+    }
+
+    /// The time of the last line: the clock was there once.
+    #[must_use]
+    pub(crate) const fn last(&self) -> Timestamp {
+        self.last
+    }
+
+    /// The digest of the site's description that the first line pins.
+    #[must_use]
+    pub(crate) const fn site(&self) -> Digest {
+        self.site
+    }
+
+    /// Every name that this site set.
+    #[must_use]
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The number and digest of the last receipt.
+    #[must_use]
+    pub(crate) const fn receipt(&self) -> Option<(u64, Digest)> {
+        self.receipt
+    }
+
+    /// What was accepted under a serial of a channel.
+    #[must_use]
+    pub(crate) fn archive(&self, channel: &ChannelName, serial: u64) -> Option<&KnownArchive> {
+        self.archives.get(channel)?.get(&serial)
+    }
+
+    /// The newest serial that was accepted of a channel.
+    #[must_use]
+    pub(crate) fn newest(&self, channel: &ChannelName) -> Option<u64> {
+        self.archives.get(channel)?.keys().next_back().copied()
+    }
+
+    /// Writes down that an archive was accepted, before anything of it is written to a target. `content` is
+    /// the digest of what it brings.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn accepted(
+        &mut self,
+        channel: &ChannelName,
+        serial: u64,
+        identity: Digest,
+        content: Digest,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let mut line = Line::new(Event::Accepted, content, 0, None, now);
+        line.channel = Some(channel.clone());
+        line.serial = Some(serial);
+        line.identity = Some(identity);
+        self.append(vec![line])
+    }
+
+    /// Writes down which names are about to be set, before they are.
+    ///
+    /// # Errors
+    /// When the disk fails; then no name may be set.
+    pub(crate) fn intend(&mut self, intents: &[NameIntent], now: Timestamp) -> Result<(), LedgerError> {
+        self.append(intents.iter().map(|intent| Line::name(Event::Intended, intent, now)).collect())
+    }
+
+    /// Writes down which names point where the archive wants them: those that were set, and those that were
+    /// there already, which no older archive may move from now on either.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn done(&mut self, intents: &[NameIntent], now: Timestamp) -> Result<(), LedgerError> {
+        self.append(intents.iter().map(|intent| Line::name(Event::Named, intent, now)).collect())
+    }
+
+    /// Writes down that a receipt was issued.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn issued(&mut self, number: u64, digest: Digest, now: Timestamp) -> Result<(), LedgerError> {
+        let mut line = Line::new(Event::Receipt, digest, 0, None, now);
+        line.serial = Some(number);
+        self.append(vec![line])
+    }
+
+    /// All lines in one write and one sync: three hundred names cost as much as one.
+    fn append(&mut self, lines: Vec<Line>) -> Result<(), LedgerError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let Some(mut file) = self.file.as_ref().filter(|_| !self.is_interrupted) else {
+            return Err(LedgerError::Interrupted);
+        };
+        let (mut head, mut bytes, mut written) = (self.head, Vec::new(), Vec::with_capacity(lines.len()));
+        for (line, number) in lines.into_iter().zip(self.number + 1..) {
+            // A clock that is set back within a run must not make a ledger that nobody accepts.
+            let line = Line { number, previous: Some(head), time: line.time.max(self.last), ..line };
+            let encoded = json::encode(&line);
+            head = Digest::of(&encoded);
+            bytes.extend_from_slice(&encoded);
+            bytes.push(b'\n');
+            written.push((line, head));
+        }
+        if let Err(error) = file.write_all(&bytes).and_then(|()| file.sync_data()) {
+            self.is_interrupted = true;
+            return Err(error.into());
+        }
+        written.iter().try_for_each(|(line, digest)| self.note(line, *digest))
+    }
+
+    /// Takes in a line whose place in the chain was checked.
+    fn note(&mut self, line: &Line, digest: Digest) -> Result<(), LedgerError> {
+        let broken = |reason: &str| LedgerError::Broken { number: line.number, reason: reason.to_owned() };
+        if line.time < self.last {
+            return Err(broken("found a time before the line before"));
+        }
+        match line.event {
+            Event::Genesis => return Err(broken("found a second genesis")),
+            Event::Accepted => {
+                let (Some(channel), Some(serial), Some(identity)) =
+                    (&line.channel, line.serial, line.identity)
+                else {
+                    return Err(broken("found an archive without channel, serial or identity"));
+                };
+                let serials = self.archives.entry(channel.clone()).or_default();
+                let known = serials
+                    .entry(serial)
+                    .or_insert_with(|| KnownArchive { content: line.digest, identities: vec![] });
+                if known.content != line.digest {
+                    return Err(broken("found one serial with two contents"));
+                }
+                if !known.identities.contains(&identity) {
+                    known.identities.push(identity);
+                }
+            }
+            Event::Intended | Event::Named => {
+                let intent = line.intent().ok_or_else(|| broken("found a name with a field missing"))?;
+                self.names.note(&intent);
+            }
+            Event::Receipt => {
+                let number = line.serial.ok_or_else(|| broken("found a receipt without its number"))?;
+                self.receipt = Some((number, line.digest));
+            }
+        }
+        (self.head, self.number, self.last) = (digest, line.number, line.time);
+        Ok(())
+    }
+}
+
+impl Line {
+    fn new(event: Event, digest: Digest, number: u64, previous: Option<Digest>, time: Timestamp) -> Self {
+        Self {
+            channel: None,
+            digest,
+            event,
+            identity: None,
+            number,
+            previous,
+            repository: None,
+            serial: None,
+            tag: None,
+            target: None,
+            time,
+        }
+    }
+
+    fn name(event: Event, intent: &NameIntent, now: Timestamp) -> Self {
+        let NameIntent { key, entry } = intent;
+        Self {
+            channel: Some(entry.channel.clone()),
+            identity: Some(entry.identity),
+            repository: Some(key.repository.clone()),
+            serial: Some(entry.serial),
+            tag: Some(key.tag.clone()),
+            target: Some(key.target.clone()),
+            ..Self::new(event, entry.digest, 0, None, now)
+        }
+    }
+
+    fn intent(&self) -> Option<NameIntent> {
+        Some(NameIntent {
+            key: NameKey {
+                target: self.target.clone()?,
+                repository: self.repository.clone()?,
+                tag: self.tag.clone()?,
+            },
+            entry: NameEntry {
+                channel: self.channel.clone()?,
+                serial: self.serial?,
+                identity: self.identity?,
+                digest: self.digest,
+            },
+        })
+    }
+}

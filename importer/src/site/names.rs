@@ -1,0 +1,173 @@
+//! Who set a name, and whether it may be set again: a published name never moves backwards or across
+//! channels.
+
+use std::collections::HashMap;
+
+use manifests::{ChannelName, Digest};
+
+/// A name at a target: a tag of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct NameKey {
+    /// The target, as the destinations call it.
+    pub(crate) target: String,
+    /// The repository at the target.
+    pub(crate) repository: String,
+    /// The tag.
+    pub(crate) tag: String,
+}
+
+/// What an archive makes a name point to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NameEntry {
+    /// The archive's channel.
+    pub(crate) channel: ChannelName,
+    /// The archive's serial.
+    pub(crate) serial: u64,
+    /// The archive's identity.
+    pub(crate) identity: Digest,
+    /// The manifest.
+    pub(crate) digest: Digest,
+}
+
+/// A name that is about to be set, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NameIntent {
+    /// Which name.
+    pub(crate) key: NameKey,
+    /// To what, by which archive.
+    pub(crate) entry: NameEntry,
+}
+
+/// What is to be done with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NameDecision {
+    /// It is set. What it pointed to before is shown: it may be somebody else's.
+    Set {
+        /// What it points to now.
+        previous: Option<Digest>,
+    },
+    /// It points there already.
+    Unchanged,
+    /// A newer archive had set it, so it is left alone.
+    LeftNewer,
+    /// It may not be set by this archive; the reason says what was found and wanted.
+    Refused(String),
+}
+
+/// Every name that the ledger knows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names(HashMap<NameKey, NameEntry>);
+
+impl Names {
+    /// Who set the name last, or was about to.
+    #[must_use]
+    pub(crate) fn lookup(&self, key: &NameKey) -> Option<&NameEntry> {
+        self.0.get(key)
+    }
+
+    /// Notes who set a name. A name stays with the channel and does not go back to an older serial, whatever
+    /// the lines of a ledger say.
+    pub(crate) fn note(&mut self, intent: &NameIntent) {
+        let entry = self.0.entry(intent.key.clone()).or_insert_with(|| intent.entry.clone());
+        if entry.channel == intent.entry.channel && entry.serial <= intent.entry.serial {
+            entry.clone_from(&intent.entry);
+        }
+    }
+}
+
+/// Decides about one name, from what the ledger says about it, what the target has there now, and what the
+/// archive wants.
+#[must_use]
+pub(crate) fn decide_name(
+    known: Option<&NameEntry>,
+    present: Option<Digest>,
+    wanted: &NameEntry,
+) -> NameDecision {
+    let is_there = present == Some(wanted.digest);
+    let Some(known) = known else {
+        // Unknown to us, but it may be in use: the plan shows what it replaces.
+        return if is_there { NameDecision::Unchanged } else { NameDecision::Set { previous: present } };
+    };
+    if known.channel != wanted.channel {
+        // Two channels may bring the same content under one name; it moves for neither.
+        return if is_there && known.digest == wanted.digest {
+            NameDecision::Unchanged
+        } else {
+            NameDecision::Refused(format!(
+                "found the name set by the channel {}, wanted {}: a name does not move across channels",
+                known.channel, wanted.channel
+            ))
+        };
+    }
+    if known.serial > wanted.serial {
+        return if is_there && known.digest == wanted.digest {
+            NameDecision::Unchanged
+        } else {
+            NameDecision::LeftNewer
+        };
+    }
+    if known.serial == wanted.serial && known.digest != wanted.digest {
+        return NameDecision::Refused(format!(
+            "found the name set to {} by the serial {}, wanted {}: one serial has one content",
+            known.digest, known.serial, wanted.digest
+        ));
+    }
+    if is_there { NameDecision::Unchanged } else { NameDecision::Set { previous: present } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(channel: &str, serial: u64, content: &str) -> NameEntry {
+        NameEntry {
+            channel: channel.parse().unwrap(),
+            serial,
+            identity: Digest::of(format!("{channel} {serial}").as_bytes()),
+            digest: Digest::of(content.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn names_never_move_backwards_or_across_channels() {
+        let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
+        let set = |previous| Some(NameDecision::Set { previous });
+        let (unchanged, left) = (Some(NameDecision::Unchanged), Some(NameDecision::LeftNewer));
+        let refused = None;
+        let known = |channel, serial, content| Some(entry(channel, serial, content));
+        for (known, present, wanted, decision, why) in [
+            (None, None, entry("core", 2, "new"), set(None), "a name that nobody has"),
+            (None, Some(new), entry("core", 2, "new"), unchanged.clone(), "somebody set it to the same"),
+            (None, Some(old), entry("core", 2, "new"), set(Some(old)), "unknown: replaced, and shown"),
+            (known("core", 1, "old"), Some(old), entry("core", 2, "new"), set(Some(old)), "an update"),
+            (known("core", 1, "old"), None, entry("core", 2, "new"), set(None), "deleted at the target"),
+            (known("core", 2, "new"), Some(new), entry("core", 2, "new"), unchanged.clone(), "a replay"),
+            (known("core", 2, "new"), Some(old), entry("core", 2, "new"), set(Some(old)), "moved by hand"),
+            (known("core", 3, "old"), Some(old), entry("core", 2, "new"), left.clone(), "older"),
+            (known("core", 3, "old"), Some(new), entry("core", 2, "new"), left.clone(), "set back by hand"),
+            (known("core", 3, "old"), None, entry("core", 2, "new"), left, "older, and deleted since"),
+            (known("core", 3, "new"), Some(new), entry("core", 2, "new"), unchanged.clone(), "the same"),
+            (known("core", 2, "old"), Some(old), entry("core", 2, "new"), refused.clone(), "same serial"),
+            (known("edge", 1, "old"), Some(old), entry("core", 2, "new"), refused.clone(), "another channel"),
+            (known("edge", 1, "new"), None, entry("core", 2, "new"), refused, "another channel's name"),
+            (known("edge", 1, "new"), Some(new), entry("core", 2, "new"), unchanged, "shared by channels"),
+        ] {
+            match (decide_name(known.as_ref(), present, &wanted), decision) {
+                (NameDecision::Refused(_), None) => {}
+                (found, wanted) => assert_eq!(Some(found), wanted, "{why}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_older_line_does_not_take_a_name_back() {
+        let key = NameKey { target: "mgt".into(), repository: "a/b".into(), tag: "1".into() };
+        let mut names = Names::default();
+        for (channel, serial, content) in
+            [("core", 2, "new"), ("core", 1, "old"), ("edge", 9, "other"), ("core", 2, "new")]
+        {
+            names.note(&NameIntent { key: key.clone(), entry: entry(channel, serial, content) });
+            assert_eq!(names.lookup(&key), Some(&entry("core", 2, "new")), "{channel} {serial}");
+        }
+    }
+}
