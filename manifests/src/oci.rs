@@ -73,7 +73,7 @@ pub struct Image {
     /// The layers in their order.
     pub layers: Vec<Entry>,
     /// What this is about, for evidence.
-    pub subject: Option<Entry>,
+    pub subject: Option<Descriptor>,
     /// What this is, where it says so.
     pub artifact_type: Option<String>,
     /// Annotations of the manifest itself.
@@ -86,7 +86,7 @@ pub struct Index {
     /// The manifests in their order.
     pub manifests: Vec<Entry>,
     /// What this is about, for evidence.
-    pub subject: Option<Entry>,
+    pub subject: Option<Descriptor>,
 }
 
 /// Why bytes are not a manifest that Airgap carries.
@@ -158,18 +158,19 @@ impl Manifest {
         if raw.schema_version != 2 {
             return Err(ManifestError::Shape("another schemaVersion than 2"));
         }
+        let subject = raw.subject.as_ref().map(Entry::descriptor);
         match (raw.config, raw.layers, raw.manifests) {
             (Some(config), Some(layers), None) if !media_type::is_index(outside) => {
                 Ok(Self::Image(Box::new(Image {
                     config,
                     layers,
-                    subject: raw.subject,
+                    subject,
                     artifact_type: raw.artifact_type,
                     annotations: raw.annotations.unwrap_or_default(),
                 })))
             }
             (None, None, Some(manifests)) if media_type::is_index(outside) => {
-                Ok(Self::Index(Index { manifests, subject: raw.subject }))
+                Ok(Self::Index(Index { manifests, subject }))
             }
             (None, None, None) => Err(ManifestError::Shape("neither layers nor manifests")),
             (_, _, None) => Err(ManifestError::Shape("an incomplete manifest, or an index with layers")),
