@@ -24,11 +24,15 @@ const ALLOWED: [(&str, &[&str]); 9] = [
 
 /// A folder of plug-ins, and the stages beside it that no plug-in may import.
 const PLUG_INS: [(&str, &str, &[&str]); 2] = [
-    ("bundler/src", "sources", &["resolve", "collect", "lock", "judge", "write", "build", "split", "send"]),
+    (
+        "bundler/src",
+        "sources",
+        &["resolve", "collect", "lock", "judge", "write", "build", "split", "send", "commands"],
+    ),
     (
         "importer/src",
         "destinations",
-        &["receive", "join", "open", "verify", "accept", "plan", "load", "publish", "serve"],
+        &["receive", "join", "open", "verify", "accept", "plan", "load", "publish", "serve", "commands"],
     ),
 ];
 
