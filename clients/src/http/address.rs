@@ -117,13 +117,16 @@ impl Resolve for Guard {
     }
 }
 
+/// How the refusal of a [`Guard`] begins, by which it is found among the causes of a failed connection.
+pub(crate) const NOT_ALLOWED: &str = "found no address of the allowed class";
+
 /// None of a name's addresses belongs to the class that may be connected to.
 #[derive(Debug)]
 pub(crate) struct NoAllowedAddress(AddressClass);
 
 impl fmt::Display for NoAllowedAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "found no address of the class {:?}, in which redirects of this host stay", self.0)
+        write!(formatter, "{NOT_ALLOWED} {:?}", self.0)
     }
 }
 

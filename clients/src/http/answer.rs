@@ -60,8 +60,18 @@ pub(crate) async fn problem_of(response: Response) -> Problem {
     let retry_after = wait.and_then(|value| retry::retry_after(value, SystemTime::now()));
     let is_html = is_html(&response);
     let body = read(response, ERROR_BYTES).await.unwrap_or_default();
-    let errors = serde_json::from_slice::<Errors>(&body).map(|document| document.errors).unwrap_or_default();
-    let detail = detail(&errors, is_html, &body);
+    problem_with(status, &body, is_html, retry_after)
+}
+
+/// What a status and a body mean together: the code and the message decide where the status does not.
+pub(crate) fn problem_with(
+    status: StatusCode,
+    body: &[u8],
+    is_html: bool,
+    retry_after: Option<Duration>,
+) -> Problem {
+    let errors = serde_json::from_slice::<Errors>(body).map(|document| document.errors).unwrap_or_default();
+    let detail = detail(&errors, is_html, body);
     classify(status, &errors, detail, retry_after)
 }
 

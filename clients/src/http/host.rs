@@ -182,20 +182,20 @@ impl Host {
     /// Makes a request once, with as many rounds as authorisation and redirects need.
     pub(crate) async fn try_once(&self, call: &Call) -> Result<Response, Problem> {
         let mut response = self.authorised(call).await?;
-        for _ in 0..=redirect::MOST {
-            let Some(target) = redirect::target(&response).filter(|_| call.is_download) else {
-                return if response.status().is_success() {
-                    Ok(response)
-                } else {
-                    Err(answer::problem_of(response).await)
-                };
-            };
+        for _ in 0..redirect::MOST {
+            let Some(target) = redirect::target(&response).filter(|_| call.is_download) else { break };
             response = self.follow(call, &response, target?).await?;
         }
-        Err(Problem::RedirectRefused {
-            to: shown(&redirect::authority(response.url())),
-            reason: "it is one too many: at most 5 are followed",
-        })
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        match redirect::target(&response).filter(|_| call.is_download) {
+            Some(_) => Err(Problem::RedirectRefused {
+                to: shown(&redirect::authority(response.url())),
+                reason: "it is one too many: at most 5 are followed",
+            }),
+            None => Err(answer::problem_of(response).await),
+        }
     }
 
     async fn follow(&self, call: &Call, from: &Response, to: Url) -> Result<Response, Problem> {
@@ -207,7 +207,14 @@ impl Host {
             Way::Guarded(class) => self.guarded_client(class)?,
             Way::Listed => self.listed_client()?,
         };
-        self.send(client, self.request(call, to, None), THINKING).await
+        let authority = redirect::authority(&to);
+        let response = self.send(client, self.request(call, to, None), THINKING).await;
+        response.map_err(|problem| match problem {
+            Problem::Network(text) if text.contains(address::NOT_ALLOWED) => {
+                Problem::RedirectRefused { to: shown(&authority), reason: redirect::OTHER_NETWORK }
+            }
+            problem => problem,
+        })
     }
 
     async fn authorised(&self, call: &Call) -> Result<Response, Problem> {
@@ -271,6 +278,11 @@ impl Host {
             Ok(response) => response.map_err(network),
             Err(_) => Err(Problem::Network(format!("no answer within {} s", wait.as_secs()))),
         }
+    }
+
+    /// Sends a request as it is over the host's own connections.
+    pub(crate) async fn send_directly(&self, request: Request, wait: Duration) -> Result<Response, Problem> {
+        self.send(&self.client, request, wait).await
     }
 
     fn guarded_client(&self, class: AddressClass) -> Result<&Client, Problem> {

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub(crate) mod answer;
+mod api;
 mod auth;
 mod challenge;
 pub mod credentials;
@@ -16,10 +17,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use address::AddressClass;
+pub use api::ApiAnswer;
 pub use credentials::{Credential, Credentials, DockerConfig};
 pub use host::Host;
 pub(crate) use host::{Call, Parts, body};
 pub use redirect::Redirects;
+pub use reqwest::Method;
 pub use retry::Retry;
 pub use settings::{HostSettings, Hosts};
 

@@ -15,6 +15,9 @@ use crate::error::{Problem, shown};
 /// Most redirects of one download.
 pub(crate) const MOST: usize = 5;
 
+/// Why a redirect into another class of addresses is refused.
+pub(crate) const OTHER_NETWORK: &str = "it leads into another kind of network than the registry's own";
+
 /// Which redirects of downloads are followed, beyond hosts that the settings list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redirects {
@@ -79,7 +82,7 @@ pub(crate) async fn judge(host: &Host, answer: &Response, to: &Url) -> Result<Wa
     let own = own_class(host, answer, from).await;
     let classes = literal_or_known(host, to).await;
     if classes.iter().any(|class| *class != own) {
-        return Err(refuse(to, "it leads into another kind of network than the registry's own"));
+        return Err(refuse(to, OTHER_NETWORK));
     }
     Ok(Way::Guarded(own))
 }

@@ -24,6 +24,9 @@ pub(super) fn next(parts: &Parts, origin: &Url) -> Result<Option<Url>, Problem> 
         }
         let malformed = || Problem::Protocol("found a Link to the next page that is no URL".to_owned());
         let url = parts.url.join(target).map_err(|_| malformed())?;
+        if url == parts.url {
+            return Err(Problem::Protocol("found a page of a listing that is its own next page".to_owned()));
+        }
         if url.origin() == origin.origin() {
             return Ok(Some(url));
         }

@@ -27,7 +27,7 @@ use reqwest::{Method, Url};
 pub use blob::{BlobStart, BlobStream};
 pub use manifest::{ManifestHead, PutAnswer, RemoteManifest};
 pub use push::Pushed;
-pub use referrers::{Merged, Referrers};
+pub use referrers::{FallbackEntry, Merged, Referrers};
 
 use crate::error::{Error, Problem, shown};
 use crate::http::{Call, Host, Http};
