@@ -258,6 +258,15 @@ impl Trust {
         self.roles.iter().filter(move |(_, holders)| tight(holders)).map(|(role, _)| *role)
     }
 
+    /// Every key, with whose it is and in which role: what people compare by voice.
+    pub fn keys(&self) -> impl Iterator<Item = (Role, &ChannelName, Digest)> + '_ {
+        self.roles.iter().flat_map(|(role, holders)| {
+            holders.people.iter().flat_map(move |person| {
+                person.keys.iter().map(move |(key, _)| (*role, &person.name, key.id()))
+            })
+        })
+    }
+
     /// The key with this id, in whatever role, to verify a signature with.
     #[must_use]
     pub fn key(&self, id: Digest) -> Option<&PublicKey> {
