@@ -1,0 +1,210 @@
+//! How long `lock`, `build` and `load` take, beside the floor of the same minute and beside `skopeo copy`.
+//!
+//! ```text
+//! tests/run -- cargo run --release -p tests --features servers --bin benchmark [SET...] [--pairs N] [--folder DIR]
+//! ```
+//!
+//! The floor is what the work needs at least: the same distinct blobs, four at once, with the same HTTP library,
+//! hashed, written into one file, synced (see `floor`). Each figure is a ratio of two runs that follow each other;
+//! the median of the pairs is printed. Nothing here fails because something was slow.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot go on says why and ends"
+)]
+
+mod content;
+mod floor;
+mod measure;
+mod registry;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use content::Set;
+use measure::{Run, median, run};
+use registry::DockerRegistry;
+use tests::binaries::{airgap_bundle, airgap_import};
+use tests::command::succeed;
+
+struct Options {
+    sets: Vec<String>,
+    pairs: usize,
+    folder: PathBuf,
+}
+
+fn options() -> Options {
+    let mut options = Options { sets: vec![], pairs: 5, folder: std::env::temp_dir() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--pairs" => options.pairs = arguments.next().unwrap().parse().unwrap(),
+            "--folder" => options.folder = arguments.next().unwrap().into(),
+            name => options.sets.push(name.to_owned()),
+        }
+    }
+    if options.sets.is_empty() {
+        options.sets = ["images", "layer", "small"].map(str::to_owned).to_vec();
+    }
+    options
+}
+
+fn main() {
+    let options = options();
+    println!("{} pairs; each figure is the median of their ratios\n", options.pairs);
+    println!("| set | step | seconds | floor | ratio | resident MiB | beside |");
+    println!("|---|---|--:|--:|--:|--:|---|");
+    for name in &options.sets {
+        let folder = tempfile::tempdir_in(&options.folder).unwrap();
+        measure_set(&Set::named(name), folder.path(), options.pairs);
+    }
+}
+
+/// The whole way of one set: fill a registry, lock, build, load, load again.
+fn measure_set(set: &Set, folder: &Path, pairs: usize) {
+    let source = DockerRegistry::start(&folder.join("source"));
+    let blobs = set.push(&source);
+    let bench = Bench::new(set, &source, folder);
+    let lock = bench.lock();
+    print_row(set, "lock", &[(lock, None)], "");
+
+    let (mut builds, mut peers) = (vec![], vec![]);
+    for _ in 0..pairs {
+        let floor = floor::build(&source, &blobs, &folder.join("floor.bin"));
+        builds.push((bench.build(), Some(floor)));
+        peers.push((bench.skopeo(), Some(floor)));
+    }
+    let disk = bench.size() as f64 / blobs.iter().map(|blob| blob.size).sum::<u64>() as f64;
+    print_row(set, "build", &builds, &format!("archive {disk:.4} x the blobs"));
+    print_row(set, "skopeo copy --all", &peers, "into an OCI layout, not signed");
+
+    let (mut loads, mut seconds) = (vec![], vec![]);
+    for at in 0..pairs {
+        let target = DockerRegistry::start(&folder.join(format!("floor-{at}")));
+        let floor = floor::load(&bench.archive(), &target, set, &blobs);
+        drop(target);
+        let target = DockerRegistry::start(&folder.join(format!("target-{at}")));
+        bench.init(at);
+        loads.push((bench.load(&target, at), Some(floor)));
+        let verify = bench.verify(at);
+        seconds.push((bench.load(&target, at), Some(verify.seconds)));
+    }
+    print_row(set, "load into docker-registry", &loads, "");
+    print_row(set, "load again", &seconds, "the floor is `verify`; no blob is sent");
+}
+
+fn print_row(set: &Set, step: &str, runs: &[(Run, Option<f64>)], beside: &str) {
+    let ratios: Vec<f64> =
+        runs.iter().filter_map(|(run, floor)| floor.map(|floor| run.seconds / floor)).collect();
+    let floors: Vec<f64> = runs.iter().filter_map(|(_, floor)| *floor).collect();
+    let shown =
+        |values: &[f64]| if values.is_empty() { String::new() } else { format!("{:.2}", median(values)) };
+    let seconds: Vec<f64> = runs.iter().map(|(run, _)| run.seconds).collect();
+    let resident = runs.iter().map(|(run, _)| run.resident_kib).max().unwrap_or(0) as f64 / 1024.0;
+    println!(
+        "| {} | {step} | {} | {} | {} | {resident:.0} | {beside} |",
+        set.description,
+        shown(&seconds),
+        shown(&floors),
+        shown(&ratios),
+    );
+}
+
+/// The files of one set, and the commands as a user types them.
+struct Bench<'a> {
+    set: &'a Set,
+    source: String,
+    folder: &'a Path,
+}
+
+impl<'a> Bench<'a> {
+    fn new(set: &'a Set, source: &DockerRegistry, folder: &'a Path) -> Self {
+        let images: Vec<String> = set.images.iter().map(|image| image.reference(source)).collect();
+        fs::write(folder.join("images.txt"), images.join("\n")).unwrap();
+        let definition = "apiVersion: airgap/v1\nkind: Definition\nmetadata: {name: bench}\nspec:\n  images: [{from: images.txt}]\n";
+        fs::write(folder.join("bench.yaml"), definition).unwrap();
+        let policy = "apiVersion: airgap/v1\nkind: Policy\nspec: {}\n";
+        fs::write(folder.join("policy.yaml"), policy).unwrap();
+        succeed(airgap_bundle().current_dir(folder).args(["keygen", "--unencrypted", "--out", "preparer"]));
+        Self { set, source: source.address.clone(), folder }
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.folder.join("bench.tar")
+    }
+
+    fn size(&self) -> u64 {
+        fs::metadata(self.archive()).unwrap().len()
+    }
+
+    fn lock(&self) -> Run {
+        run(airgap_bundle().current_dir(self.folder).args(["lock", "bench.yaml", "--quiet"]))
+    }
+
+    fn build(&self) -> Run {
+        let _ = fs::remove_file(self.archive());
+        let arguments = ["build", "bench.yaml", "--key", "preparer.key", "-o", "bench.tar", "--quiet"];
+        run(airgap_bundle().current_dir(self.folder).args(arguments))
+    }
+
+    fn skopeo(&self) -> Run {
+        let layout = self.folder.join("skopeo");
+        let _ = fs::remove_dir_all(&layout);
+        let script: Vec<String> = self
+            .set
+            .images
+            .iter()
+            .enumerate()
+            .map(|(at, image)| {
+                let source = format!("docker://{}/{}", self.source, image.name());
+                format!(
+                    "skopeo copy --quiet --all --src-tls-verify=false {source} oci:{}:{at}",
+                    layout.display()
+                )
+            })
+            .collect();
+        let measured = run(Command::new("sh").args(["-euc", &script.join("\n")]));
+        fs::remove_dir_all(&layout).unwrap();
+        measured
+    }
+
+    fn init(&self, at: usize) {
+        let state = format!("state-{at}");
+        let arguments = [
+            "init",
+            "--state",
+            &state,
+            "--trust",
+            "preparer.pub",
+            "--policy",
+            "policy.yaml",
+            "--name",
+            "bench",
+        ];
+        succeed(airgap_import().current_dir(self.folder).args(arguments));
+    }
+
+    fn load(&self, target: &DockerRegistry, at: usize) -> Run {
+        let destinations = format!(
+            "apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{{name: target, url: \"http://{}\", type: oci}}]}}\n",
+            target.address
+        );
+        fs::write(self.folder.join("to.yaml"), destinations).unwrap();
+        let state = format!("state-{at}");
+        let arguments = ["load", "bench.tar", "--state", &state, "--to", "to.yaml", "--quiet"];
+        run(airgap_import().current_dir(self.folder).args(arguments))
+    }
+
+    fn verify(&self, at: usize) -> Run {
+        let state = format!("state-{at}");
+        run(airgap_import().current_dir(self.folder).args([
+            "verify",
+            "bench.tar",
+            "--state",
+            &state,
+            "--quiet",
+        ]))
+    }
+}
