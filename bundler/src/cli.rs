@@ -1,0 +1,187 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Pins, collects and writes what a Sovereign runs on into one signed archive.
+#[derive(Parser)]
+#[command(name = "airgap-bundle", version, max_term_width = 110, after_help = STATUS)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const STATUS: &str = "\
+Exit status: 0 done; 1 failed, worth another try (network, disk); 2 wrong use; 3 refused by trust or policy;
+4 damaged. Credentials come from the Docker configuration and its helpers (`docker login`), the password of
+a key from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is asked for.
+
+Examples:
+  airgap-bundle init .
+  airgap-bundle keygen --out build-1
+  airgap-bundle lock sovereign-core.yaml
+  airgap-bundle build sovereign-core.yaml --key build-1.key
+  airgap-bundle verify sovereign-core-20261123213000.tar --key build-1.pub";
+
+/// How a command reports.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Output {
+    /// Print the result as one JSON document on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print no progress and no notices, only the result and errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented definition and policy to start from.
+    Init(InitArguments),
+    /// Make a key pair for signing archives.
+    Keygen(KeygenArguments),
+    /// Pin everything that a definition names, and fetch its evidence.
+    Lock(LockArguments),
+    /// Write the archive that a lock describes.
+    Build(BuildArguments),
+    /// Show what an archive says it is.
+    Inspect(InspectArguments),
+    /// Check an archive: its signature, then every byte.
+    Verify(VerifyArguments),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Nothing that exists is overwritten.
+
+Example:
+  airgap-bundle init my-sovereign")]
+pub(crate) struct InitArguments {
+    /// The folder to write into; it is made where it does not exist.
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+PREFIX.key is readable by you alone; its password comes from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or is
+asked for. PREFIX.pub goes to whoever checks the archives: compare the printed id by voice. A key pair of
+`cosign generate-key-pair` works as well.
+
+Examples:
+  airgap-bundle keygen --out build-1
+  airgap-bundle keygen --out ci --unencrypted")]
+pub(crate) struct KeygenArguments {
+    /// Where to write PREFIX.key and PREFIX.pub.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) out: PathBuf,
+    /// Do not encrypt the private key.
+    #[arg(long)]
+    pub(crate) unencrypted: bool,
+}
+
+/// The user's own settings of hosts.
+#[derive(Args)]
+pub(crate) struct HostsArguments {
+    /// Settings of hosts (mirror, CA, proxy) that override the definition's, host by host. They also come
+    /// from $XDG_CONFIG_HOME/airgap/hosts.yaml (~/.config), which this file overrides.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hosts: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Everything is pinned anew, and what changed is shown. --update pins only the named entries anew (an
+emergency fix, say) and keeps all others as the lock has them. A name is written as in the definition, or in
+full, with or without its tag.
+
+Examples:
+  airgap-bundle lock sovereign-core.yaml
+  airgap-bundle lock sovereign-core.yaml --update ghcr.io/openova-io/bp-cilium")]
+pub(crate) struct LockArguments {
+    /// The definition.
+    pub(crate) definition: PathBuf,
+    /// Where to write the lock; by default DEFINITION with .lock.json in place of .yaml.
+    #[arg(long, short, value_name = "LOCK")]
+    pub(crate) output: Option<PathBuf>,
+    /// Pin only this entry anew. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) update: Vec<String>,
+    #[command(flatten)]
+    pub(crate) hosts: HostsArguments,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+An interrupted build goes on where it was when the same command is given again. With `-o -` the archive goes
+to standard output, in order and without resuming.
+
+Examples:
+  airgap-bundle build sovereign-core.yaml --key build-1.key
+  airgap-bundle build sovereign-core.yaml --key build-1.key -o - | ssh store 'cat > core.tar'")]
+pub(crate) struct BuildArguments {
+    /// The definition.
+    pub(crate) definition: PathBuf,
+    /// The lock; by default DEFINITION with .lock.json in place of .yaml.
+    #[arg(long, value_name = "LOCK")]
+    pub(crate) lock: Option<PathBuf>,
+    /// The policy to judge by.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The private key of the preparer.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// The archive to write, or - for standard output; by default NAME-SERIAL.tar.
+    #[arg(long, short, value_name = "ARCHIVE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) hosts: HostsArguments,
+}
+
+/// Whom to believe.
+#[derive(Args)]
+#[group(multiple = false)]
+pub(crate) struct TrustArguments {
+    /// The trust file.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: Option<PathBuf>,
+    /// The preparer's public key, in place of a trust file.
+    #[arg(long, value_name = "PUB")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Without --trust or --key nothing of it is to be believed, and the output says so. The content is not read:
+`airgap-bundle verify` does that.
+
+Examples:
+  airgap-bundle inspect sovereign-core-20261123213000.tar
+  airgap-bundle inspect sovereign-core-20261123213000.tar --key build-1.pub --json")]
+pub(crate) struct InspectArguments {
+    /// The archive, or its evidence pack.
+    pub(crate) archive: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  airgap-bundle verify sovereign-core-20261123213000.tar --key build-1.pub
+  ssh store cat core.tar | airgap-bundle verify - --trust trust.yaml")]
+pub(crate) struct VerifyArguments {
+    /// The archive, or - for standard input.
+    pub(crate) archive: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}

@@ -1,0 +1,190 @@
+//! What upstream says about an item: signatures, attestations, SBOMs, and what is said about those.
+//!
+//! It lies in three places, which are all asked for every subject: the referrers API, the fallback tag
+//! `sha256-<hex>` of registries without it, and cosign's older tags. Nothing is chosen here by its type:
+//! fallback indexes often leave it empty, and what counts is the gates' decision.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use clients::registry::legacy;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use manifests::inventory::Evidence;
+use manifests::lock::Skipped;
+use manifests::oci::Manifest;
+use manifests::reference::Repository;
+use manifests::{Descriptor, Digest, limits};
+
+use super::small::{self, Layers, SmallError};
+use crate::upstream::{Upstream, UpstreamError};
+
+/// How many subjects of one item are asked about at once. Each host has its own limit on requests.
+const AT_ONCE: usize = 8;
+
+/// What was found about an item.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// Why evidence cannot be gathered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EvidenceError {
+    /// A manifest or a blob of it.
+    #[error("evidence about {subject}: {error}")]
+    Small {
+        /// What it is about.
+        subject: Digest,
+        /// Why not.
+        error: SmallError,
+    },
+    /// Somebody is filling a registry, not signing.
+    #[error("found {found} manifests about {subject}, wanted at most {max}", max = limits::EVIDENCE_PER_SUBJECT)]
+    Count {
+        /// What they are about.
+        subject: Digest,
+        /// How many.
+        found: usize,
+    },
+    /// Evidence about evidence about evidence.
+    #[error("found evidence more than {max} levels above the item, about {subject}", max = limits::EVIDENCE_DEPTH)]
+    Depth {
+        /// What the one too many is about.
+        subject: Digest,
+    },
+    /// Upstream failed.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+impl EvidenceError {
+    pub(super) fn failure(&self, item: &str) -> console::Failure {
+        match self {
+            Self::Upstream(error) | Self::Small { error: SmallError::Upstream(error), .. } => {
+                error.failure(item)
+            }
+            error => console::Failure::new(console::Class::Failed, item, error),
+        }
+    }
+}
+
+/// Gathers what there is about `subjects`, and about that, and so on.
+pub(super) async fn gather(
+    upstream: &Upstream,
+    repository: &Repository,
+    subjects: Vec<Digest>,
+) -> Result<Gathered, EvidenceError> {
+    let mut seen: HashSet<Digest> = subjects.iter().copied().collect();
+    let mut level = subjects;
+    let mut found = BTreeMap::new();
+    let mut skipped = Vec::new();
+    for depth in 0..=limits::EVIDENCE_DEPTH {
+        let asking = stream::iter(&level).map(|subject| about(upstream, repository, *subject));
+        let answers: Vec<About> = asking.buffered(AT_ONCE).try_collect().await?;
+        level.clear();
+        for About { evidence, skipped: left_out } in answers {
+            if let Some(one) = evidence.first().filter(|_| depth == limits::EVIDENCE_DEPTH) {
+                return Err(EvidenceError::Depth { subject: one.subject });
+            }
+            skipped.extend(left_out);
+            for one in evidence {
+                // A ring of referrers would have no end.
+                if seen.insert(one.digest) {
+                    level.push(one.digest);
+                }
+                found.insert((one.subject, one.digest, one.tag.clone()), one);
+            }
+        }
+        if level.is_empty() {
+            break;
+        }
+    }
+    Ok(Gathered { evidence: found.into_values().collect(), skipped })
+}
+
+struct About {
+    evidence: Vec<Evidence>,
+    skipped: Vec<Skipped>,
+}
+
+/// What there is about one subject, fetched whole.
+async fn about(
+    upstream: &Upstream,
+    repository: &Repository,
+    subject: Digest,
+) -> Result<About, EvidenceError> {
+    let listed = list(upstream, repository, subject).await?;
+    if listed.len() > limits::EVIDENCE_PER_SUBJECT {
+        return Err(EvidenceError::Count { subject, found: listed.len() });
+    }
+    let fetching = stream::iter(listed).map(|(manifest, tag)| async move {
+        let name = tag.clone().unwrap_or_else(|| manifest.digest.to_string());
+        let fetched = fetch(upstream, repository, subject, &manifest, tag.is_some()).await;
+        (manifest, tag, name, fetched)
+    });
+    let mut fetching = fetching.buffered(AT_ONCE);
+    let mut about = About { evidence: Vec::new(), skipped: Vec::new() };
+    while let Some((Descriptor { digest, media_type, size }, tag, name, fetched)) = fetching.next().await {
+        match fetched? {
+            None => about.evidence.push(Evidence { digest, media_type, size, subject, tag }),
+            Some(reason) => {
+                let name = format!("{repository}: evidence {name} about {subject}");
+                about.skipped.push(Skipped { name, reason });
+            }
+        }
+    }
+    Ok(about)
+}
+
+/// The manifests about one subject, each with the older tag that it was found by.
+async fn list(
+    upstream: &Upstream,
+    repository: &Repository,
+    subject: Digest,
+) -> Result<BTreeSet<(Descriptor, Option<String>)>, UpstreamError> {
+    let tags = legacy::tags(subject);
+    let [attestation, sbom, signature] = &tags;
+    let (referrers, attestation, sbom, signature) = tokio::try_join!(
+        upstream.referrers(repository, subject),
+        upstream.tag(repository, attestation),
+        upstream.tag(repository, sbom),
+        upstream.tag(repository, signature),
+    )?;
+    let mut listed: BTreeSet<_> = referrers.into_iter().map(|found| (found, None)).collect();
+    let tagged = [attestation, sbom, signature].into_iter().zip(tags);
+    listed.extend(tagged.filter_map(|(found, tag)| Some((found?, Some(tag)))));
+    Ok(listed)
+}
+
+/// Fetches one piece of evidence; gives the reason, when it is left out.
+async fn fetch(
+    upstream: &Upstream,
+    repository: &Repository,
+    subject: Digest,
+    manifest: &Descriptor,
+    is_tagged: bool,
+) -> Result<Option<String>, EvidenceError> {
+    let small = |error: SmallError| EvidenceError::Small { subject, error };
+    let bytes = match upstream.manifest(Some(repository), manifest).await {
+        Ok(bytes) => bytes,
+        // An old fallback index still lists what was removed since.
+        Err(UpstreamError::Absent(_)) => return Ok(Some("listed, but absent upstream".to_owned())),
+        Err(error) => return Err(error.into()),
+    };
+    let read = Manifest::parse(&bytes, &manifest.media_type)
+        .map_err(|error| small(SmallError::Manifest(manifest.digest, error)))?;
+    drop(bytes);
+    let stated = match &read {
+        Manifest::Image(image) => image.subject.as_ref().map(|stated| stated.digest),
+        Manifest::Index(index) => index.subject.as_ref().map(|stated| stated.digest),
+    };
+    if !is_tagged && stated != Some(subject) {
+        let stated = stated.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
+        return Ok(Some(format!("listed, but it says that it is about {stated}")));
+    }
+    match small::fetch(upstream, Some(repository), manifest, Layers::All).await {
+        Ok(_) => Ok(None),
+        Err(SmallError::Limit { found, limit }) => Ok(Some(format!("found {found}, wanted at most {limit}"))),
+        Err(error) => Err(small(error)),
+    }
+}

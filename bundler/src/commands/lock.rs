@@ -1,0 +1,179 @@
+//! `lock`: resolve and collect, then the file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use console::escape::escape;
+use console::{Class, Failure, Failures, clock};
+use indicatif::HumanBytes;
+use manifests::lock::{Lock, Skipped};
+use manifests::{ChannelName, Timestamp};
+use serde::Serialize;
+
+use crate::beside::{self, Beside, BesideError};
+use crate::changes::{self, Changes};
+use crate::cli::LockArguments;
+use crate::collect::{self, Collected};
+use crate::input;
+use crate::project::{self, LOCK_BYTES, Project};
+use crate::resolve::{self, Update};
+use crate::sources;
+use crate::upstream::Upstream;
+
+/// How many requests to one host may be under way at once. Nearly all of them are small: 16 take half the
+/// time of 4 on a connection of 50 ms.
+const CONNECTIONS: u16 = 16;
+
+/// What `lock` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Locked {
+    lock: PathBuf,
+    name: ChannelName,
+    serial: u64,
+    import_before: Option<Timestamp>,
+    items: usize,
+    evidence: usize,
+    metadata_bytes: u64,
+    content_bytes: u64,
+    hosts: Vec<String>,
+    changes: Changes,
+    skipped: Vec<Skipped>,
+    notices: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Failures> {
+    let project = project::read(&arguments.definition)?;
+    let path = arguments.output.clone().unwrap_or_else(|| project::lock_path(&arguments.definition));
+    let old = read_old(&path)?;
+    let created = created(&path, old.as_ref())?;
+    let http = crate::hosts::clients(
+        &project.definition.hosts,
+        &project.folder,
+        arguments.hosts.hosts.as_deref(),
+        CONNECTIONS,
+    )?;
+    let beside = Beside::of(&path);
+    beside.create().map_err(|error| failed(&error))?;
+    let upstream = Upstream::new(http, beside);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Class::Failed, "tokio", error))?;
+    let Collected { lock, notices } =
+        runtime.block_on(make(&project, created, old.as_ref(), &arguments.update, &upstream))?;
+    write(&path, &lock, upstream.beside())?;
+    if !quiet {
+        notices.iter().for_each(|notice| eprintln!("notice: {}", escape(notice)));
+    }
+    let size = |blobs: &[manifests::inventory::Blob]| blobs.iter().map(|blob| blob.size).sum();
+    Ok(Locked {
+        changes: changes::between(old.as_ref(), &lock),
+        lock: path,
+        name: lock.name,
+        serial: lock.created.serial(),
+        import_before: lock.import_before,
+        items: lock.items.len(),
+        evidence: lock.items.iter().map(|locked| locked.item.evidence.len()).sum(),
+        metadata_bytes: size(&lock.metadata),
+        content_bytes: size(&lock.content),
+        hosts: lock.hosts,
+        skipped: lock.skipped,
+        notices,
+    })
+}
+
+async fn make(
+    project: &Project,
+    created: Timestamp,
+    old: Option<&Lock>,
+    update: &[String],
+    upstream: &Upstream,
+) -> Result<Collected, Failures> {
+    let (entries, mut inputs) = sources::entries(&project.definition, &project.folder).map_err(all)?;
+    inputs.insert(project.name.clone(), project.digest);
+    let update = match (update.is_empty(), old) {
+        (true, _) => None,
+        (false, Some(old)) => Some(Update::new(old, update, &entries).map_err(|errors| {
+            all(errors.into_iter().map(|error| Failure::new(Class::Usage, "--update", error)).collect())
+        })?),
+        (false, None) => {
+            let failure = Failure::new(Class::Usage, "--update", "found no lock to update")
+                .advise("run `airgap-bundle lock` without --update first");
+            return Err(failure.into());
+        }
+    };
+    let resolved =
+        resolve::resolve(&project.definition, entries, inputs, created, update.as_ref(), upstream).await?;
+    collect::collect(resolved, upstream).await
+}
+
+fn all(failures: Vec<Failure>) -> Failures {
+    let nothing = || Failure::new(Class::Failed, "", "nothing was done");
+    Failures::unless_empty::<()>(failures, ()).err().unwrap_or_else(|| nothing().into())
+}
+
+/// The lock that is there, as far as this version understands it: what is damaged is made anew.
+fn read_old(path: &Path) -> Result<Option<Lock>, Failure> {
+    let Some(bytes) = input::read_if_there(path, LOCK_BYTES)? else { return Ok(None) };
+    let beside = Beside::of(path);
+    match Lock::read(&bytes, &mut |wanted| beside.load(wanted)) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) => {
+            eprintln!("notice: {}: {}", escape(&path.display().to_string()), escape(&error.to_string()));
+            Ok(None)
+        }
+    }
+}
+
+/// The time of the lock, from which the serial follows: later than that of the lock before.
+fn created(path: &Path, old: Option<&Lock>) -> Result<Timestamp, Failure> {
+    let mut now = clock::now();
+    let Some(before) = old.map(|lock| lock.created) else { return Ok(now) };
+    // Two locks within one second would have one serial.
+    while now == before {
+        std::thread::sleep(Duration::from_millis(50));
+        now = clock::now();
+    }
+    if now > before {
+        return Ok(now);
+    }
+    let message = format!("found the time {now}, wanted one after {before}, when the lock before was made");
+    Err(Failure::new(Class::Failed, path.display(), message).advise("set the clock of this machine right"))
+}
+
+/// The small files first, for good; then the lock that names them; then away with what it does not.
+fn write(path: &Path, lock: &Lock, beside: &Beside) -> Result<(), Failure> {
+    let needed = collect::needed(lock, beside)?;
+    beside
+        .sync()
+        .and_then(|()| beside::replace(path, &lock.encode()))
+        .and_then(|()| beside.remove_others(&needed))
+        .map_err(|error| failed(&error))
+}
+
+fn failed(error: &BesideError) -> Failure {
+    Failure::new(Class::Failed, "", error)
+}
+
+impl Locked {
+    pub(crate) fn render(&self) -> String {
+        let mut text = self.changes.render();
+        for skipped in &self.skipped {
+            text.push_str(&format!("skipped {}: {}\n", escape(&skipped.name), escape(&skipped.reason)));
+        }
+        let path = escape(&self.lock.display().to_string());
+        let (metadata, content) = (HumanBytes(self.metadata_bytes), HumanBytes(self.content_bytes));
+        let before = self.import_before.map_or_else(|| "any time".to_owned(), |time| time.to_string());
+        text + &format!(
+            "\nlock           {path}\n\
+             name           {}, serial {}\n\
+             import before  {before}\n\
+             content        {} items, {} pieces of evidence; {metadata} beside the lock, {content} to download\n\
+             hosts          {}\n",
+            self.name,
+            self.serial,
+            self.items,
+            self.evidence,
+            escape(&self.hosts.join(", ")),
+        )
+    }
+}

@@ -1,0 +1,163 @@
+//! Judged -> archive: every blob straight to its final place, hashed once as it comes; the signature last,
+//! the name last of all.
+//!
+//! ```text
+//! layout (every offset) -> draft (space taken) -> local: small blobs from beside the lock
+//!                                              -> fetch: layers, in parallel, noted in the journal
+//!                                              -> seal: signature, sync, rename
+//! ```
+
+mod fetch;
+mod journal;
+mod local;
+mod pieces;
+mod stream;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clients::Http;
+use console::progress::Progress;
+use console::{Class, Failure, Failures, clock};
+use manifests::inventory::Inventory;
+use manifests::key::PrivateKey;
+use manifests::slot::{self, ArchiveSignature};
+use manifests::trust::Role;
+use manifests::{Digest, Timestamp};
+use transfer::archive::open;
+use transfer::archive::write::Draft;
+
+use crate::archive_failure;
+use crate::beside::Beside;
+use crate::judge::Judged;
+use journal::Journal;
+
+pub(crate) use fetch::CONNECTIONS;
+pub(crate) use stream::to_stream;
+
+/// The program that an inventory names, with its version. What is made here, and with it the identity of an
+/// archive, may differ between versions.
+const GENERATOR: &str = concat!("airgap-bundle ", env!("CARGO_PKG_VERSION"));
+
+/// What writing needs.
+pub(crate) struct Writer<'a> {
+    pub(crate) judged: &'a Judged,
+    pub(crate) beside: &'a Beside,
+    pub(crate) http: &'a Http,
+    pub(crate) key: &'a PrivateKey,
+    pub(crate) quiet: bool,
+}
+
+/// What was written, or was there already.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) identity: Digest,
+    pub(crate) size: u64,
+    /// Downloaded by this run, in bytes.
+    pub(crate) fetched: u64,
+    /// Taken over from an interrupted run, in bytes.
+    pub(crate) resumed: u64,
+    /// Whether the archive was there already.
+    pub(crate) was_there: bool,
+}
+
+/// The inventory of a full archive of what was judged.
+pub(crate) fn inventory(judged: &Judged) -> Inventory {
+    judged.lock().inventory(GENERATOR)
+}
+
+/// Writes the archive to `path`, or goes on with one that was interrupted.
+///
+/// # Errors
+/// Every blob that cannot be had; or the first thing that makes going on pointless.
+pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failures> {
+    let inventory = inventory(writer.judged);
+    let identity = Digest::of(&inventory.encode());
+    if let Some(size) = existing(path, identity)? {
+        return Ok(Written { identity, size, fetched: 0, resumed: 0, was_there: true });
+    }
+    let failed = |error: io::Error| Failure::new(Class::Failed, path.display(), error);
+    let journal = Journal::open(&beside(path, ".journal"), identity)?;
+    // Another build may have finished it while this one waited to look.
+    if let Some(size) = existing(path, identity)? {
+        journal.remove().map_err(failed)?;
+        return Ok(Written { identity, size, fetched: 0, resumed: 0, was_there: true });
+    }
+    let slot = sign(&inventory, identity, writer.key)?;
+    let partial = beside(path, ".partial");
+    let draft =
+        Draft::create(&partial, &inventory).map_err(|error| archive_failure::failure(&partial, &error))?;
+    if !draft.is_reserved() && !writer.quiet {
+        eprintln!("notice: this file system sets no space aside: it was found free, and may not stay so");
+    }
+    let size = draft.layout().size();
+    let plan = local::plan(writer.judged.lock(), writer.beside)?;
+    let progress = Progress::new("build", plan.bytes(), writer.quiet);
+    let claims = journal.claims();
+    let started = pieces::check(&draft, &plan.remote, &claims, &progress).map_err(failed)?;
+    let resumed = started.bytes();
+    local::copy(&draft, &plan, writer.beside, &progress)?;
+    let fetched = fetch::all(writer.http, &draft, &journal, plan.remote, started, &progress)?;
+    progress.finish();
+    draft.seal(&slot, path).map_err(|error| archive_failure::failure(path, &error))?;
+    journal.remove().map_err(failed)?;
+    Ok(Written { identity, size, fetched, resumed, was_there: false })
+}
+
+/// The size of the archive at `path`, when it is the one that is to be written; nothing, when there is
+/// nothing.
+///
+/// # Errors
+/// When something else is there.
+fn existing(path: &Path, identity: Digest) -> Result<Option<u64>, Failure> {
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::new(Class::Failed, path.display(), error)),
+        Ok(metadata) => metadata,
+    };
+    let opened = File::open(path).ok().and_then(|file| open::unverified(file).ok());
+    match opened.map(|archive| (archive.identity(), archive.layout().size())) {
+        Some((found, size)) if found == identity && size == metadata.len() => Ok(Some(size)),
+        Some((found, _)) => {
+            let message = format!(
+                "found another archive there, {found}, wanted {identity}, and nothing is overwritten"
+            );
+            Err(Failure::new(Class::Usage, path.display(), message).advise("choose another name with -o"))
+        }
+        None => {
+            let message = "found a file there that is no archive, and nothing is overwritten";
+            Err(Failure::new(Class::Usage, path.display(), message).advise("choose another name with -o"))
+        }
+    }
+}
+
+/// The preparer's signature over the inventory.
+fn sign(inventory: &Inventory, identity: Digest, key: &PrivateKey) -> Result<Vec<u8>, Failure> {
+    let signed_at: Timestamp = clock::now();
+    if signed_at < inventory.created {
+        let message = format!(
+            "found the time {signed_at}, wanted one after {}, when the lock was made",
+            inventory.created
+        );
+        return Err(Failure::new(Class::Failed, "", message).advise("set the clock of this machine right"));
+    }
+    let signature = ArchiveSignature {
+        change: None,
+        inventory_size: inventory.encode().len() as u64,
+        policy_digest: None,
+        role: Role::Preparer,
+        signed_at,
+        trust_digest: None,
+        verdict: None,
+    };
+    slot::seal(identity, signature, key).map_err(|error| Failure::new(Class::Usage, "the key", error))
+}
+
+/// `path` with another ending behind it.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
