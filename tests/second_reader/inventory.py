@@ -1,0 +1,175 @@
+"""Section "The inventory": its keys and the rules that need nothing but the inventory itself."""
+
+import re
+
+import canonical_json
+from records import (
+    ascending, both, digest, false, listed, matching, name, names, not_empty, number, one_of, printable,
+    record, texts, time,
+)
+from refusal import Damaged, Newer, require, shown
+
+API_VERSION = "airgap/v1"
+LARGEST_METADATA = 33_554_432
+LARGEST_MANIFEST = 4_194_304
+MOST_BLOBS = 250_000
+LARGEST_SIZE = 2**53 - 1
+# What each blob adds to the sum of sizes: its header and padding.
+AROUND_A_BLOB = 1_024
+
+MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+
+# The page gives no grammar for references; this is the one of distribution/reference, with SHA-256 only.
+HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REFERENCE = re.compile(
+    rf"(?P<host>{HOST})/(?P<repository>{COMPONENT}(?:/{COMPONENT})*)"
+    r"(?P<tag>:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?P<digest>@sha256:[0-9a-f]{64})?"
+)
+LONGEST_REFERENCE = 768
+PLATFORM = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+
+
+def reference(value, what):
+    """`host/repository:tag`, `host/repository@digest` or with both, written in full."""
+    match = REFERENCE.fullmatch(value) if isinstance(value, str) and len(value) <= LONGEST_REFERENCE else None
+    if match is None or not (match["tag"] or match["digest"]):
+        raise Damaged(f"{what}: found {shown(value)}, wanted host/repository:tag or host/repository@digest")
+    full = "." in match["host"] or ":" in match["host"] or match["host"] == "localhost"
+    require(full, f"{what}: found {shown(value)} without a host")
+    library = match["host"] == "docker.io" and "/" not in match["repository"]
+    require(not library, f"{what}: found {shown(value)}, wanted docker.io/library/...")
+    return value
+
+
+def legacy_tag(value, what):
+    """`sha256-<hex of the subject>` and `.sig`, `.att` or `.sbom`."""
+    if "tag" in value:
+        stem = "sha256-" + value["subject"].removeprefix("sha256:")
+        one_of(stem + ".sig", stem + ".att", stem + ".sbom")(value["tag"], f"{what}.tag")
+    return value
+
+
+size = number(0, LARGEST_SIZE)
+manifest_type = one_of(*MANIFESTS, *INDEXES)
+manifest_size = number(0, LARGEST_MANIFEST)
+DESCRIPTOR = {"digest": digest, "mediaType": manifest_type, "size": manifest_size}
+
+evidence = both(
+    record({**DESCRIPTOR, "subject": digest}, {"tag": lambda value, what: value}),
+    legacy_tag,
+)
+
+item = record(
+    {
+        "kind": one_of("artifact", "chart", "image"),
+        "name": reference,
+        "published": record(DESCRIPTOR),
+        "source": record(DESCRIPTOR),
+    },
+    {
+        "annotations": not_empty(texts),
+        "evidence": not_empty(both(
+            listed(evidence),
+            ascending(lambda piece: (piece["subject"], piece["digest"], piece.get("tag", ""))),
+        )),
+        "group": name,
+        "platforms": not_empty(listed(matching(PLATFORM, "os/arch or os/arch/variant"))),
+        "requires": not_empty(both(listed(reference), ascending(lambda value: value))),
+    },
+)
+
+INVENTORY = record(
+    {
+        "apiVersion": one_of(API_VERSION),
+        "content": listed(record({"digest": digest, "size": size}, {"carried": false})),
+        "created": time,
+        "generator": printable(128),
+        "items": both(
+            listed(item),
+            ascending(lambda value: (value["kind"], value["name"], value["published"]["digest"])),
+        ),
+        "kind": one_of("Inventory"),
+        "metadata": listed(record({"digest": digest, "size": number(0, LARGEST_METADATA)})),
+        "name": name,
+        "serial": size,
+    },
+    {
+        "annexOf": digest,
+        "annotations": not_empty(texts),
+        "audience": names,
+        "base": digest,
+        "importBefore": time,
+    },
+)
+
+
+def read(data: bytes) -> dict:
+    """Step 6: parses the inventory and holds it to its rules."""
+    value = canonical_json.parse(data, "the inventory")
+    check_version(value)
+    INVENTORY(value, "the inventory")
+    check_times(value)
+    check_blobs(value)
+    check_items(value["items"])
+    return value
+
+
+def check_version(value) -> None:
+    """Comes before every other rule, since another version of the page may have others."""
+    version = value.get("apiVersion") if isinstance(value, dict) else None
+    if not isinstance(version, str):
+        raise Damaged("the inventory: found no apiVersion, wanted it")
+    if version != API_VERSION:
+        raise Newer(f"the inventory: found apiVersion {shown(version)}, wanted {API_VERSION}")
+
+
+def check_times(value) -> None:
+    serial = int(re.sub("[^0-9]", "", value["created"]))
+    require(value["serial"] == serial, f"the inventory's serial: found {value['serial']}, wanted {serial}")
+    if "importBefore" in value:
+        later = value["importBefore"] > value["created"]
+        require(later, "the inventory's importBefore: found it no later than created")
+
+
+def check_blobs(value) -> None:
+    blobs = value["metadata"] + value["content"]
+    require(len(blobs) <= MOST_BLOBS, f"the inventory: found {len(blobs)} blobs, wanted at most {MOST_BLOBS}")
+    require(len({blob["digest"] for blob in blobs}) == len(blobs), "the inventory: found a blob twice")
+    total = sum(blob["size"] + AROUND_A_BLOB for blob in blobs)
+    require(total <= LARGEST_SIZE, f"the inventory: found {total} bytes of blobs, wanted less than 2^53")
+    if not all(carried(blob) for blob in blobs):
+        require("base" in value, "the inventory: found a blob that is not carried and no base")
+
+
+def carried(blob: dict) -> bool:
+    return blob.get("carried", True)
+
+
+def check_items(items) -> None:
+    found = {item["name"] for item in items}
+    require(len(found) == len(items), "the inventory: found a name of an item twice")
+    for item in items:
+        for wanted in item.get("requires", []):
+            require(wanted in found, f"{item['name']}: requires {wanted}, and found no such item")
+        check_source(item)
+
+
+def check_source(item) -> None:
+    """What is published is what the name pointed to, or what the platforms rule makes of it."""
+    source, published = item["source"], item["published"]
+    selected = source["digest"] != published["digest"]
+    require(selected or source == published, f"{item['name']}: found one manifest with two descriptors")
+    require(selected == ("platforms" in item),
+            f"{item['name']}: wanted platforms exactly where published differs from source")
+    require(not selected or source["mediaType"] in INDEXES, f"{item['name']}: found platforms of no index")
+    pinned = REFERENCE.fullmatch(item["name"])["digest"]
+    require(pinned is None or pinned == "@" + source["digest"],
+            f"{item['name']}: found source {source['digest']}, wanted the digest in the name")

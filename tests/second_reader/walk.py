@@ -1,0 +1,96 @@
+"""Section "The walk": which blobs the items need, and in which order."""
+
+from typing import Callable
+
+import manifest
+import platforms
+from refusal import require
+
+MOST_NESTED_INDEXES = 4
+
+METADATA, CONTENT = "metadata", "content"
+
+
+def check(inventory: dict, blob: Callable[[str], bytes]) -> None:
+    """Step 8: walks the items and compares the result with `metadata` and `content`.
+
+    `blob` gives the verified bytes of a metadata blob; one manifest is in memory for each level of nesting.
+    """
+    walk = Walk(inventory, blob)
+    for item in inventory["items"]:
+        walk.item(item)
+    for role in (METADATA, CONTENT):
+        found = [one["digest"] for one in inventory[role]]
+        wanted = [digest for digest, placed in walk.placed.items() if placed == role]
+        require(found == wanted, f"{role}: found other blobs, or another order, than the items have")
+
+
+class Walk:
+    def __init__(self, inventory: dict, blob: Callable[[str], bytes]):
+        self.blob = blob
+        self.sizes = {one["digest"]: one["size"] for one in inventory[METADATA] + inventory[CONTENT]}
+        self.metadata = {one["digest"] for one in inventory[METADATA]}
+        # In order of first use. The value is the role.
+        self.placed: dict[str, str] = {}
+        # What was walked before: without this, indexes that name one another many times take for ever.
+        self.walked: set[tuple] = set()
+        self.children: dict[str, list] = {}
+
+    def item(self, item: dict) -> None:
+        source, published = item["source"], item["published"]
+        if source["digest"] != published["digest"]:
+            self.place(source, METADATA)
+            platforms.check(item, self.read(source))
+        self.manifest(published, CONTENT, 1)
+        for piece in item.get("evidence", []):
+            self.manifest(piece, METADATA, 1)
+        self.subjects(item)
+
+    def subjects(self, item: dict) -> None:
+        """Evidence is about the item's manifest, one of its children, or other evidence."""
+        evidence = item.get("evidence", [])
+        known: set[str] = set()
+        rest = [one["digest"] for one in (item["source"], item["published"], *evidence)]
+        while evidence and rest:
+            digest = rest.pop()
+            if digest not in known:
+                known.add(digest)
+                rest.extend(self.children.get(digest, []))
+        for piece in evidence:
+            require(piece["subject"] in known, f"{item['name']}: found evidence about {piece['subject']}")
+
+    def manifest(self, descriptor: dict, layers: str, depth: int) -> None:
+        """Places a manifest or index and what it needs. `layers` is the role of its layers."""
+        self.place(descriptor, METADATA)
+        digest, media_type = descriptor["digest"], descriptor["mediaType"]
+        if (digest, media_type, layers, depth) in self.walked:
+            return
+        self.walked.add((digest, media_type, layers, depth))
+        found = manifest.read(self.read(descriptor), media_type, digest)
+        if found.config is not None:
+            self.place(found.config, METADATA)
+            for layer in found.layers:
+                self.place(layer, layers)
+            return
+        require(depth <= MOST_NESTED_INDEXES, f"{digest}: found more than {MOST_NESTED_INDEXES} nested indexes")
+        below = [entry for entry in found.entries if manifest.is_manifest(entry["mediaType"])]
+        self.children[digest] = [entry["digest"] for entry in below]
+        for entry in found.entries:
+            if manifest.is_manifest(entry["mediaType"]):
+                self.manifest(entry, layers, depth + 1)
+            else:
+                self.place(entry, layers)
+
+    def place(self, descriptor: dict, role: str) -> None:
+        """A blob that is met as metadata anywhere is metadata, at the place of its first use of any kind."""
+        digest, size = descriptor["digest"], descriptor["size"]
+        # Refused at once, so that a walk never meets more blobs than the inventory lists.
+        known = self.sizes.get(digest)
+        require(known == size, f"{digest}: found {size} bytes in a descriptor and {known} in the inventory")
+        if role == METADATA or digest not in self.placed:
+            self.placed[digest] = role
+
+    def read(self, descriptor: dict) -> bytes:
+        digest = descriptor["digest"]
+        require(digest in self.metadata, f"{digest}: found a manifest in content, wanted it in metadata")
+        return self.blob(digest)

@@ -1,0 +1,43 @@
+//! The reader that was written from docs/format.md alone, in another language: where it and the programs part
+//! ways, the page is wrong or a program is.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a test says that it failed"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tests::command::succeed;
+
+#[test]
+fn the_second_reader_does_what_the_page_says() {
+    succeed(python().args(["-m", "unittest", "discover", "--start-directory"]).arg(reader()));
+}
+
+#[test]
+fn the_second_reader_verifies_the_golden_archive() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/data/archive");
+    let printed = succeed(
+        python()
+            .arg(reader().join("airgap_reader.py"))
+            .arg(golden.join("core-20261123213000.tar"))
+            .arg("--key")
+            .arg(golden.join("preparer.pub")),
+    );
+    let identity = "sha256:5e7b53ce2cf7dcec7ed2c047012402ab3ba6f02ac8907c9b5b05cdb628f0b423";
+    assert_eq!(printed.lines().next(), Some(format!("identity {identity}").as_str()), "{printed}");
+}
+
+/// Python that leaves no compiled files in the tree.
+fn python() -> Command {
+    let mut command = Command::new("python3");
+    command.arg("-B");
+    command
+}
+
+fn reader() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("second_reader")
+}
