@@ -101,6 +101,14 @@ impl Auth {
         Ok(())
     }
 
+    /// Where tokens come from, as far as the host has asked for one.
+    pub(crate) fn token_server(&self) -> Option<Url> {
+        match self.challenge.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(Challenge::Bearer { realm, .. }) => Some(realm.clone()),
+            _ => None,
+        }
+    }
+
     /// Forgets all tokens, for rights that were changed: a token from before keeps the rights of before.
     pub(crate) fn forget_tokens(&self) {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();

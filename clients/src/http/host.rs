@@ -1,9 +1,10 @@
 //! One server: where it is, how it is spoken to, and requests that are authorised, repeated and redirected
 //! as its rules want.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,6 +45,7 @@ pub struct Host {
     redirects: Redirects,
     classify: fn(IpAddr) -> AddressClass,
     plain_hosts: Vec<String>,
+    contacted: Mutex<BTreeSet<String>>,
 }
 
 /// One request without a body that streams, so that it can be made again.
@@ -99,6 +101,7 @@ impl Host {
             redirects: options.redirects,
             classify: options.classify,
             plain_hosts: plain.map(|(host, _)| host.clone()).collect(),
+            contacted: Mutex::default(),
             settings,
         })
     }
@@ -113,6 +116,15 @@ impl Host {
     #[must_use]
     pub const fn origin(&self) -> &Url {
         &self.origin
+    }
+
+    /// Every host that requests went to so far, with its port where that is not the usual one: the server
+    /// itself, where it redirected to, where its tokens come from.
+    #[must_use]
+    pub fn contacted(&self) -> BTreeSet<String> {
+        let mut contacted = self.contacted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        contacted.extend(self.auth.token_server().map(|realm| redirect::authority(&realm)));
+        contacted
     }
 
     /// What goes before every repository, for a mirror; empty or without slashes around it.
@@ -274,6 +286,8 @@ impl Host {
     }
 
     async fn send(&self, client: &Client, request: Request, wait: Duration) -> Result<Response, Problem> {
+        let place = redirect::authority(request.url());
+        self.contacted.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
         match tokio::time::timeout(wait, client.execute(request)).await {
             Ok(response) => response.map_err(network),
             Err(_) => Err(Problem::Network(format!("no answer within {} s", wait.as_secs()))),

@@ -11,7 +11,7 @@ mod redirect;
 pub mod retry;
 pub mod settings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,6 +90,13 @@ impl Http {
         let host = Arc::new(host);
         hosts.insert(name.to_owned(), Arc::clone(&host));
         Ok(host)
+    }
+
+    /// Every host that requests went to so far, for a firewall's list: see [`Host::contacted`].
+    #[must_use]
+    pub fn contacted(&self) -> BTreeSet<String> {
+        let hosts = self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.values().flat_map(|host| host.contacted()).collect()
     }
 }
 
