@@ -12,6 +12,12 @@ use crate::escape::escape;
 /// How often a log that is no terminal gets a line: a night's run should not fill a disk.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
+/// A number of bytes for people: `3.50 MiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    HumanBytes(bytes).to_string()
+}
+
 /// The progress of one stage, counted in bytes. Cheap to clone and to add to from many tasks.
 #[derive(Clone)]
 pub struct Progress(Arc<Inner>);
