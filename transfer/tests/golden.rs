@@ -1,4 +1,10 @@
 //! One archive whose every byte is known: what is written today must be read in ten years, and the reverse.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a test says that it failed"
+)]
 
 mod support;
 

@@ -1,6 +1,11 @@
 //! A small archive with everything in it, and the ways to write one.
 
-#![allow(dead_code, unreachable_pub, reason = "each test target uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test target uses a part of it; a panic is how a test fails"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
@@ -101,6 +106,14 @@ impl Source {
             blobs,
             key: PrivateKey::from_pem(KEY, || None).unwrap(),
         };
+        source.tabulate();
+        source
+    }
+
+    /// One signed image: few enough bytes to change each of them.
+    pub fn tiny() -> Self {
+        let mut source = Self::small();
+        source.inventory.items.truncate(1);
         source.tabulate();
         source
     }
