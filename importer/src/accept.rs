@@ -1,19 +1,34 @@
 //! Accept: a verified archive, judged by this side's own trust, policy, ledger and clock.
+//!
+//! Beside a site, `--trust` and `--policy` can only be stricter: every trust file and every policy must be
+//! met. All reasons against an archive are given, not the first.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 
-use manifests::Digest;
-use manifests::trust::Signer;
+use console::{Class, Failure, Failures};
+use manifests::inventory::Inventory;
+use manifests::policy::{Decision, Policy};
+use manifests::slot::{ArchiveSignature, Verdict};
+use manifests::trust::{Role, Signer, Trust};
+use manifests::{Digest, Timestamp};
 use transfer::archive::Verified;
+
+use crate::annex::{Annex, Annexes};
+use crate::site::Site;
+
+/// How far a signer's clock may be ahead of ours, in seconds.
+const CLOCK_SKEW: i64 = 5 * 60;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     archive: Verified<File>,
     signers: Vec<Signer>,
-    annexes: Vec<Digest>,
+    annexes: Vec<Annex>,
     trust: Digest,
-    policy: Digest,
+    policy: Option<Digest>,
+    notices: Vec<String>,
 }
 
 impl Accepted {
@@ -23,27 +38,243 @@ impl Accepted {
         &self.archive
     }
 
-    /// Who signed it and its annexes, by the site's trust file.
+    /// Who signed it and its annexes, by the site's trust file where there is a site.
     #[must_use]
     pub(crate) fn signers(&self) -> &[Signer] {
         &self.signers
     }
 
-    /// The identities of the annexes that were counted.
+    /// The annexes that were counted.
     #[must_use]
-    pub(crate) fn annexes(&self) -> &[Digest] {
+    pub(crate) fn annexes(&self) -> &[Annex] {
         &self.annexes
     }
 
-    /// The digest of the trust file that the signers stand in: the site's, where there is one.
+    /// The digest of the trust file that the signers stand in.
     #[must_use]
     pub(crate) const fn trust(&self) -> Digest {
         self.trust
     }
 
-    /// The digest of the policy that it was accepted by: the site's, where there is one.
+    /// The digest of the policy that it was accepted by; none where none was given.
     #[must_use]
-    pub(crate) const fn policy(&self) -> Digest {
+    pub(crate) const fn policy(&self) -> Option<Digest> {
         self.policy
     }
+
+    /// What a person should know.
+    #[must_use]
+    pub(crate) fn notices(&self) -> &[String] {
+        &self.notices
+    }
+}
+
+/// What an archive is held to.
+pub(crate) struct Rules<'a> {
+    /// The trust file; the site's, where there is one.
+    pub(crate) trust: &'a Trust,
+    /// Another trust file that must be met as well.
+    pub(crate) stricter: Option<&'a Trust>,
+    /// Every policy that must be met, the site's first.
+    pub(crate) policies: Vec<&'a Policy>,
+    /// The site: its name, channels and ledger.
+    pub(crate) site: Option<&'a Site>,
+    /// The moment that dates are compared with.
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Rules<'a> {
+    /// Every trust file that must be met.
+    #[must_use]
+    pub(crate) fn trusts(&self) -> Vec<&'a Trust> {
+        std::iter::once(self.trust).chain(self.stricter).collect()
+    }
+}
+
+/// Judges an archive.
+///
+/// # Errors
+/// Every reason why it may not be loaded.
+pub(crate) fn accept(
+    archive: Verified<File>,
+    annexes: Annexes,
+    rules: &Rules<'_>,
+) -> Result<Accepted, Failures> {
+    let mut reasons = Vec::new();
+    let Annexes { counted: annexes, mut notices } = annexes;
+    let inventory = archive.inventory();
+    if let Some(about) = inventory.annex_of {
+        reasons.push(format!("found an annex of {about}, wanted the archive itself"));
+    }
+    reasons.extend(check_signing_time(inventory, archive.signature(), rules.now).err());
+    let signers = judge_signers(&archive, &annexes, rules, &mut reasons);
+    judge_policies(&rules.policies, &mut reasons);
+    judge_dates(&archive, rules, &mut reasons);
+    match rules.site {
+        Some(site) => judge_for_site(&archive, site, rules, &mut reasons),
+        None => notices.push("no site: its name, channels and ledger were not compared".to_owned()),
+    }
+    let label = format!("{}-{}", inventory.name, inventory.serial);
+    let failures = reasons.into_iter().map(|reason| Failure::new(Class::Refused, &label, reason)).collect();
+    Failures::unless_empty(failures, ())?;
+    Ok(Accepted {
+        signers,
+        annexes,
+        trust: rules.trust.digest(),
+        policy: rules.policies.first().map(|policy| policy.digest()),
+        notices,
+        archive,
+    })
+}
+
+/// A signature is not older than what it signs, and not from the future.
+///
+/// # Errors
+/// The reason against it.
+pub(crate) fn check_signing_time(
+    inventory: &Inventory,
+    signature: &ArchiveSignature,
+    now: Timestamp,
+) -> Result<(), String> {
+    let (created, signed_at) = (inventory.created, signature.signed_at);
+    let latest = now.plus_seconds(CLOCK_SKEW).unwrap_or(now);
+    if signed_at < created {
+        return Err(format!(
+            "found it signed at {signed_at}, wanted {created} or later, when it was created"
+        ));
+    }
+    if signed_at > latest {
+        return Err(format!(
+            "found it signed at {signed_at}, wanted {latest} at the latest: one of the two clocks is wrong"
+        ));
+    }
+    Ok(())
+}
+
+/// Holds the preparer's signature and the approvals to every trust file, and returns who signed by the first.
+fn judge_signers(
+    archive: &Verified<File>,
+    annexes: &[Annex],
+    rules: &Rules<'_>,
+    reasons: &mut Vec<String>,
+) -> Vec<Signer> {
+    let ArchiveSignature { role, signed_at, .. } = *archive.signature();
+    if role != Role::Preparer {
+        reasons.push(format!("found it signed as {role}, wanted {}", Role::Preparer));
+        return vec![];
+    }
+    for annex in annexes.iter().filter(|annex| annex.verdict == Verdict::Rejected) {
+        let person = annex.signers.first().map(|signer| signer.person.to_string()).unwrap_or_default();
+        let (at, change) = (annex.archive.signature().signed_at, annex.change.as_deref().unwrap_or("none"));
+        reasons.push(format!("found it rejected by {person} at {at} (change: {change})"));
+    }
+    let approvals = approvals(&rules.policies);
+    let mut first = None;
+    for (at, trust) in rules.trusts().into_iter().enumerate() {
+        let signer = trust.signer(archive.signed_by(), role, &archive.inventory().name, signed_at);
+        let preparer = signer.map_err(|error| add(reasons, error.to_string())).ok();
+        // An approval that was not given does not count; a rejection refuses whatever the others say.
+        let approvers = annexes
+            .iter()
+            .filter(|annex| annex.verdict == Verdict::Approved)
+            .filter_map(|annex| annex.signers.get(at).cloned());
+        let signers: Vec<Signer> = preparer.clone().into_iter().chain(approvers).collect();
+        if let Err(errors) = trust.decide(&signers, &approvals, rules.now) {
+            let is_said = |error: &manifests::trust::TrustError| {
+                // Who it is was refused above; that one is missing adds nothing.
+                let of_preparer = matches!(
+                    error,
+                    manifests::trust::TrustError::Threshold { role: Role::Preparer, found: 0, .. }
+                );
+                of_preparer && preparer.is_none()
+            };
+            for error in errors.iter().filter(|error| !is_said(error)) {
+                add(reasons, error.to_string());
+            }
+        }
+        first.get_or_insert(signers);
+    }
+    first.unwrap_or_default()
+}
+
+/// Two trust files give one reason once.
+fn add(reasons: &mut Vec<String>, reason: String) {
+    if !reasons.contains(&reason) {
+        reasons.push(reason);
+    }
+}
+
+/// The approvals that the strictest of the policies wants, for each role.
+fn approvals(policies: &[&Policy]) -> BTreeMap<Role, usize> {
+    let mut strictest = BTreeMap::new();
+    for (role, count) in policies.iter().flat_map(|policy| &policy.approvals) {
+        let wanted = strictest.entry(*role).or_insert(0);
+        *wanted = (*count).max(*wanted);
+    }
+    strictest
+}
+
+fn judge_policies(policies: &[&Policy], reasons: &mut Vec<String>) {
+    for gate in policies.iter().flat_map(|policy| &policy.gates) {
+        // A gate that is passed over would read as passed.
+        add(reasons, format!("found the gate {gate} in the policy, which this version does not have"));
+    }
+}
+
+fn judge_dates(archive: &Verified<File>, rules: &Rules<'_>, reasons: &mut Vec<String>) {
+    let Some(before) = archive.inventory().import_before else { return };
+    // What is in already may be loaded again, to mend a target.
+    if rules.now >= before && !is_known(archive, rules.site) {
+        reasons.push(format!(
+            "found {}, wanted a first import before {before}: ask for a newer archive",
+            rules.now
+        ));
+    }
+}
+
+fn is_known(archive: &Verified<File>, site: Option<&Site>) -> bool {
+    let inventory = archive.inventory();
+    site.and_then(|site| site.ledger.archive(&inventory.name, inventory.serial))
+        .is_some_and(|known| known.identities.contains(&archive.identity()))
+}
+
+fn judge_for_site(archive: &Verified<File>, site: &Site, rules: &Rules<'_>, reasons: &mut Vec<String>) {
+    let Inventory { name, serial, audience, .. } = archive.inventory();
+    if !audience.is_empty() && !audience.contains(site.name()) {
+        let audience: Vec<&str> = audience.iter().map(manifests::ChannelName::as_str).collect();
+        reasons.push(format!("found it meant for {}, wanted {}", audience.join(", "), site.name()));
+    }
+    if !site.channels().is_empty() && !site.channels().contains(name) {
+        reasons.push(format!("found the channel {name}, which this site was not set up for"));
+    }
+    if let Some(known) = site.ledger.archive(name, *serial)
+        && known.content != content(archive.inventory())
+    {
+        let identities: Vec<String> = known.identities.iter().map(ToString::to_string).collect();
+        reasons.push(format!(
+            "ALARM: found another identity, {}, under a serial that was accepted as {}: one of the two is forged, or two people prepare one channel",
+            archive.identity(),
+            identities.join(", ")
+        ));
+    }
+    let newest = site.ledger.newest(name).filter(|newest| serial < newest);
+    let is_denied = rules.policies.iter().any(|policy| policy.older_serial == Decision::Deny);
+    if let Some(newest) = newest.filter(|_| is_denied) {
+        reasons.push(format!(
+            "found the serial {serial}, wanted {newest} or newer, which was accepted before (order.olderSerial in the policy)"
+        ));
+    }
+}
+
+/// The digest of what an archive brings: full and differential archives of one lock share a serial, and made
+/// by another version of Airgap it is still the same content.
+#[must_use]
+pub(crate) fn content(inventory: &Inventory) -> Digest {
+    let mut inventory = inventory.clone();
+    inventory.base = None;
+    inventory.generator = String::new();
+    for blob in &mut inventory.content {
+        blob.carried = true;
+    }
+    Digest::of(&inventory.encode())
 }

@@ -1,8 +1,272 @@
 //! The command line.
 
-use clap::Parser;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
-/// Opens archives, judges them by the site's own rules and loads them.
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use manifests::{ChannelName, Timestamp};
+
+/// Opens archives, judges them by the site's own rules, loads them and leaves a signed receipt.
 #[derive(Parser)]
-#[command(name = "airgap-import", version)]
-pub(crate) struct Cli {}
+#[command(name = "airgap-import", version, max_term_width = 110, after_help = STATUS)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const STATUS: &str = "\
+Exit status: 0 done; 1 failed, worth another try (network, disk, target); 2 wrong use; 3 refused by trust or
+policy; 4 damaged: the archive is not what was signed. Credentials come from the Docker configuration and its
+helpers, the password of a key from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is asked for.
+
+Examples:
+  airgap-import init --state /var/lib/airgap --trust trust.yaml --policy policy.yaml --name sovereign-a
+  export AIRGAP_STATE=/var/lib/airgap
+  airgap-import verify /media/usb/sovereign-core-20261123213000.tar
+  airgap-import plan /media/usb/sovereign-core-20261123213000.tar --to destinations.yaml
+  airgap-import load /media/usb/sovereign-core-20261123213000.tar --to destinations.yaml
+  airgap-import receipt show";
+
+/// What every command takes.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// Print the result as one JSON document on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print no progress and no notices, only the result and errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// The site's state directory.
+    #[arg(long, global = true, value_name = "DIR", env = "AIRGAP_STATE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Set a site up, once: its name, trust, policy, channels, ledger and receipt key.
+    Init(InitArguments),
+    /// Check an archive: its signature, every byte, then trust and policy. Writes nothing.
+    Verify(VerifyArguments),
+    /// Show what a load would send where, and which names it would set. Writes nothing.
+    Plan(PlanArguments),
+    /// Load an archive and leave a receipt.
+    Load(LoadArguments),
+    /// Set the names of a load that was held.
+    Publish(PublishArguments),
+    /// Serve an archive, or a folder that was loaded into, as a read-only registry.
+    Serve(ServeArguments),
+    /// Show, check and copy out the receipts of a site.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// Show what an archive says it is.
+    Inspect(InspectArguments),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Compare the printed digests and key ids by voice with whoever made the files: everything else rests on them.
+The receipt key is made here unless one is given; it is encrypted when AIRGAP_KEY_PASSWORD is set.
+
+Examples:
+  airgap-import init --state /var/lib/airgap --trust trust.yaml --policy policy.yaml --name sovereign-a
+  airgap-import init --state site --trust build-1.pub --policy policy.yaml --name lab --channel core")]
+pub(crate) struct InitArguments {
+    /// The trust file, or the preparer's public key in its place.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: PathBuf,
+    /// The policy that archives are held to.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: PathBuf,
+    /// The site's name, which archives name as their audience; by default the last part of the state
+    /// directory's path.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) name: Option<ChannelName>,
+    /// Accept only this channel. May be given several times; by default any channel is accepted.
+    #[arg(long = "channel", value_name = "NAME")]
+    pub(crate) channels: Vec<ChannelName>,
+    /// The private key that signs receipts, in place of a new one.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) receipt_key: Option<PathBuf>,
+}
+
+/// What an archive is held to.
+#[derive(Args)]
+pub(crate) struct JudgeArguments {
+    /// The trust file, or the preparer's public key in its place. Beside a site it must be met as well.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: Option<PathBuf>,
+    /// The policy. Beside a site it must be met as well.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: Option<PathBuf>,
+    /// An annex, such as an approval. Those beside the archive (NAME-SERIAL.PERSON.tar) are found without.
+    #[arg(long = "annex", value_name = "FILE")]
+    pub(crate) annexes: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Without a site, --trust is needed; --policy may be left out, and then no policy is applied.
+
+Examples:
+  airgap-import verify sovereign-core-20261123213000.tar
+  airgap-import verify sovereign-core-20261123213000.tar --trust build-1.pub
+  ssh dmz cat core.tar | airgap-import verify - --trust trust.yaml --json")]
+pub(crate) struct VerifyArguments {
+    /// The archive, or - for standard input.
+    pub(crate) archive: PathBuf,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArguments,
+    /// Judge by this moment in place of now, such as 2026-11-23T21:30:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Asks the targets what is there already and whether the rest may be brought. Without a site, --trust and
+--policy are needed.
+
+Examples:
+  airgap-import plan sovereign-core-20261123213000.tar --to destinations.yaml
+  airgap-import plan core.tar --to /srv/registry --trust build-1.pub --policy policy.yaml --json")]
+pub(crate) struct PlanArguments {
+    /// The archive, or - for standard input.
+    pub(crate) archive: PathBuf,
+    /// The destinations, or a folder in their place.
+    #[arg(long, value_name = "DESTINATIONS|DIR")]
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArguments,
+    /// Only this group or item, and what it requires. May be given several times.
+    #[arg(long, value_name = "GROUP|ITEM")]
+    pub(crate) only: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Needs a site. Nothing is written to a target before every byte is verified and the archive is accepted; names
+move only when all content is at all targets. A load that was interrupted is given again: what is there
+already is not sent twice.
+
+Examples:
+  airgap-import load sovereign-core-20261123213000.tar --to destinations.yaml
+  airgap-import load sovereign-core-20261123213000.tar --to destinations.yaml --hold
+  ssh dmz cat core.tar | airgap-import load - --spool /var/tmp --to /srv/registry")]
+pub(crate) struct LoadArguments {
+    /// The archive, or - for standard input.
+    pub(crate) archive: PathBuf,
+    /// The destinations, or a folder in their place.
+    #[arg(long, value_name = "DESTINATIONS|DIR")]
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArguments,
+    /// Only this group or item, and what it requires. May be given several times.
+    #[arg(long, value_name = "GROUP|ITEM")]
+    pub(crate) only: Vec<String>,
+    /// Bring the content and set no name; `publish` sets them later.
+    #[arg(long)]
+    pub(crate) hold: bool,
+    /// Copy the archive into this folder while it is verified, to read a slow medium once. Standard input
+    /// needs it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  airgap-import publish 7 --to destinations.yaml")]
+pub(crate) struct PublishArguments {
+    /// The receipt of the load that was held: its number, or its file.
+    pub(crate) receipt: String,
+    /// The destinations, or the folder, that it was loaded to.
+    #[arg(long, value_name = "DESTINATIONS|DIR")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Repositories go by their names upstream: HOST:PORT/ghcr.io/openova-io/bp-cilium, and as a mirror of
+containerd's by ?ns=. Everything is hashed again while it is sent.
+
+Examples:
+  airgap-import serve sovereign-core-20261123213000.tar --listen 127.0.0.1:5000
+  airgap-import serve core.tar --listen 0.0.0.0:443 --tls-cert node.pem --tls-key node.key
+  airgap-import serve /srv/registry --listen 127.0.0.1:5000")]
+pub(crate) struct ServeArguments {
+    /// The archive, or a folder that was loaded into.
+    #[arg(value_name = "ARCHIVE|DIR")]
+    pub(crate) content: PathBuf,
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// The server's certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// The trust file, or the preparer's public key in its place. Beside a site it must be met as well.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: Option<PathBuf>,
+    /// Serve an archive whose signature nobody checked; only on loopback.
+    #[arg(long, conflicts_with = "trust")]
+    pub(crate) unverified: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// Show a receipt, once its signature is checked; by default the last one.
+    Show {
+        /// Its number.
+        number: Option<u64>,
+    },
+    /// Check one receipt, or the whole chain of a site and its ledger.
+    #[command(after_help = "\
+Examples:
+  airgap-import receipt verify
+  airgap-import receipt verify 000007-core-20261123213000.json --key receipt.pub
+  cosign verify-blob-attestation --type https://airgap.openova.io/receipt/v1 --key receipt.pub \\
+    --bundle R.sigstore.json --insecure-ignore-tlog R.json")]
+    Verify {
+        /// The receipt; its bundle stands beside it as NAME.sigstore.json. By default, or with the word
+        /// chain: all receipts of the site.
+        #[arg(value_name = "FILE|chain")]
+        receipt: Option<PathBuf>,
+        /// The public key of the site that issued it; by default that of the site at hand.
+        #[arg(long, value_name = "PUB", requires = "receipt")]
+        key: Option<PathBuf>,
+    },
+    /// Copy a receipt and its signature bundle out.
+    Export {
+        /// Its number.
+        number: u64,
+        /// Where to write the receipt; its bundle goes beside it as NAME.sigstore.json.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Without --trust nothing of it is to be believed, and the output says so. The content is not read: `verify`
+does that.
+
+Examples:
+  airgap-import inspect sovereign-core-20261123213000.tar
+  airgap-import inspect sovereign-core-20261123213000.tar --trust build-1.pub --json")]
+pub(crate) struct InspectArguments {
+    /// The archive, or its evidence pack.
+    pub(crate) archive: PathBuf,
+    /// The trust file, or the preparer's public key in its place.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: Option<PathBuf>,
+}

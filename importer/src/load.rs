@@ -1,16 +1,87 @@
 //! Load: content by digest, to every target; nothing that a reader could follow yet.
 
-use console::Failures;
+use std::fmt::Write as _;
 
-use crate::plan::Plan;
+use console::Failures;
+use console::escape::escape;
+use console::progress::Progress;
+use serde::Serialize;
+
+use crate::destinations::{Amount, Delivery};
+use crate::plan::{Plan, amount};
 
 /// Content that is at its targets, and the names that will point to it.
-pub(crate) struct Loaded {}
+pub(crate) struct Loaded {
+    /// What was planned.
+    pub(crate) plan: Plan,
+    /// What became of it at each target.
+    pub(crate) deliveries: Vec<Delivery>,
+    summary: LoadSummary,
+}
 
-/// Sends what the plan says.
+/// What a load did, as `load` prints it: what was sent, mounted, present, at each target.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoadSummary {
+    targets: Vec<TargetSummary>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TargetSummary {
+    target: String,
+    sent: Amount,
+    mounted: Amount,
+    manifests: u64,
+}
+
+impl Loaded {
+    /// What was done.
+    pub(crate) fn summary(&self) -> &LoadSummary {
+        &self.summary
+    }
+}
+
+impl LoadSummary {
+    /// For people, with a newline at the end. When nothing was sent, it says so.
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        for TargetSummary { target, sent, mounted, manifests } in &self.targets {
+            let what = if (sent.count, mounted.count, *manifests) == (0, 0, 0) {
+                "nothing was sent: everything was there".to_owned()
+            } else {
+                format!("sent {}, mounted {}, {manifests} manifests", amount(*sent), amount(*mounted))
+            };
+            let _ = writeln!(text, "{:<14} {}: {what}", "loaded", escape(target));
+        }
+        text
+    }
+}
+
+/// Sends what the plan says. Every target is tried, whatever becomes of the others: what is there need not be
+/// sent again.
 ///
 /// # Errors
 /// Every item that is not at its target.
-pub(crate) async fn load(_plan: Plan, _quiet: bool) -> Result<Loaded, Failures> {
-    Ok(Loaded {})
+pub(crate) async fn load(plan: Plan, quiet: bool) -> Result<Loaded, Failures> {
+    let total = plan.surveys.iter().map(|survey| survey.send.bytes).sum();
+    let progress = Progress::new("load", total, quiet);
+    let (mut deliveries, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for (target, survey) in plan.destinations.targets().iter().zip(&plan.surveys) {
+        match target.load(&plan.shipment, survey, &progress).await {
+            Ok(delivery) => {
+                targets.push(TargetSummary {
+                    target: target.name().to_owned(),
+                    sent: delivery.sent,
+                    mounted: delivery.mounted,
+                    manifests: delivery.manifests,
+                });
+                deliveries.push(delivery);
+            }
+            Err(reasons) => failures.extend(reasons),
+        }
+    }
+    progress.finish();
+    Failures::unless_empty(failures, ())?;
+    Ok(Loaded { plan, deliveries, summary: LoadSummary { targets } })
 }

@@ -1,15 +1,79 @@
 //! Plan: what each target needs of an accepted archive, asked before the first byte is sent.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use console::Failures;
+use console::escape::escape;
+use console::{Class, Failure, Failures};
+use manifests::Digest;
+use manifests::reference::Repository;
+use serde::Serialize;
 
 use crate::accept::Accepted;
-use crate::destinations::Destinations;
-use crate::site::names::Names;
+use crate::destinations::{Amount, Destinations, Survey, Target};
+use crate::shipment::{self, Cargo, Shipment};
+use crate::site::names::{NameDecision, NameEntry, NameKey, Names, decide_name};
 
 /// What will be sent where, and which names will be set. A document that can be printed.
-pub(crate) struct Plan {}
+pub(crate) struct Plan {
+    /// Whose content it is.
+    pub(crate) accepted: Arc<Accepted>,
+    /// The content.
+    pub(crate) shipment: Shipment,
+    /// Where it goes.
+    pub(crate) destinations: Destinations,
+    /// What each target has, in the order of the destinations.
+    pub(crate) surveys: Vec<Survey>,
+    /// What the ledger knew.
+    pub(crate) names: Names,
+    document: PlanDocument,
+}
+
+/// A plan as `plan` prints it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanDocument {
+    items: usize,
+    targets: Vec<TargetPlan>,
+}
+
+/// What one target needs.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TargetPlan {
+    target: String,
+    create: Vec<String>,
+    send: Amount,
+    mount: Amount,
+    present: Amount,
+    manifests: u64,
+    names: Vec<NamePlan>,
+    notices: Vec<String>,
+}
+
+/// What will be done with one name.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NamePlan {
+    name: String,
+    outcome: Outcome,
+    digest: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<Digest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Outcome {
+    /// It is new.
+    Set,
+    /// It pointed elsewhere, by this site's own doing.
+    Move,
+    /// It pointed elsewhere, and this site does not know why.
+    Replace,
+    Unchanged,
+    LeftNewer,
+}
 
 /// Asks every target. `names` is what the ledger knows; empty without a site. `only` names groups or items;
 /// none means everything.
@@ -17,10 +81,164 @@ pub(crate) struct Plan {}
 /// # Errors
 /// Every reason why the archive could not be loaded.
 pub(crate) async fn plan(
-    _accepted: Arc<Accepted>,
-    _names: &Names,
-    _destinations: Destinations,
-    _only: &[String],
+    accepted: Arc<Accepted>,
+    names: &Names,
+    destinations: Destinations,
+    only: &[String],
 ) -> Result<Plan, Failures> {
-    Ok(Plan {})
+    let inventory = accepted.archive().inventory();
+    let shipment = shipment::pack(inventory, Arc::new(Arc::clone(&accepted)), only)?;
+    let (mut surveys, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for target in destinations.targets() {
+        let survey = match target.survey(&shipment).await {
+            Ok(survey) => survey,
+            Err(reasons) => {
+                failures.extend(reasons);
+                continue;
+            }
+        };
+        match of_target(&accepted, &shipment, target, &survey, names) {
+            Ok(planned) => {
+                let moving: Vec<(Repository, String)> = moving(&shipment, &planned.names).collect();
+                if let Err(reasons) = target.check_names(&moving).await {
+                    failures.extend(reasons);
+                }
+                targets.push(planned);
+            }
+            Err(refused) => failures.extend(refused),
+        }
+        surveys.push(survey);
+    }
+    Failures::unless_empty(failures, ())?;
+    let document = PlanDocument { items: shipment.items.len(), targets };
+    Ok(Plan { accepted, shipment, destinations, surveys, names: names.clone(), document })
+}
+
+fn of_target(
+    accepted: &Accepted,
+    shipment: &Shipment,
+    target: &Target,
+    survey: &Survey,
+    known: &Names,
+) -> Result<TargetPlan, Vec<Failure>> {
+    let (mut names, mut refused) = (Vec::new(), Vec::new());
+    for (cargo, present) in shipment.items.iter().zip(&survey.names) {
+        let Some(tag) = cargo.name.tag() else { continue };
+        let (key, wanted) = claim(accepted, target, cargo, tag);
+        let entry = known.lookup(&key);
+        let (outcome, previous) = match decide_name(entry, *present, &wanted) {
+            NameDecision::Set { previous: None } => (Outcome::Set, None),
+            NameDecision::Set { previous } if entry.is_some() => (Outcome::Move, previous),
+            NameDecision::Set { previous } => (Outcome::Replace, previous),
+            NameDecision::Unchanged => (Outcome::Unchanged, None),
+            NameDecision::LeftNewer => (Outcome::LeftNewer, *present),
+            NameDecision::Refused(reason) => {
+                refused.push(Failure::new(Class::Refused, format!("{}:{}", key.repository, key.tag), reason));
+                continue;
+            }
+        };
+        let name = format!("{}:{tag}", key.repository);
+        names.push(NamePlan { name, outcome, digest: wanted.digest, previous });
+    }
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    Ok(TargetPlan {
+        target: target.name().to_owned(),
+        create: survey.create.clone(),
+        send: survey.send,
+        mount: survey.mount,
+        present: survey.present,
+        manifests: survey.manifests,
+        names,
+        notices: survey.notices.clone(),
+    })
+}
+
+/// A name at a target, and what the archive makes of it.
+pub(crate) fn claim(accepted: &Accepted, target: &Target, cargo: &Cargo, tag: &str) -> (NameKey, NameEntry) {
+    let archive = accepted.archive();
+    let key = NameKey {
+        target: target.name().to_owned(),
+        repository: target.repository(cargo.name.repository()),
+        tag: tag.to_owned(),
+    };
+    let entry = NameEntry {
+        channel: archive.inventory().name.clone(),
+        serial: archive.inventory().serial,
+        identity: archive.identity(),
+        digest: cargo.published.digest,
+    };
+    (key, entry)
+}
+
+/// The names that point elsewhere now and are to move.
+fn moving<'a>(
+    shipment: &'a Shipment,
+    names: &'a [NamePlan],
+) -> impl Iterator<Item = (Repository, String)> + 'a {
+    let tagged = shipment.items.iter().filter(|cargo| cargo.name.tag().is_some());
+    let moving =
+        tagged.zip(names).filter(|(_, name)| matches!(name.outcome, Outcome::Move | Outcome::Replace));
+    moving
+        .map(|(cargo, _)| (cargo.name.repository().clone(), cargo.name.tag().unwrap_or_default().to_owned()))
+}
+
+impl Plan {
+    /// What it says.
+    pub(crate) fn document(&self) -> &PlanDocument {
+        &self.document
+    }
+}
+
+impl PlanDocument {
+    /// For people, with a newline at the end.
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        for target in &self.targets {
+            target.render(&mut text);
+        }
+        text
+    }
+}
+
+impl TargetPlan {
+    fn render(&self, text: &mut String) {
+        let mut line = |label: &str, value: &str| {
+            let _ = writeln!(text, "{label:<14} {}", escape(value));
+        };
+        line("target", &self.target);
+        for project in &self.create {
+            line("  create", &format!("the project {project}"));
+        }
+        line("  send", &format!("{}, and {} manifests", amount(self.send), self.manifests));
+        line("  mount", &amount(self.mount));
+        line("  there", &amount(self.present));
+        for name in &self.names {
+            let digest = name.digest;
+            let previous = name.previous.map(|previous| previous.to_string()).unwrap_or_default();
+            match name.outcome {
+                Outcome::Set => line("  set", &format!("{} to {digest}", name.name)),
+                Outcome::Move => line("  move", &format!("{} to {digest} from {previous}", name.name)),
+                Outcome::Replace => {
+                    line(
+                        "  replace",
+                        &format!("{} by {digest}, which is {previous} by somebody else", name.name),
+                    );
+                }
+                Outcome::Unchanged => line("  unchanged", &name.name),
+                Outcome::LeftNewer => line("  left", &format!("{}, which a newer archive set", name.name)),
+            }
+        }
+        for notice in &self.notices {
+            line("  notice", notice);
+        }
+    }
+}
+
+/// `12 blobs, 3 MiB`.
+pub(crate) fn amount(amount: Amount) -> String {
+    let Amount { count, bytes } = amount;
+    let blobs = if count == 1 { "blob" } else { "blobs" };
+    format!("{count} {blobs}, {}", console::progress::size(bytes))
 }

@@ -8,15 +8,288 @@
 //! evidence/     by identity: the evidence pack, annexes, policy and trust of each archive that was accepted
 //! lock          held by the one writer
 //! ```
+//!
+//! Everything in it is checked against what was pinned, each time it is opened. Only the ledger and the two
+//! folders ever change.
 
+pub(crate) mod chain;
+mod description;
+mod error;
+pub(crate) mod evidence;
+mod files;
+pub(crate) mod init;
 pub(crate) mod ledger;
 mod ledger_lines;
 pub(crate) mod names;
+pub(crate) mod receipts;
 
-use ledger::Ledger;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
 
-/// An opened site.
+use console::{Class, Failure, key_file};
+use manifests::key::{PrivateKey, PublicKey};
+use manifests::policy::Policy;
+use manifests::trust::Trust;
+use manifests::{ChannelName, Digest, Timestamp, limits};
+
+use description::Description;
+pub(crate) use error::SiteError;
+use ledger::{Ledger, LedgerError};
+use receipts::Last;
+
+const DESCRIPTION: &str = "site.json";
+const TRUST: &str = "trust.yaml";
+const POLICY: &str = "policy.yaml";
+const KEY: &str = "receipt.key";
+const PUBLIC_KEY: &str = "receipt.pub";
+const LEDGER: &str = "ledger.jsonl";
+const RECEIPTS: &str = "receipts";
+const EVIDENCE: &str = "evidence";
+const LOCK: &str = "lock";
+
+/// What a command does with a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It reads; others may read and write at the same time.
+    Read,
+    /// It writes, and is the only one that does.
+    Write,
+}
+
+/// A site whose files are what was pinned, and whose ledger is whole.
+#[derive(Debug)]
 pub(crate) struct Site {
+    directory: PathBuf,
+    description: Description,
+    trust: Trust,
+    trust_text: String,
+    policy: Policy,
+    policy_text: String,
+    public_key: PublicKey,
+    last: Option<Last>,
     /// What was accepted, which names were set.
     pub(crate) ledger: Ledger,
+    /// Held until the site is dropped.
+    _lock: Option<File>,
+}
+
+impl Site {
+    /// Opens the site in `directory`.
+    ///
+    /// # Errors
+    /// When there is none, another command writes to it, or something in it is not what it was.
+    pub(crate) fn open(directory: &Path, access: Access) -> Result<Self, SiteError> {
+        let path = |name: &str| directory.join(name);
+        if !path(DESCRIPTION).exists() {
+            return Err(SiteError::Missing(directory.to_owned()));
+        }
+        let lock = if access == Access::Write { Some(lock(&path(LOCK))?) } else { None };
+        let bytes = read(&path(DESCRIPTION))?;
+        let description = Description::parse(&bytes)
+            .ok()
+            .filter(Description::is_known)
+            .ok_or_else(|| form(&path(DESCRIPTION), "found no description of a site of this version"))?;
+        let trust_text = pinned(&path(TRUST), description.trust_digest)?;
+        let trust = Trust::parse(&trust_text).map_err(|error| form(&path(TRUST), error))?;
+        let policy_text = pinned(&path(POLICY), description.policy_digest)?;
+        let policy = Policy::parse(&policy_text).map_err(|error| form(&path(POLICY), error))?;
+        let public_key = read_public_key(&path(PUBLIC_KEY), description.receipt_key)?;
+
+        let last = receipts::last(&path(RECEIPTS), &public_key)?;
+        let ledger = open_ledger(&path(LEDGER), last.as_ref(), access)?;
+        if ledger.site() != Digest::of(&bytes) {
+            let (found, wanted) = (Digest::of(&bytes), ledger.site());
+            return Err(SiteError::Changed { path: path(DESCRIPTION), found, wanted });
+        }
+        let directory = directory.to_owned();
+        let mut site = Self {
+            directory,
+            description,
+            trust,
+            trust_text,
+            policy,
+            policy_text,
+            public_key,
+            last,
+            ledger,
+            _lock: lock,
+        };
+        site.join_receipts(access)?;
+        Ok(site)
+    }
+
+    /// The ledger and the receipts must agree on the last receipt; but for one that was written when a crash
+    /// kept the ledger from noting it.
+    fn join_receipts(&mut self, access: Access) -> Result<(), SiteError> {
+        let noted = self.ledger.receipt();
+        let found = self.last.as_ref().map(|last| (last.number, last.digest));
+        if noted == found {
+            return Ok(());
+        }
+        let is_next = found.is_some_and(|(number, _)| number == noted.map_or(1, |(number, _)| number + 1));
+        match self.last.as_ref() {
+            Some(last) if is_next && last.previous == noted.map(|(_, digest)| digest) => {
+                if access == Access::Write {
+                    let (number, digest, issued) = (last.number, last.digest, last.issued);
+                    let path = self.directory.join(LEDGER);
+                    self.ledger
+                        .issued(number, digest, issued)
+                        .map_err(|error| SiteError::Ledger(path, error))?;
+                }
+                Ok(())
+            }
+            _ => {
+                let (found, noted) = (shown(found), shown(noted));
+                let reason = format!("found {found} as the last receipt, wanted {noted} as the ledger says");
+                Err(SiteError::Receipt(self.directory.join(RECEIPTS), reason))
+            }
+        }
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The site's name.
+    #[must_use]
+    pub(crate) const fn name(&self) -> &ChannelName {
+        &self.description.name
+    }
+
+    /// The channels that it accepts; none means any.
+    #[must_use]
+    pub(crate) fn channels(&self) -> &[ChannelName] {
+        &self.description.channels
+    }
+
+    /// The trust file that it was set up with.
+    #[must_use]
+    pub(crate) const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The policy that it was set up with.
+    #[must_use]
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The key that its receipts are checked with.
+    #[must_use]
+    pub(crate) const fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The key that signs receipts. Read before a long work begins: it may ask for a password.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is another key than the one that was pinned.
+    pub(crate) fn key(&self) -> Result<PrivateKey, Failure> {
+        let path = self.directory.join(KEY);
+        let key = key_file::read(&path)?;
+        let id = key.public().map_err(|error| Failure::new(Class::Usage, path.display(), error))?.id();
+        if id != self.public_key.id() {
+            let wanted = self.public_key.id();
+            return Err(SiteError::Changed { path, found: id, wanted }.into());
+        }
+        Ok(key)
+    }
+
+    /// Writes down that an archive was accepted.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn note_accepted(
+        &mut self,
+        channel: &ChannelName,
+        serial: u64,
+        identity: Digest,
+        content: Digest,
+        now: Timestamp,
+    ) -> Result<(), SiteError> {
+        let path = self.directory.join(LEDGER);
+        let noted = self.ledger.accepted(channel, serial, identity, content, now);
+        noted.map_err(|error| SiteError::Ledger(path, error))
+    }
+
+    /// Refuses a clock that is before the last line of the ledger: with a clock turned back, dates that have
+    /// passed would count again.
+    ///
+    /// # Errors
+    /// When it is.
+    pub(crate) fn check_clock(&self, now: Timestamp) -> Result<(), Failure> {
+        let last = self.ledger.last();
+        if now >= last {
+            return Ok(());
+        }
+        let message = format!("found the clock at {now}, wanted a time from {last} on: the ledger was there");
+        Err(Failure::new(Class::Refused, self.directory.join(LEDGER).display(), message)
+            .advise("set the clock right"))
+    }
+}
+
+fn shown(receipt: Option<(u64, Digest)>) -> String {
+    receipt.map_or_else(|| "none".to_owned(), |(number, digest)| format!("number {number} ({digest})"))
+}
+
+/// One writer a site. The lock goes with the process, however it ends.
+fn lock(path: &Path) -> Result<File, SiteError> {
+    let failed = |error| SiteError::Io(path.to_owned(), error);
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SiteError::Locked(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn open_ledger(path: &Path, last: Option<&Last>, access: Access) -> Result<Ledger, SiteError> {
+    let ledger = Ledger::open(path, last.map(|last| last.ledger_head), access == Access::Write);
+    ledger.map_err(|error| match error {
+        LedgerError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            SiteError::LedgerMissing(path.to_owned())
+        }
+        error => SiteError::Ledger(path.to_owned(), error),
+    })
+}
+
+fn form(path: &Path, reason: impl std::fmt::Display) -> SiteError {
+    SiteError::Form(path.to_owned(), reason.to_string())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SiteError> {
+    read_at_most(path, limits::DOCUMENT_BYTES)
+}
+
+/// The bytes of a file of the site.
+fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, SiteError> {
+    use std::io::Read as _;
+    let failed = |error| SiteError::Io(path.to_owned(), error);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(form(path, format!("found more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn pinned(path: &Path, wanted: Digest) -> Result<String, SiteError> {
+    let bytes = read(path)?;
+    let found = Digest::of(&bytes);
+    if found != wanted {
+        return Err(SiteError::Changed { path: path.to_owned(), found, wanted });
+    }
+    String::from_utf8(bytes).map_err(|error| form(path, error))
+}
+
+fn read_public_key(path: &Path, wanted: Digest) -> Result<PublicKey, SiteError> {
+    let pem = String::from_utf8(read(path)?).map_err(|error| form(path, error))?;
+    let key = PublicKey::from_pem(&pem).map_err(|error| form(path, error))?;
+    if key.id() != wanted {
+        return Err(SiteError::Changed { path: path.to_owned(), found: key.id(), wanted });
+    }
+    Ok(key)
 }

@@ -1,0 +1,60 @@
+//! `inspect`: what an archive says it is.
+
+use std::fs::File;
+
+use console::{Class, Failure, Failures, inspect};
+use manifests::inventory::Inventory;
+use manifests::trust::TrustError;
+use manifests::{Digest, Timestamp};
+use serde::Serialize;
+use transfer::archive::open;
+
+use crate::cli::InspectArguments;
+use crate::{archive_failure, input};
+
+/// What `inspect` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Inspected {
+    standing: String,
+    identity: Digest,
+    signed_by: Digest,
+    signed_at: Timestamp,
+    inventory: Inventory,
+}
+
+pub(crate) fn run(arguments: &InspectArguments) -> Result<Inspected, Failures> {
+    let path = &arguments.archive;
+    let trust = arguments.trust.as_deref().map(input::trust).transpose()?;
+    let file = File::open(path).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
+    let failed = |error| archive_failure::failure(path, &error);
+    let Some(trust) = trust else {
+        let archive = open::unverified(file).map_err(failed)?;
+        return Ok(Inspected {
+            standing: "UNVERIFIED: nobody checked the signature (--trust does)".to_owned(),
+            identity: archive.identity(),
+            signed_by: archive.signed_by(),
+            signed_at: archive.signature().signed_at,
+            inventory: archive.inventory().clone(),
+        });
+    };
+    let archive = open::signed(file, |id| trust.key(id).cloned()).map_err(failed)?;
+    let (inventory, signature, key) = (archive.inventory(), archive.signature(), archive.signed_by());
+    let refused = |error: TrustError| Failure::new(Class::Refused, path.display(), error);
+    let signer = trust.signer(key, signature.role, &inventory.name, signature.signed_at).map_err(refused)?;
+    Ok(Inspected {
+        standing: format!("signed by {} as {}; the content was not read", signer.person, signer.role),
+        identity: archive.identity(),
+        signed_by: key,
+        signed_at: signature.signed_at,
+        inventory: inventory.clone(),
+    })
+}
+
+impl Inspected {
+    pub(crate) fn render(&self) -> String {
+        let Self { standing, identity, signed_by, signed_at, inventory } = self;
+        let signature = format!("{:<14} {signed_by} at {signed_at}\n", "signed by");
+        inspect::render(inventory, *identity, standing) + "\n" + &signature
+    }
+}

@@ -1,0 +1,121 @@
+//! What verify, plan and load do alike: whom and what to hold an archive to, opening it, accepting it.
+
+use std::fs::File;
+use std::path::Path;
+
+use console::{Class, Failure, Failures, clock};
+use manifests::Timestamp;
+use manifests::policy::Policy;
+use manifests::trust::Trust;
+use transfer::archive::Verified;
+use transfer::archive::stream::Keep;
+
+use super::open_site;
+use crate::accept::{self, Accepted, Rules};
+use crate::cli::JudgeArguments;
+use crate::site::{Access, Site};
+use crate::{annex, input, open};
+
+/// Everything that an archive is held to.
+pub(crate) struct Judge {
+    /// The site, where there is one.
+    pub(crate) site: Option<Site>,
+    trust: Option<Trust>,
+    policy: Option<Policy>,
+    now: Timestamp,
+}
+
+impl Judge {
+    /// Reads trust, policy and site. `at` is a moment to judge by in place of now.
+    ///
+    /// # Errors
+    /// When there is neither a site nor a trust file, one cannot be used, or the clock was turned back.
+    pub(crate) fn read(
+        arguments: &JudgeArguments,
+        state: Option<&Path>,
+        access: Access,
+        at: Option<Timestamp>,
+    ) -> Result<Self, Failure> {
+        let judge = Self {
+            trust: arguments.trust.as_deref().map(input::trust).transpose()?,
+            policy: arguments.policy.as_deref().map(input::policy).transpose()?,
+            site: open_site(state, access)?,
+            now: at.unwrap_or_else(clock::now),
+        };
+        if judge.site.is_none() && judge.trust.is_none() {
+            return Err(no_trust());
+        }
+        if let Some(site) = judge.site.as_ref().filter(|_| at.is_none()) {
+            site.check_clock(judge.now)?;
+        }
+        Ok(judge)
+    }
+
+    /// Whether there is a policy to judge by.
+    pub(crate) const fn has_policy(&self) -> bool {
+        self.site.is_some() || self.policy.is_some()
+    }
+
+    /// The moment that is judged by.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn rules(&self) -> Result<Rules<'_>, Failure> {
+        let site = self.site.as_ref();
+        let mut trusts = site.map(Site::trust).into_iter().chain(&self.trust);
+        Ok(Rules {
+            trust: trusts.next().ok_or_else(no_trust)?,
+            stricter: trusts.next(),
+            policies: site.map(Site::policy).into_iter().chain(&self.policy).collect(),
+            site,
+            now: self.now,
+        })
+    }
+
+    /// Opens the archive: its signature, then every byte.
+    ///
+    /// # Errors
+    /// When it is not an archive that somebody signed who is trusted.
+    pub(crate) fn open(
+        &self,
+        path: &Path,
+        keep: Keep,
+        spool: Option<&Path>,
+        quiet: bool,
+    ) -> Result<Verified<File>, Failure> {
+        open::verified(path, &self.rules()?.trusts(), keep, spool, quiet)
+    }
+
+    /// Judges an archive that was opened, with the annexes beside it and those that were given.
+    ///
+    /// # Errors
+    /// Every reason against it.
+    pub(crate) fn accept(
+        &self,
+        path: &Path,
+        arguments: &JudgeArguments,
+        archive: Verified<File>,
+    ) -> Result<Accepted, Failures> {
+        let rules = self.rules()?;
+        let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), self.now)?;
+        accept::accept(archive, annexes, &rules)
+    }
+}
+
+fn no_trust() -> Failure {
+    Failure::new(Class::Usage, "", "found no trust, wanted --trust TRUST or a site (--state, AIRGAP_STATE)")
+        .advise("`inspect` shows an archive without")
+}
+
+/// The site of a command that cannot do without.
+pub(crate) fn needs_policy(judge: &Judge) -> Result<(), Failure> {
+    if judge.has_policy() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Class::Usage,
+        "",
+        "found no policy, wanted --policy POLICY or a site (--state, AIRGAP_STATE)",
+    ))
+}

@@ -1,0 +1,92 @@
+//! `load`: an archive is accepted, its content brought, its names set, and a receipt left.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use console::{Class, Failure, Failures, clock};
+use manifests::receipt::{Receipt, State};
+use serde::Serialize;
+use transfer::archive::stream::Keep;
+
+use super::judge::Judge;
+use super::standing::Standing;
+use super::{notice, state};
+use crate::accept::{self, Accepted};
+use crate::cli::{Global, LoadArguments};
+use crate::destinations::Destinations;
+use crate::load::LoadSummary;
+use crate::plan::{PlanDocument, plan};
+use crate::site::{Access, Site};
+use crate::{load, publish};
+
+/// What `load` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Done {
+    archive: Standing,
+    plan: PlanDocument,
+    load: LoadSummary,
+    state: State,
+    receipt: PathBuf,
+}
+
+pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Done, Failures> {
+    let LoadArguments { archive, to, judge: rules, only, hold, spool } = arguments;
+    if archive == Path::new("-") && spool.is_none() {
+        let message = "found standard input and no --spool, wanted a folder for a copy: it is read once";
+        return Err(Failure::new(Class::Usage, "-", message).into());
+    }
+    let mut judge = Judge::read(rules, Some(state(global)?), Access::Write, None)?;
+    let destinations = Destinations::read(to)?;
+    // Before the long work: the key may ask for its password.
+    let key = site(&mut judge)?.key()?;
+    let verified = judge.open(archive, Keep::Whole, spool.as_deref(), global.quiet)?;
+    let accepted = Arc::new(judge.accept(archive, rules, verified)?);
+    notice(global, accepted.notices());
+
+    let now = judge.now();
+    let site = site(&mut judge)?;
+    let plan = plan(Arc::clone(&accepted), site.ledger.names(), destinations, only).await?;
+    let document = plan.document().clone();
+    remember(site, &accepted, now)?;
+    let loaded = load::load(plan, global.quiet).await?;
+    let summary = loaded.summary().clone();
+    let (items, state) = if *hold {
+        (publish::held(loaded), State::Held)
+    } else {
+        (publish::publish(loaded, &mut site.ledger).await?, State::Published)
+    };
+    let receipt: Receipt = site.receipt(&accepted, items, state, clock::now());
+    let issued = site.issue(receipt, &key)?;
+    Ok(Done { archive: Standing::of(&accepted), plan: document, load: summary, state, receipt: issued.path })
+}
+
+fn site(judge: &mut Judge) -> Result<&mut Site, Failure> {
+    judge.site.as_mut().ok_or_else(|| Failure::new(Class::Usage, "", "found no site, wanted --state DIR"))
+}
+
+/// Keeps the evidence, and writes down that the archive was accepted, before a target sees anything of it.
+fn remember(site: &mut Site, accepted: &Accepted, now: manifests::Timestamp) -> Result<(), Failures> {
+    site.keep(accepted)?;
+    let (identity, inventory) = (accepted.archive().identity(), accepted.archive().inventory());
+    let content = accept::content(inventory);
+    site.note_accepted(&inventory.name, inventory.serial, identity, content, now)?;
+    Ok(())
+}
+
+impl Done {
+    pub(crate) fn render(&self) -> String {
+        let state = match self.state {
+            State::Held => "the content is at its targets, no name was set: `publish` sets them",
+            State::Published => "the content is at its targets and its names point to it",
+        };
+        let receipt = console::escape::escape(&self.receipt.display().to_string());
+        format!(
+            "{}\n{}\n{:<14} {state}\n{:<14} {receipt}\n",
+            self.archive.render(),
+            self.load.render(),
+            "state",
+            "receipt"
+        )
+    }
+}

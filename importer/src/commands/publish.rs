@@ -1,0 +1,95 @@
+//! `publish`: the names of a load that was held.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use console::{Class, Failure, Failures, clock};
+use manifests::receipt::{Receipt, State};
+use serde::Serialize;
+use transfer::archive::{Signed, open};
+
+use super::state;
+use crate::cli::{Global, PublishArguments};
+use crate::destinations::Destinations;
+use crate::site::{Access, Site, receipts};
+use crate::{archive_failure, publish};
+
+/// What `publish` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Published {
+    held: PathBuf,
+    receipt: PathBuf,
+    items: usize,
+    #[serde(skip)]
+    text: String,
+}
+
+pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result<Published, Failures> {
+    let mut site = Site::open(state(global)?, Access::Write)?;
+    let now = clock::now();
+    site.check_clock(now)?;
+    let destinations = Destinations::read(&arguments.to)?;
+    let key = site.key()?;
+    let path = find(&site, &arguments.receipt)?;
+    let held = receipts::read(&path, site.public_key())?.receipt;
+    check(&site, &path, &held)?;
+    let evidence = open_evidence(&site, &held)?;
+    let items = publish::publish_held(&held, &evidence, destinations, &mut site.ledger).await?;
+    let text = super::receipt::render_items(&items);
+    let count = items.len();
+    let successor = Receipt { items, state: State::Published, issued: clock::now(), ..held };
+    let issued = site.issue(successor, &key)?;
+    Ok(Published { held: path, receipt: issued.path, items: count, text })
+}
+
+/// A number, or a file in the site's own folder: only its chain says what was held here.
+fn find(site: &Site, wanted: &str) -> Result<PathBuf, Failure> {
+    let listed = receipts::list(&site.receipts())?;
+    let name = Path::new(wanted).file_name();
+    let is_wanted = |receipt: &&receipts::Listed| {
+        wanted.parse() == Ok(receipt.number) || (name.is_some() && receipt.path.file_name() == name)
+    };
+    listed.iter().find(is_wanted).map(|receipt| receipt.path.clone()).ok_or_else(|| {
+        Failure::new(
+            Class::Usage,
+            wanted,
+            format!("found {} receipts of this site, not this one", listed.len()),
+        )
+        .advise("give its number; `receipt show` shows the last")
+    })
+}
+
+fn check(site: &Site, path: &Path, held: &Receipt) -> Result<(), Failure> {
+    if held.state != State::Held {
+        let message = "found a receipt of names that are published, wanted one of a load that was held";
+        return Err(Failure::new(Class::Usage, path.display(), message));
+    }
+    if held.site != *site.name() {
+        let message = format!("found a receipt of the site {}, wanted {}", held.site, site.name());
+        return Err(Failure::new(Class::Refused, path.display(), message));
+    }
+    Ok(())
+}
+
+/// The site's own copy of the archive's beginning, which has every manifest.
+fn open_evidence(site: &Site, held: &Receipt) -> Result<Signed<File>, Failure> {
+    let path = site.evidence_pack(held.archive.identity);
+    let failed = |error| archive_failure::failure(&path, &error);
+    let file = File::open(&path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
+    let evidence = open::signed(file, |id| site.trust().key(id).cloned()).map_err(failed)?;
+    evidence.verify_evidence(&|_| ()).map_err(failed)?;
+    if evidence.identity() != held.archive.identity {
+        let (found, wanted) = (evidence.identity(), held.archive.identity);
+        let message = format!("found the evidence of {found}, wanted {wanted}");
+        return Err(Failure::new(Class::Damaged, path.display(), message));
+    }
+    Ok(evidence)
+}
+
+impl Published {
+    pub(crate) fn render(&self) -> String {
+        let receipt = console::escape::escape(&self.receipt.display().to_string());
+        format!("{}{:<14} {receipt}\n", self.text, "receipt")
+    }
+}

@@ -1,0 +1,196 @@
+//! `receipt`: show, check and copy out.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use console::escape::escape;
+use console::report::finish;
+use console::{Class, Failure, Failures};
+use manifests::Digest;
+use manifests::key::PublicKey;
+use manifests::receipt::{ItemRecord, NameOutcome, Receipt, State};
+use serde::Serialize;
+
+use super::state;
+use crate::cli::{Global, ReceiptCommand};
+use crate::input;
+use crate::site::{Access, Site, chain, receipts};
+
+pub(crate) fn run(command: &ReceiptCommand, global: &Global) -> ExitCode {
+    let as_json = global.json;
+    match command {
+        ReceiptCommand::Show { number } => finish(show(*number, global), as_json, render),
+        ReceiptCommand::Verify { receipt, key } => {
+            finish(verify(receipt.as_deref(), key.as_deref(), global), as_json, Checked::render)
+        }
+        ReceiptCommand::Export { number, output } => {
+            finish(export(*number, output, global), as_json, Exported::render)
+        }
+    }
+}
+
+fn show(number: Option<u64>, global: &Global) -> Result<Receipt, Failures> {
+    let site = Site::open(state(global)?, Access::Read)?;
+    let path = find(&site, number)?;
+    Ok(receipts::read(&path, site.public_key())?.receipt)
+}
+
+fn find(site: &Site, number: Option<u64>) -> Result<PathBuf, Failure> {
+    let listed = receipts::list(&site.receipts())?;
+    let found = match number {
+        Some(number) => listed.iter().find(|receipt| receipt.number == number),
+        None => listed.last(),
+    };
+    found.map(|receipt| receipt.path.clone()).ok_or_else(|| {
+        let wanted = number.map_or_else(|| "one".to_owned(), |number| format!("number {number}"));
+        let message = format!("found {} receipts, wanted {wanted}", listed.len());
+        Failure::new(Class::Usage, site.receipts().display(), message)
+    })
+}
+
+/// What `receipt verify` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Checked {
+    receipts: u64,
+    last: Option<Digest>,
+    key: Digest,
+    is_chain: bool,
+}
+
+fn verify(receipt: Option<&Path>, key: Option<&Path>, global: &Global) -> Result<Checked, Failures> {
+    let Some(path) = receipt.filter(|path| *path != Path::new("chain")) else {
+        let site = Site::open(state(global)?, Access::Read)?;
+        let chain::Chain { receipts, last } = chain::verify(&site)?;
+        return Ok(Checked { receipts, last, key: site.public_key().id(), is_chain: true });
+    };
+    let key = match key {
+        Some(path) => PublicKey::from_pem(&input::document(path)?)
+            .map_err(|error| Failure::new(Class::Usage, path.display(), error))?,
+        None => Site::open(state(global)?, Access::Read)?.public_key().clone(),
+    };
+    if !path.exists() {
+        return Err(Failure::new(Class::Usage, path.display(), "found no such file").into());
+    }
+    let digest = receipts::read(path, &key)?.digest;
+    Ok(Checked { receipts: 1, last: Some(digest), key: key.id(), is_chain: false })
+}
+
+impl Checked {
+    fn render(&self) -> String {
+        let Self { receipts, last, key, is_chain } = self;
+        let last = last.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+        if *is_chain {
+            format!(
+                "verified       {receipts} receipts in one unbroken chain, and the ledger that they name\nlast           {last}\nkey            {key}\n"
+            )
+        } else {
+            format!(
+                "verified       the receipt is what was signed\ndigest         {last}\nkey            {key}\n"
+            )
+        }
+    }
+}
+
+/// What `receipt export` prints.
+#[derive(Serialize)]
+struct Exported {
+    receipt: PathBuf,
+    bundle: PathBuf,
+}
+
+fn export(number: u64, output: &Path, global: &Global) -> Result<Exported, Failures> {
+    let site = Site::open(state(global)?, Access::Read)?;
+    let path = find(&site, Some(number))?;
+    // What leaves the site is what it signed.
+    receipts::read(&path, site.public_key())?;
+    let copies =
+        [(path.clone(), output.to_owned()), (receipts::bundle_path(&path), receipts::bundle_path(output))];
+    for (from, to) in &copies {
+        copy(from, to)?;
+    }
+    let [(_, receipt), (_, bundle)] = copies;
+    Ok(Exported { receipt, bundle })
+}
+
+/// Nothing that exists is overwritten.
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    let read = fs::read(from).map_err(|error| Failure::new(Class::Failed, from.display(), error))?;
+    let written = fs::OpenOptions::new().write(true).create_new(true).open(to);
+    written
+        .and_then(|mut file| file.write_all(&read).and_then(|()| file.sync_all()))
+        .map_err(|error| Failure::new(Class::Usage, to.display(), error))
+}
+
+impl Exported {
+    fn render(&self) -> String {
+        let [receipt, bundle] = [&self.receipt, &self.bundle].map(|path| escape(&path.display().to_string()));
+        format!("receipt        {receipt}\nbundle         {bundle}\n")
+    }
+}
+
+fn render(receipt: &Receipt) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "{label:<14} {}", escape(value));
+    };
+    let archive = &receipt.archive;
+    line("site", receipt.site.as_str());
+    line("archive", &format!("{}, serial {}", archive.name, archive.serial));
+    line("identity", &archive.identity.to_string());
+    line("issued", &receipt.issued.to_string());
+    line(
+        "state",
+        match receipt.state {
+            State::Held => "held: no name points to it yet",
+            State::Published => "published",
+        },
+    );
+    for signer in &receipt.signers {
+        line("signed by", &format!("{} as {}, key {}", signer.person, signer.role, signer.key));
+    }
+    for annex in &receipt.annexes {
+        line("annex", &annex.to_string());
+    }
+    line("trust", &receipt.trust_digest.to_string());
+    line("policy", &receipt.policy_digest.to_string());
+    let gates = receipt.gates.join(", ");
+    line("gates", if gates.is_empty() { "0 gates: nothing was judged" } else { &gates });
+    let previous =
+        receipt.previous.map_or_else(|| "none: it is the first".to_owned(), |digest| digest.to_string());
+    line("previous", &previous);
+    line("ledger head", &receipt.ledger_head.to_string());
+    text + "\n" + &render_items(&receipt.items)
+}
+
+/// Items with their places, for people.
+pub(super) fn render_items(items: &[ItemRecord]) -> String {
+    let mut text = format!("{} items\n", items.len());
+    for item in items {
+        let _ = writeln!(text, "  {:<8} {}", item.kind.to_string(), escape(&item.name));
+        let _ = writeln!(text, "           {}", item.digest);
+        for place in &item.places {
+            let name = place.name.as_ref().map_or_else(String::new, |name| {
+                let outcome = match name.outcome {
+                    NameOutcome::Held => "held",
+                    NameOutcome::LeftNewer => "left alone: a newer archive had set it",
+                    NameOutcome::Set => "set",
+                    NameOutcome::Unchanged => "unchanged",
+                };
+                let previous = name.previous.map_or_else(String::new, |digest| format!(", was {digest}"));
+                format!(":{} {outcome}{previous}", name.tag)
+            });
+            let _ = writeln!(
+                text,
+                "           {}: {}{}",
+                escape(&place.target),
+                escape(&place.repository),
+                escape(&name)
+            );
+        }
+    }
+    text
+}

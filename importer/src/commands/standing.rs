@@ -1,0 +1,72 @@
+//! How an archive stands, as verify, plan and load print it.
+
+use std::fmt::Write as _;
+
+use manifests::receipt::SignerRecord;
+use manifests::{ChannelName, Digest};
+use serde::Serialize;
+
+use crate::accept::Accepted;
+
+/// What was accepted, and by what.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Standing {
+    identity: Digest,
+    name: ChannelName,
+    serial: u64,
+    items: usize,
+    bytes: u64,
+    audience: Vec<ChannelName>,
+    signers: Vec<SignerRecord>,
+    annexes: Vec<Digest>,
+    trust_digest: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_digest: Option<Digest>,
+    /// The gates that judged.
+    gates: Vec<String>,
+}
+
+impl Standing {
+    pub(crate) fn of(accepted: &Accepted) -> Self {
+        let inventory = accepted.archive().inventory();
+        let signers = accepted.signers().iter().map(|signer| SignerRecord {
+            key: signer.key,
+            person: signer.person.clone(),
+            role: signer.role,
+        });
+        Self {
+            identity: accepted.archive().identity(),
+            name: inventory.name.clone(),
+            serial: inventory.serial,
+            items: inventory.items.len(),
+            bytes: accepted.archive().layout().size(),
+            audience: inventory.audience.clone(),
+            signers: signers.collect(),
+            annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
+            trust_digest: accepted.trust(),
+            policy_digest: accepted.policy(),
+            gates: vec![],
+        }
+    }
+
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        let mut line = |label: &str, value: &str| {
+            let _ = writeln!(text, "{label:<14} {value}");
+        };
+        line("archive", &format!("{}, serial {}, {} items", self.name, self.serial, self.items));
+        line("identity", &self.identity.to_string());
+        line("verified", &format!("every one of {} bytes is what was signed", self.bytes));
+        let audience: Vec<&str> = self.audience.iter().map(ChannelName::as_str).collect();
+        line("audience", &if audience.is_empty() { "any site".to_owned() } else { audience.join(", ") });
+        for SignerRecord { key, person, role } in &self.signers {
+            line("signed by", &format!("{person} as {role}, key {key}"));
+        }
+        line("trust", &self.trust_digest.to_string());
+        let policy = self.policy_digest.map_or_else(|| "none given".to_owned(), |digest| digest.to_string());
+        line("policy", &policy);
+        line("gates", "0 gates: nothing was judged");
+        text
+    }
+}

@@ -1,0 +1,72 @@
+//! The chain of receipts, and the ledger that they vouch for.
+
+use std::collections::HashMap;
+use std::fs::File;
+
+use manifests::Digest;
+
+use super::ledger::Event;
+use super::receipts::{self, Listed, Signed};
+use super::{LEDGER, Site, SiteError, ledger_lines};
+
+/// A chain that is unbroken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// How many receipts.
+    pub(crate) receipts: u64,
+    /// The digest of the last one.
+    pub(crate) last: Option<Digest>,
+}
+
+/// Checks every receipt's signature, that each names the one before it, that the ledger has the line which
+/// each names, in their order, and that the ledger knows these receipts and no other.
+///
+/// # Errors
+/// The first receipt that is not what it should be.
+pub(crate) fn verify(site: &Site) -> Result<Chain, SiteError> {
+    let path = site.directory.join(LEDGER);
+    let failed = |error| SiteError::Ledger(path.clone(), error);
+    let file = File::open(&path).map_err(|error| SiteError::Io(path.clone(), error))?;
+    let (mut lines, mut noted) = (HashMap::new(), HashMap::new());
+    ledger_lines::read(&file, |line, digest| {
+        lines.insert(digest, line.number);
+        if let (Event::Receipt, Some(number)) = (line.event, line.serial) {
+            noted.insert(number, line.digest);
+        }
+        Ok(())
+    })
+    .map_err(failed)?;
+
+    let (mut previous, mut at, mut count) = (None, 0, 0);
+    for Listed { number, path } in receipts::list(&site.receipts())? {
+        let wrong = |reason: String| SiteError::Receipt(path.clone(), reason);
+        let Signed { receipt, digest } = receipts::read(&path, site.public_key())?;
+        if receipt.previous != previous {
+            return Err(wrong("found another receipt before it than the one that it names".to_owned()));
+        }
+        if receipt.site != *site.name() {
+            return Err(wrong(format!(
+                "found a receipt of the site {}, wanted {}",
+                receipt.site,
+                site.name()
+            )));
+        }
+        let line = lines.get(&receipt.ledger_head).copied().filter(|line| *line >= at);
+        at = line.ok_or_else(|| {
+            wrong(format!(
+                "found no line {} in the ledger, wanted the one that it names",
+                receipt.ledger_head
+            ))
+        })?;
+        // The last one may have been written right before a crash, which kept the ledger from noting it.
+        if noted.remove(&number).is_some_and(|noted| noted != digest) {
+            return Err(wrong(format!("found {digest}, which is not what the ledger noted")));
+        }
+        (previous, count) = (Some(digest), number);
+    }
+    if let Some(number) = noted.keys().min() {
+        let reason = format!("found no receipt {number}, wanted it as the ledger says");
+        return Err(SiteError::Receipt(site.receipts(), reason));
+    }
+    Ok(Chain { receipts: count, last: previous })
+}

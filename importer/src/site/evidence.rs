@@ -1,0 +1,78 @@
+//! The evidence that a site keeps of every archive that it accepted: enough to answer, in ten years, who
+//! signed what and which reports were known.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use manifests::Digest;
+use transfer::archive::ReadAt;
+
+use super::{EVIDENCE, Site, SiteError, files};
+use crate::accept::Accepted;
+
+const CHUNK: u64 = 1 << 20;
+
+impl Site {
+    /// The evidence pack of an archive: the archive's own beginning, up to its large content.
+    #[must_use]
+    pub(crate) fn evidence_pack(&self, identity: Digest) -> PathBuf {
+        self.evidence(identity).join("evidence.tar")
+    }
+
+    fn evidence(&self, identity: Digest) -> PathBuf {
+        self.directory.join(EVIDENCE).join(identity.hex())
+    }
+
+    /// Keeps the evidence of an archive, its annexes, and the trust and policy that it was accepted by. What
+    /// is there already stays.
+    ///
+    /// # Errors
+    /// When the archive cannot be read any more, or the disk fails.
+    pub(crate) fn keep(&self, accepted: &Accepted) -> Result<(), SiteError> {
+        let archive = accepted.archive();
+        let folder = self.evidence(archive.identity());
+        files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
+        copy(archive.reader(), archive.layout().evidence_end(), &self.evidence_pack(archive.identity()))?;
+        for annex in accepted.annexes() {
+            let size = annex.archive.layout().size();
+            let path = folder.join(format!(
+                "{}-{}.tar",
+                annex.signers.first().map_or("", |signer| signer.person.as_str()),
+                short(annex.identity)
+            ));
+            copy(annex.archive.reader(), size, &path)?;
+        }
+        for (name, text) in [("trust", &self.trust_text), ("policy", &self.policy_text)] {
+            let path = folder.join(format!("{name}-{}.yaml", short(Digest::of(text.as_bytes()))));
+            put(&path, |file| file.write_all(text.as_bytes()))?;
+        }
+        Ok(())
+    }
+}
+
+fn short(digest: Digest) -> String {
+    digest.hex().chars().take(12).collect()
+}
+
+fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), SiteError> {
+    if path.exists() {
+        return Ok(());
+    }
+    files::put(path, write).map_err(|error| SiteError::Io(path.to_owned(), error))
+}
+
+fn copy(from: &File, size: u64, path: &Path) -> Result<(), SiteError> {
+    put(path, |file| {
+        let mut buffer = vec![0; usize::try_from(CHUNK.min(size)).unwrap_or_default()];
+        let mut done = 0;
+        while done < size {
+            let length = usize::try_from((size - done).min(CHUNK)).unwrap_or_default();
+            let chunk = buffer.get_mut(..length).unwrap_or_default();
+            from.read_exact_at(chunk, done)?;
+            file.write_all(chunk)?;
+            done += length as u64;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,150 @@
+//! Setting a site up, once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use console::{Class, Failure, Failures, key_file};
+use manifests::key::{PrivateKey, PublicKey};
+use manifests::policy::Policy;
+use manifests::trust::Trust;
+use manifests::{API_VERSION, ChannelName, Timestamp};
+
+use super::description::Description;
+use super::ledger::Ledger;
+use super::{
+    DESCRIPTION, EVIDENCE, KEY, LEDGER, LOCK, POLICY, PUBLIC_KEY, RECEIPTS, SiteError, TRUST, files,
+};
+use crate::input;
+
+/// What a site is set up with.
+#[derive(Debug)]
+pub(crate) struct Setup<'a> {
+    /// Where; nothing may be there.
+    pub(crate) directory: &'a Path,
+    /// The trust file.
+    pub(crate) trust: &'a Path,
+    /// The policy.
+    pub(crate) policy: &'a Path,
+    /// The site's name.
+    pub(crate) name: ChannelName,
+    /// The channels that it accepts; none means any.
+    pub(crate) channels: Vec<ChannelName>,
+    /// The private key that signs receipts; none: one is made.
+    pub(crate) receipt_key: Option<&'a Path>,
+    /// Now.
+    pub(crate) now: Timestamp,
+}
+
+/// What was set up.
+#[derive(Debug)]
+pub(crate) struct NewSite {
+    /// What is pinned.
+    pub(crate) description: Description,
+    /// The trust file.
+    pub(crate) trust: Trust,
+    /// The policy.
+    pub(crate) policy: Policy,
+    /// Whether the receipt key stands there without a password.
+    pub(crate) is_key_plain: bool,
+}
+
+/// Sets a site up: written whole into a folder beside it, synced, and renamed.
+///
+/// # Errors
+/// When the place is taken, a document is not one, or the disk fails.
+pub(crate) fn init(setup: Setup<'_>) -> Result<NewSite, Failures> {
+    let directory = setup.directory;
+    if fs::symlink_metadata(directory).is_ok() {
+        return Err(SiteError::Exists(directory.to_owned()).into());
+    }
+    let trust_text = input::document(setup.trust)?;
+    let trust = Trust::parse(&trust_text).map_err(|error| usage(setup.trust, error))?;
+    let policy_text = input::document(setup.policy)?;
+    let policy = Policy::parse(&policy_text).map_err(|error| usage(setup.policy, error))?;
+    let Key { pem, public, is_plain } = receipt_key(setup.receipt_key)?;
+    let public_pem = public.to_pem().map_err(|error| usage(directory, error))?;
+    let mut channels = setup.channels;
+    channels.sort();
+    channels.dedup();
+    let description = Description {
+        api_version: API_VERSION.to_owned(),
+        channels,
+        created: setup.now,
+        kind: "Site".to_owned(),
+        name: setup.name,
+        policy_digest: policy.digest(),
+        receipt_key: public.id(),
+        trust_digest: trust.digest(),
+    };
+    let written: [(&str, &[u8], u32); 6] = [
+        (DESCRIPTION, &description.encode(), files::PUBLIC),
+        (TRUST, trust_text.as_bytes(), files::PUBLIC),
+        (POLICY, policy_text.as_bytes(), files::PUBLIC),
+        (KEY, pem.as_bytes(), files::PRIVATE),
+        (PUBLIC_KEY, public_pem.as_bytes(), files::PUBLIC),
+        (LOCK, b"", files::PUBLIC),
+    ];
+    write(directory, &written, &description)?;
+    Ok(NewSite { description, trust, policy, is_key_plain: is_plain })
+}
+
+fn usage(path: &Path, error: impl std::fmt::Display) -> Failure {
+    Failure::new(Class::Usage, path.display(), error)
+}
+
+fn write(
+    directory: &Path,
+    written: &[(&str, &[u8], u32)],
+    description: &Description,
+) -> Result<(), SiteError> {
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let failed = |path: &Path, error| SiteError::Io(path.to_owned(), error);
+    fs::create_dir_all(&parent).map_err(|error| failed(&parent, error))?;
+    let draft = tempfile::Builder::new()
+        .prefix(".airgap-init-")
+        .tempdir_in(&parent)
+        .map_err(|error| failed(&parent, error))?;
+    for (name, bytes, mode) in written {
+        let path = draft.path().join(name);
+        files::create(&path, bytes, *mode).map_err(|error| failed(&directory.join(name), error))?;
+    }
+    let ledger = draft.path().join(LEDGER);
+    let site = manifests::Digest::of(&description.encode());
+    Ledger::create(&ledger, site, description.created)
+        .map_err(|error| SiteError::Ledger(directory.join(LEDGER), error))?;
+    let finish = || {
+        fs::create_dir(draft.path().join(RECEIPTS))?;
+        fs::create_dir(draft.path().join(EVIDENCE))?;
+        files::sync_folder(draft.path())?;
+        // Renaming onto an empty folder that appeared meanwhile would succeed, which does no harm.
+        fs::rename(draft.path(), directory)?;
+        files::sync_folder(&parent)
+    };
+    finish().map_err(|error| failed(directory, error))
+}
+
+struct Key {
+    pem: String,
+    public: PublicKey,
+    is_plain: bool,
+}
+
+fn receipt_key(given: Option<&Path>) -> Result<Key, Failure> {
+    let failed = |error: manifests::key::KeyError| Failure::new(Class::Failed, "the receipt key", error);
+    if let Some(path) = given {
+        let key = key_file::read(path)?;
+        let pem = input::document(path)?;
+        let is_plain = pem.trim_start().starts_with("-----BEGIN PRIVATE KEY-----");
+        return Ok(Key { public: key.public().map_err(failed)?, pem, is_plain });
+    }
+    let key = PrivateKey::generate().map_err(failed)?;
+    let password = key_file::PASSWORD_VARIABLES.iter().find_map(|name| std::env::var(name).ok());
+    let pem = match &password {
+        Some(password) => key.to_encrypted_pem(password),
+        None => key.to_pem(),
+    };
+    Ok(Key { pem: pem.map_err(failed)?, public: key.public().map_err(failed)?, is_plain: password.is_none() })
+}
