@@ -15,21 +15,16 @@
 mod accept;
 mod annex;
 mod archive_failure;
-mod blobs;
-mod client_failure;
 mod cli;
 mod commands;
 mod destinations;
-mod folder_index;
 mod input;
 mod load;
 mod open;
 mod plan;
 mod publish;
 mod serve;
-mod shipment;
 mod site;
-mod tree;
 
 use std::process::ExitCode;
 
