@@ -13,6 +13,9 @@ use crate::error::{Problem, network, shown};
 /// How long a server may be silent within a body.
 pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 
+/// How long a document may take in all: a server that sends a byte now and then is never silent.
+const DOCUMENT: Duration = Duration::from_secs(5 * 60);
+
 /// Largest error document that is read, in bytes.
 const ERROR_BYTES: u64 = 64 * 1024;
 
@@ -24,8 +27,15 @@ pub(crate) async fn chunk(response: &mut Response) -> Result<Option<Bytes>, Prob
     }
 }
 
-/// A whole body of at most `limit` bytes.
-pub(crate) async fn read(mut response: Response, limit: u64) -> Result<Bytes, Problem> {
+/// A whole body of at most `limit` bytes, within [`DOCUMENT`].
+pub(crate) async fn read(response: Response, limit: u64) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(DOCUMENT, read_all(response, limit)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Problem::Network(format!("the answer did not end within {} s", DOCUMENT.as_secs()))),
+    }
+}
+
+async fn read_all(mut response: Response, limit: u64) -> Result<Bytes, Problem> {
     if response.content_length().is_some_and(|length| length > limit) {
         return Err(Problem::TooLarge { limit });
     }

@@ -7,7 +7,8 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, Request, StatusCode};
 
 use super::answer;
-use super::host::{Host, THINKING};
+use super::host::Host;
+use super::request::THINKING;
 use crate::error::{Error, Problem};
 
 /// Largest answer that is read, in bytes: a page of 100 artifacts with their tags.

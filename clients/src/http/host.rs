@@ -1,30 +1,21 @@
-//! One server: where it is, how it is spoken to, and requests that are authorised, repeated and redirected
-//! as its rules want.
+//! One server: where it is and how it is spoken to.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
-use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Body, Certificate, Client, ClientBuilder, Method, Proxy, Request, Response, StatusCode, Url};
+use reqwest::{Client, Url};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Options;
 use super::address::{self, AddressClass};
 use super::auth::Auth;
-use super::redirect::{self, Redirects, Way};
+use super::connect::{build, client};
+use super::redirect::{self, Redirects};
 use super::retry::Retry;
 use super::settings::HostSettings;
-use super::{Options, answer};
-use crate::error::{Problem, network, shown};
-
-/// How long a connection may take to stand.
-const CONNECT: Duration = Duration::from_secs(20);
-
-/// How long a server may think before it answers. Harbor takes 55 ms for each of 1,000 referrers.
-pub(crate) const THINKING: Duration = Duration::from_secs(120);
+use crate::error::{Problem, shown};
 
 /// The variables that name a proxy for everything, as other clients read them.
 const PROXY_VARIABLES: [&str; 6] =
@@ -36,7 +27,7 @@ pub struct Host {
     origin: Url,
     prefix: String,
     settings: HostSettings,
-    client: Client,
+    pub(super) client: Client,
     guarded: [OnceLock<Client>; 4],
     listed: OnceLock<Client>,
     pub(crate) auth: Auth,
@@ -46,24 +37,6 @@ pub struct Host {
     classify: fn(IpAddr) -> AddressClass,
     plain_hosts: Vec<String>,
     contacted: Mutex<BTreeSet<String>>,
-}
-
-/// One request without a body that streams, so that it can be made again.
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) scopes: Vec<String>,
-    /// Whether redirects may be followed.
-    pub(crate) is_download: bool,
-}
-
-impl Call {
-    pub(crate) fn new(method: Method, url: Url, scopes: Vec<String>) -> Self {
-        let is_download = method == Method::GET || method == Method::HEAD;
-        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), scopes, is_download }
-    }
 }
 
 impl Host {
@@ -127,6 +100,12 @@ impl Host {
         contacted
     }
 
+    /// Remembers a host that a request goes to.
+    pub(super) fn note_contact(&self, url: &Url) {
+        let place = redirect::authority(url);
+        self.contacted.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+    }
+
     /// What goes before every repository, for a mirror; empty or without slashes around it.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
@@ -174,132 +153,8 @@ impl Host {
         permit.map_err(|_| Problem::Network("the client was shut down".to_owned()))
     }
 
-    /// Makes a request and reads all of its answer, of at most `limit` bytes; a cut body is another try.
-    pub(crate) async fn call_and_read(&self, call: &Call, limit: u64) -> Result<(Parts, Bytes), Problem> {
-        let _permit = self.permit().await?;
-        let mut tries = self.retry.start();
-        loop {
-            let outcome = async {
-                let response = self.try_once(call).await?;
-                let parts = Parts::of(&response);
-                Ok((parts, answer::read(response, limit).await?))
-            };
-            match outcome.await {
-                Ok(answer) => return Ok(answer),
-                Err(problem) => tries.wait_after(problem).await?,
-            }
-        }
-    }
-
-    /// Makes a request once, with as many rounds as authorisation and redirects need.
-    pub(crate) async fn try_once(&self, call: &Call) -> Result<Response, Problem> {
-        let mut response = self.authorised(call).await?;
-        for _ in 0..redirect::MOST {
-            let Some(target) = redirect::target(&response).filter(|_| call.is_download) else { break };
-            response = self.follow(call, &response, target?).await?;
-        }
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        match redirect::target(&response).filter(|_| call.is_download) {
-            Some(_) => Err(Problem::RedirectRefused {
-                to: shown(&redirect::authority(response.url())),
-                reason: "it is one too many: at most 5 are followed",
-            }),
-            None => Err(answer::problem_of(response).await),
-        }
-    }
-
-    async fn follow(&self, call: &Call, from: &Response, to: Url) -> Result<Response, Problem> {
-        let client = match redirect::judge(self, from, &to).await? {
-            Way::SameHost => {
-                let header = self.auth.header(&self.client, &call.scopes, None).await?;
-                return self.send(&self.client, self.request(call, to, header), THINKING).await;
-            }
-            Way::Guarded(class) => self.guarded_client(class)?,
-            Way::Listed => self.listed_client()?,
-        };
-        let authority = redirect::authority(&to);
-        let response = self.send(client, self.request(call, to, None), THINKING).await;
-        response.map_err(|problem| match problem {
-            Problem::Network(text) if text.contains(address::NOT_ALLOWED) => {
-                Problem::RedirectRefused { to: shown(&authority), reason: redirect::OTHER_NETWORK }
-            }
-            problem => problem,
-        })
-    }
-
-    async fn authorised(&self, call: &Call) -> Result<Response, Problem> {
-        let header = self.auth.header(&self.client, &call.scopes, None).await?;
-        let request = self.request(call, call.url.clone(), header.clone());
-        let response = self.send(&self.client, request, THINKING).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(response);
-        }
-        if header.is_none() {
-            self.auth.learn(response.headers(), &self.origin)?;
-        }
-        match self.auth.header(&self.client, &call.scopes, header.as_ref()).await? {
-            Some(better) => {
-                drop(response);
-                let request = self.request(call, call.url.clone(), Some(better));
-                self.send(&self.client, request, THINKING).await
-            }
-            None => Ok(response),
-        }
-    }
-
-    /// Sends a body that cannot be sent twice, with the authorisation that is at hand.
-    pub(crate) async fn send_stream(
-        &self,
-        request: Request,
-        scopes: &[String],
-    ) -> Result<(Option<HeaderValue>, impl Future<Output = Result<Response, reqwest::Error>> + use<>), Problem>
-    {
-        let mut request = request;
-        let header = self.auth.header(&self.client, scopes, None).await?;
-        if let Some(header) = &header {
-            request.headers_mut().insert(AUTHORIZATION, header.clone());
-        }
-        Ok((header, self.client.execute(request)))
-    }
-
-    /// Gets a token in place of one that was refused.
-    pub(crate) async fn renew(
-        &self,
-        scopes: &[String],
-        rejected: Option<&HeaderValue>,
-    ) -> Result<(), Problem> {
-        self.auth.header(&self.client, scopes, rejected).await.map(|_| ())
-    }
-
-    fn request(&self, call: &Call, url: Url, authorization: Option<HeaderValue>) -> Request {
-        let mut request = Request::new(call.method.clone(), url);
-        request.headers_mut().extend(call.headers.clone());
-        if let Some(header) = authorization {
-            request.headers_mut().insert(AUTHORIZATION, header);
-        }
-        if !call.body.is_empty() || call.method == Method::POST || call.method == Method::PUT {
-            *request.body_mut() = Some(Body::from(call.body.clone()));
-        }
-        request
-    }
-
-    async fn send(&self, client: &Client, request: Request, wait: Duration) -> Result<Response, Problem> {
-        let place = redirect::authority(request.url());
-        self.contacted.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
-        match tokio::time::timeout(wait, client.execute(request)).await {
-            Ok(response) => response.map_err(network),
-            Err(_) => Err(Problem::Network(format!("no answer within {} s", wait.as_secs()))),
-        }
-    }
-
-    /// Sends a request as it is over the host's own connections.
-    pub(crate) async fn send_directly(&self, request: Request, wait: Duration) -> Result<Response, Problem> {
-        self.send(&self.client, request, wait).await
-    }
-
-    fn guarded_client(&self, class: AddressClass) -> Result<&Client, Problem> {
+    /// Connections that reach addresses of one class only.
+    pub(super) fn guarded_client(&self, class: AddressClass) -> Result<&Client, Problem> {
         let slot = &self.guarded[class as usize];
         if let Some(client) = slot.get() {
             return Ok(client);
@@ -313,7 +168,8 @@ impl Host {
         Ok(slot.get_or_init(|| client))
     }
 
-    fn listed_client(&self) -> Result<&Client, Problem> {
+    /// Connections to hosts that the settings list.
+    pub(super) fn listed_client(&self) -> Result<&Client, Problem> {
         if let Some(client) = self.listed.get() {
             return Ok(client);
         }
@@ -328,77 +184,9 @@ impl fmt::Debug for Host {
     }
 }
 
-/// What is kept of an answer when its body has been read.
-pub(crate) struct Parts {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) url: Url,
-    pub(crate) content_type: Option<String>,
-}
-
-impl Parts {
-    fn of(response: &Response) -> Self {
-        Self {
-            status: response.status(),
-            headers: response.headers().clone(),
-            url: response.url().clone(),
-            content_type: answer::content_type(response),
-        }
-    }
-}
-
 fn without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => host,
         _ => authority,
     }
-}
-
-/// What all connections have in common. No cookies: Harbor refuses writes that send its own back. No
-/// decompression: digests are over what is sent.
-fn client(settings: &HostSettings, is_loopback: bool) -> Result<ClientBuilder, Problem> {
-    let mut builder = Client::builder()
-        .user_agent(concat!("airgap/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .tcp_nodelay(true)
-        .connect_timeout(CONNECT);
-    let mut certificates = Vec::new();
-    if let Some(pem) = &settings.certificates {
-        certificates = Certificate::from_pem_bundle(pem)
-            .map_err(|error| Problem::Settings(format!("caFile: found no certificates in PEM: {error}")))?;
-        if certificates.is_empty() {
-            return Err(Problem::Settings("caFile: found no certificate, wanted PEM".to_owned()));
-        }
-    }
-    if is_loopback {
-        // Plain HTTP, mostly: the system's certificates are not read for it, nor is a proxy asked.
-        builder = builder.tls_certs_only(certificates).no_proxy();
-    } else {
-        builder = builder.tls_certs_merge(certificates);
-    }
-    if let Some(proxy) = &settings.proxy {
-        let proxy = Proxy::all(proxy)
-            .map_err(|_| Problem::Settings("proxy: found something else, wanted a URL".to_owned()))?;
-        builder = builder.proxy(proxy);
-    }
-    Ok(builder)
-}
-
-fn build(builder: ClientBuilder) -> Result<Client, Problem> {
-    builder.build().map_err(|error| Problem::Settings(format!("cannot set up TLS: {error:?}")))
-}
-
-/// A header value of text that we made ourselves from checked parts.
-pub(crate) fn single_line(text: &str) -> Result<HeaderValue, Problem> {
-    HeaderValue::from_str(text).map_err(|_| Problem::Protocol(format!("cannot send {:?}", shown(text))))
-}
-
-/// A body of bytes with its type, for a call.
-pub(crate) fn body(call: &mut Call, media_type: &str, bytes: Bytes) -> Result<(), Problem> {
-    call.headers.insert(CONTENT_TYPE, single_line(media_type)?);
-    call.headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    call.body = bytes;
-    Ok(())
 }

@@ -111,7 +111,8 @@ impl Remote {
         let permit = self.host.permit().await?;
         let mut call = Call::new(Method::GET, self.blob_url(digest)?, self.pull());
         if offset > 0 {
-            let range = HeaderValue::from_str(&format!("bytes={offset}-"));
+            // With its end, which some registries insist on.
+            let range = HeaderValue::from_str(&format!("bytes={offset}-{}", size - 1));
             call.headers.insert(RANGE, range.map_err(|error| Problem::Protocol(error.to_string()))?);
         }
         let response = self.host.try_once(&call).await?;

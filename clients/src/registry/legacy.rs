@@ -8,7 +8,7 @@ use manifests::oci::Manifest;
 use manifests::{Digest, limits};
 use serde_json::{Map, Value};
 
-use super::{Merged, Remote, Selector};
+use super::{MERGES, Merged, Remote, Selector, changed_again};
 use crate::error::{Error, Problem, shown};
 
 /// The tags that cosign keeps beside a manifest, in the order of their names.
@@ -25,28 +25,34 @@ impl Remote {
     /// As every request; or when what is there is not a manifest with layers.
     pub async fn merge_legacy(&self, tag: &str, media_type: &str, ours: &Bytes) -> Result<Merged, Error> {
         let failed = self.failed(Selector::Tag(tag));
-        let existing = match self.get_manifest(Selector::Tag(tag)).await {
-            Ok(found) => found,
-            Err(Error { problem: Problem::NotFound(_), .. }) => {
-                self.put_manifest(Selector::Tag(tag), media_type, ours).await?;
-                return Ok(Merged::Written(Digest::of(ours)));
-            }
-            Err(error) => return Err(error),
-        };
-        if existing.digest == Digest::of(ours) {
-            return Ok(Merged::Present);
+        let mut outcome = Merged::Present;
+        for _ in 0..MERGES {
+            let (bytes, bytes_type) = match self.get_manifest(Selector::Tag(tag)).await {
+                Ok(found) if found.digest == Digest::of(ours) => return Ok(outcome),
+                Ok(found) => {
+                    let merged = merge(&found.bytes, &found.media_type, ours, media_type).map_err(&failed)?;
+                    let Some(merged) = merged else { return Ok(outcome) };
+                    (merged, found.media_type)
+                }
+                Err(Error { problem: Problem::NotFound(_), .. }) => (ours.clone(), media_type.to_owned()),
+                Err(error) => return Err(error),
+            };
+            // Read again afterwards: there is no conditional write, and another importer may have replaced
+            // what this one put.
+            self.put_manifest(Selector::Tag(tag), &bytes_type, &bytes).await?;
+            outcome = Merged::Written(Digest::of(&bytes));
         }
-        let merged = merge(&existing.bytes, &existing.media_type, ours, media_type).map_err(&failed)?;
-        let Some(merged) = merged else { return Ok(Merged::Present) };
-        self.put_manifest(Selector::Tag(tag), &existing.media_type, &merged).await?;
-        Ok(Merged::Written(Digest::of(&merged)))
+        Err(failed(changed_again()))
     }
 }
 
 /// `existing` with the layers of `ours` that it lacks, all in one order; nothing when it has them all. A
 /// layer is the same when digest and annotations are: the signature itself is an annotation, and two
 /// signatures over one payload share the digest.
-fn merge(
+///
+/// # Errors
+/// When one of them is not a manifest with layers, or both together are too large for one.
+pub fn merge(
     existing: &[u8],
     existing_type: &str,
     ours: &[u8],

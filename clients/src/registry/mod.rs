@@ -156,3 +156,11 @@ fn html() -> Problem {
 
 /// Largest page of tags or referrers, in bytes: as large as a manifest may be.
 const PAGE_BYTES: u64 = limits::MANIFEST_BYTES;
+
+/// How often a merge is tried again when somebody else writes the same document at the same time.
+const MERGES: usize = 4;
+
+/// Others write the same document all the time.
+fn changed_again() -> Problem {
+    Problem::Protocol(format!("found it changed by somebody else {MERGES} times, wanted what was put there"))
+}

@@ -82,9 +82,12 @@ impl Remote {
         let failed = self.failed(digest.into());
         let mut tries = self.host.retry().start();
         let mut mount_from = mount_from;
+        let mut may_renew = true;
         loop {
             match self.push_once(digest, size, mount_from.take(), &mut open).await {
                 Ok(pushed) => return Ok(pushed),
+                // The token ran out between the POST and the PUT: once more with the one that took its place.
+                Err(Problem::Unauthorized(_)) if may_renew => may_renew = false,
                 Err(problem) => tries.wait_after(problem).await.map_err(&failed)?,
             }
         }
@@ -116,9 +119,8 @@ impl Remote {
         match response.status() {
             status if status.is_success() => confirmed(&response, digest),
             StatusCode::UNAUTHORIZED => {
-                // The token ran out between the POST and here: the blob is sent again with a new one.
                 self.host.renew(&self.push(), sent_with.as_ref()).await?;
-                Err(Problem::Unavailable { status: 401, detail: String::new(), retry_after: None })
+                Err(answer::problem_of(response).await)
             }
             _ => Err(restartable(answer::problem_of(response).await)),
         }
@@ -135,7 +137,9 @@ impl Remote {
             let mut url = self.url("blobs/uploads/")?;
             url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", &from);
             let mut scopes = self.push();
-            scopes.push(format!("repository:{from}:pull"));
+            if from != self.path {
+                scopes.push(format!("repository:{from}:pull"));
+            }
             match self.start(url, scopes).await {
                 // Harbor says 401 when the other repository may not be read or does not exist.
                 Err(Problem::Unauthorized(_) | Problem::NotFound(_) | Problem::Denied { .. }) => {}

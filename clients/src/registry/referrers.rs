@@ -7,11 +7,8 @@ use manifests::oci::{Entry, Manifest};
 use manifests::{Digest, limits, media_type};
 use serde_json::{Map, Value};
 
-use super::{PAGE_BYTES, Remote, Selector, link};
+use super::{MERGES, PAGE_BYTES, Remote, Selector, changed_again, link};
 use crate::error::{Error, Problem, shown};
-
-/// How often a merge is tried again when somebody else writes the same index at the same time.
-const MERGES: usize = 4;
 
 /// What refers to a subject, by the registry's word.
 #[derive(Debug, Clone, Default)]
@@ -120,7 +117,7 @@ impl Remote {
             self.put_manifest(Selector::Tag(&tag), media_type::OCI_INDEX, &merged).await?;
             written = Some(Digest::of(&merged));
         }
-        Err(failed(Problem::Protocol("found the index changed by somebody else at every try".to_owned())))
+        Err(failed(changed_again()))
     }
 }
 

@@ -9,3 +9,4 @@ mod pushing;
 mod reading;
 mod redirects;
 mod server;
+mod settings;
