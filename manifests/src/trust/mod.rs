@@ -1,0 +1,252 @@
+//! Who may prepare, approve and administer: people, their keys, their roles and the thresholds.
+
+mod document;
+mod role;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use document::{Spec, date, every_channel, read_holders};
+pub use role::{Role, RoleError};
+
+use crate::digest::Digest;
+use crate::key::PublicKey;
+use crate::name::ChannelName;
+use crate::timestamp::Timestamp;
+use crate::yaml::{self, YamlError};
+
+/// A trust file that was read and found consistent.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    version: u64,
+    expires: Option<Timestamp>,
+    roles: BTreeMap<Role, Holders>,
+    digest: Digest,
+}
+
+#[derive(Debug, Clone)]
+struct Holders {
+    threshold: usize,
+    people: Vec<Person>,
+}
+
+#[derive(Debug, Clone)]
+struct Person {
+    name: ChannelName,
+    keys: Vec<(PublicKey, Option<Timestamp>)>,
+    channels: Vec<String>,
+}
+
+/// A signature that was verified with a key of this trust file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// Who.
+    pub person: ChannelName,
+    /// In which role.
+    pub role: Role,
+    /// With which key.
+    pub key: Digest,
+}
+
+/// Why trust is withheld.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// Nobody has that key in that role.
+    #[error("found a signature by the key {key}, which no {role} in the trust file has")]
+    UnknownKey {
+        /// The signing key.
+        key: Digest,
+        /// The role that was signed in.
+        role: Role,
+    },
+    /// The key was not valid any more when it signed.
+    #[error("found a signature of {person} from {signed_at}, wanted one before {until}, when that key ended")]
+    KeyEnded {
+        /// Whose key.
+        person: ChannelName,
+        /// When it signed, by its own word.
+        signed_at: Timestamp,
+        /// The end of the key.
+        until: Timestamp,
+    },
+    /// The person may not sign for that channel.
+    #[error("found a signature of {person}, who may not sign the channel {channel} as {role}")]
+    Channel {
+        /// Who signed.
+        person: ChannelName,
+        /// For which channel.
+        channel: ChannelName,
+        /// In which role.
+        role: Role,
+    },
+    /// Fewer people than the threshold.
+    #[error("found {found} of {wanted} signatures by different people as {role}")]
+    Threshold {
+        /// The role.
+        role: Role,
+        /// Distinct people, distinct in name and key.
+        found: usize,
+        /// The threshold.
+        wanted: usize,
+    },
+    /// Who prepared cannot approve.
+    #[error("found {person} as preparer and as {role}, wanted two different people")]
+    SamePerson {
+        /// Who.
+        person: ChannelName,
+        /// The second role.
+        role: Role,
+    },
+    /// The trust file is past its date.
+    #[error("the trust file ended at {0}: put a newer one in place")]
+    Expired(Timestamp),
+}
+
+impl Trust {
+    /// Reads a trust file, or a PEM public key in its place: one preparer with this key, and nobody else.
+    ///
+    /// # Errors
+    /// When it is neither, or not consistent: a threshold that nobody can meet, one key with two people.
+    pub fn parse(text: &str) -> Result<Self, YamlError> {
+        let digest = Digest::of(text.as_bytes());
+        if text.trim_start().starts_with("-----BEGIN ") {
+            return Self::of_one_key(text, digest);
+        }
+        let spec: Spec = yaml::parse(text, "Trust")?;
+        let mut roles = BTreeMap::new();
+        for (name, holders) in spec.roles {
+            let role: Role = name.parse().map_err(|error: RoleError| YamlError::Rule(error.to_string()))?;
+            roles.insert(role, read_holders(role, holders)?);
+        }
+        let trust = Self { version: spec.version, expires: Some(date(&spec.expires)?), roles, digest };
+        trust.check()?;
+        Ok(trust)
+    }
+
+    fn of_one_key(pem: &str, digest: Digest) -> Result<Self, YamlError> {
+        let key = PublicKey::from_pem(pem).map_err(|error| YamlError::Rule(error.to_string()))?;
+        let name = "preparer".parse().map_err(|_| YamlError::Rule("no name".to_owned()))?;
+        let person = Person { name, keys: vec![(key, None)], channels: every_channel() };
+        let holders = Holders { threshold: 1, people: vec![person] };
+        Ok(Self { version: 0, expires: None, roles: BTreeMap::from([(Role::Preparer, holders)]), digest })
+    }
+
+    fn check(&self) -> Result<(), YamlError> {
+        if self.version == 0 {
+            return Err(YamlError::Rule("found version 0, wanted 1 or more".to_owned()));
+        }
+        if !self.roles.contains_key(&Role::Preparer) {
+            return Err(YamlError::Rule("found no preparer, wanted at least one".to_owned()));
+        }
+        // Whose key it is must have one answer: a key with two people would count as two.
+        let mut owners: HashMap<Digest, &ChannelName> = HashMap::new();
+        for person in self.roles.values().flat_map(|holders| &holders.people) {
+            for (key, _) in &person.keys {
+                let owner = owners.entry(key.id()).or_insert(&person.name);
+                if *owner != &person.name {
+                    let message = format!("found the key {} with {owner} and with {}", key.id(), person.name);
+                    return Err(YamlError::Rule(message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The version of the file; 0 for a bare key.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The digest of the file's bytes.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The roles that have no spare person: one holiday, and nothing can be imported.
+    pub fn without_spare(&self) -> impl Iterator<Item = Role> + '_ {
+        let tight = |holders: &Holders| holders.people.len() <= holders.threshold;
+        self.roles.iter().filter(move |(_, holders)| tight(holders)).map(|(role, _)| *role)
+    }
+
+    /// Every key, with whose it is and in which role: what people compare by voice.
+    pub fn keys(&self) -> impl Iterator<Item = (Role, &ChannelName, Digest)> + '_ {
+        self.roles.iter().flat_map(|(role, holders)| {
+            holders.people.iter().flat_map(move |person| {
+                person.keys.iter().map(move |(key, _)| (*role, &person.name, key.id()))
+            })
+        })
+    }
+
+    /// The key with this id, in whatever role, to verify a signature with.
+    #[must_use]
+    pub fn key(&self, id: Digest) -> Option<&PublicKey> {
+        let people = self.roles.values().flat_map(|holders| &holders.people);
+        people.flat_map(|person| &person.keys).map(|(key, _)| key).find(|key| key.id() == id)
+    }
+
+    /// Who signed, given a signature that was verified with the key `key`.
+    ///
+    /// # Errors
+    /// When nobody has the key in that role, it had ended, or the person may not sign for the channel.
+    pub fn signer(
+        &self,
+        key: Digest,
+        role: Role,
+        channel: &ChannelName,
+        signed_at: Timestamp,
+    ) -> Result<Signer, TrustError> {
+        let holders = self.roles.get(&role).into_iter().flat_map(|holders| &holders.people);
+        let mut keys =
+            holders.flat_map(|person| person.keys.iter().map(move |(key, until)| (person, key, until)));
+        let (person, _, until) = keys
+            .find(|(_, candidate, _)| candidate.id() == key)
+            .ok_or(TrustError::UnknownKey { key, role })?;
+        if let Some(until) = until.filter(|until| signed_at >= *until) {
+            return Err(TrustError::KeyEnded { person: person.name.clone(), signed_at, until });
+        }
+        let matches = |pattern: &String| pattern == "*" || pattern == channel.as_str();
+        if !person.channels.iter().any(matches) {
+            return Err(TrustError::Channel { person: person.name.clone(), channel: channel.clone(), role });
+        }
+        Ok(Signer { person: person.name.clone(), role, key })
+    }
+
+    /// Whether the signatures are enough for an import: every role but `recovery` meets its threshold, and
+    /// the larger one that `policy` asks for; nobody who prepared also approved. All reasons are returned.
+    ///
+    /// # Errors
+    /// Every reason why they are not.
+    pub fn decide(
+        &self,
+        signers: &[Signer],
+        policy: &BTreeMap<Role, usize>,
+        now: Timestamp,
+    ) -> Result<(), Vec<TrustError>> {
+        let mut reasons: Vec<TrustError> =
+            self.expires.filter(|expires| now >= *expires).map(TrustError::Expired).into_iter().collect();
+        let people = |role: Role| -> BTreeSet<&ChannelName> {
+            signers.iter().filter(|signer| signer.role == role).map(|signer| &signer.person).collect()
+        };
+        let preparers = people(Role::Preparer);
+        let roles: BTreeSet<Role> = self.roles.keys().chain(policy.keys()).copied().collect();
+        for role in roles.into_iter().filter(|role| *role != Role::Recovery) {
+            let threshold = self.roles.get(&role).map_or(0, |holders| holders.threshold);
+            let wanted = threshold.max(policy.get(&role).copied().unwrap_or(0));
+            let signed = people(role);
+            let found = if role == Role::Preparer {
+                signed.len()
+            } else {
+                let both = signed.intersection(&preparers).map(|person| (*person).clone());
+                reasons.extend(both.map(|person| TrustError::SamePerson { person, role }));
+                signed.difference(&preparers).count()
+            };
+            if found < wanted {
+                reasons.push(TrustError::Threshold { role, found, wanted });
+            }
+        }
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+}
