@@ -15,16 +15,21 @@
 mod accept;
 mod annex;
 mod archive_failure;
+mod blobs;
 mod cli;
+mod client_failure;
 mod commands;
 mod destinations;
+mod folder_index;
 mod input;
 mod load;
 mod open;
 mod plan;
 mod publish;
 mod serve;
+mod shipment;
 mod site;
+mod tree;
 
 use std::process::ExitCode;
 

@@ -1,18 +1,256 @@
-//! Where content goes: one file a kind of target.
+//! Where content goes: one file a kind of target, and this table of them.
+//!
+//! ```text
+//! survey   what is there already; rights, room and rules, before the first byte   (reads only)
+//! load     blobs, child manifests, manifests, indexes, evidence: all by digest
+//! publish  the names
+//! ```
 
+mod directory;
+mod harbor;
+mod registry;
+
+use std::collections::HashSet;
 use std::path::Path;
 
-use console::Failures;
+use clients::http::{self, Http};
+use console::progress::Progress;
+use console::{Class, Failure, Failures};
+use manifests::Digest;
+use manifests::destinations::{Destinations as Document, RegistryKind};
+use manifests::inventory::Item;
+use manifests::receipt::Confirmation;
+use manifests::reference::Repository;
+use serde::Serialize;
+
+use crate::blobs::Metadata;
+use crate::input;
+use crate::shipment::Shipment;
 
 /// The targets of one command.
-pub(crate) struct Destinations {}
+pub(crate) struct Destinations(Vec<Target>);
+
+/// One target.
+pub(crate) enum Target {
+    /// A folder.
+    Directory(directory::Directory),
+    /// A registry of the OCI distribution specification.
+    Registry(registry::Registry),
+    /// The same, with Harbor's projects, quotas and rules.
+    Harbor(registry::Registry, harbor::Harbor),
+}
+
+/// How many, and how many bytes together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Amount {
+    /// How many.
+    pub(crate) count: u64,
+    /// How many bytes.
+    pub(crate) bytes: u64,
+}
+
+impl Amount {
+    /// Counts one more.
+    pub(crate) const fn add(&mut self, bytes: u64) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What a target has already, and what it will be sent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Survey {
+    /// For each item: what its name points to now.
+    pub(crate) names: Vec<Option<Digest>>,
+    /// What is known to be there: a digest, in the place (a repository of the target) with this number.
+    /// A manifest that is there has all that it names: a registry takes it on that condition only.
+    pub(crate) has: HashSet<(usize, Digest)>,
+    /// For each item: the number of its place.
+    pub(crate) places: Vec<usize>,
+    /// Blobs to be sent; small ones that were not asked for count as such.
+    pub(crate) send: Amount,
+    /// Blobs that the target has in another repository already, or will have.
+    pub(crate) mount: Amount,
+    /// Blobs that are there.
+    pub(crate) present: Amount,
+    /// Manifests to be sent.
+    pub(crate) manifests: u64,
+    /// What will be made first: projects.
+    pub(crate) create: Vec<String>,
+    /// What a person should know, and need not act on.
+    pub(crate) notices: Vec<String>,
+}
+
+/// What was brought to a target.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Delivery {
+    /// For each item: how it is known that it is there.
+    pub(crate) confirmations: Vec<Confirmation>,
+    /// Blobs that were sent.
+    pub(crate) sent: Amount,
+    /// Blobs that the target took from another repository of its own.
+    pub(crate) mounted: Amount,
+    /// Manifests that were sent.
+    pub(crate) manifests: u64,
+}
+
+/// An item whose name may move.
+pub(crate) struct Move<'a> {
+    /// The item.
+    pub(crate) item: &'a Item,
+    /// The repository upstream.
+    pub(crate) upstream: Repository,
+    /// Its tag; none leaves every name alone, and the content is listed by its digest where a target lists
+    /// content.
+    pub(crate) tag: Option<String>,
+    /// Whether the tag points there already.
+    pub(crate) is_there: bool,
+}
 
 impl Destinations {
-    /// Reads a file of destinations; a folder in its place means: everything into this folder.
+    /// Reads a file of destinations; a folder in its place means: everything into this folder. A path that is
+    /// not there yet is a folder to be made, unless its name ends as a document's does.
     ///
     /// # Errors
     /// When it is neither, or has a section that this version cannot do.
-    pub(crate) fn read(_to: &Path) -> Result<Self, Failures> {
-        Ok(Self {})
+    pub(crate) fn read(to: &Path) -> Result<Self, Failures> {
+        let is_document = to.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+        if to.is_dir() || (!to.exists() && !is_document) {
+            return Ok(Self(vec![Target::Directory(directory::Directory::new(to)?)]));
+        }
+        let wrong = |message: String| Failures::from(Failure::new(Class::Usage, to.display(), message));
+        let document = Document::parse(&input::document(to)?).map_err(|error| wrong(error.to_string()))?;
+        if !document.unsupported.is_empty() {
+            let sections = document.unsupported.join(", ");
+            return Err(wrong(format!("found {sections}, which this version cannot load into yet")));
+        }
+        if document.registries.is_empty() {
+            return Err(wrong("found no destination in it, wanted registries: or a folder".to_owned()));
+        }
+        let folder = to.parent().unwrap_or_else(|| Path::new("."));
+        let http = clients(&document, folder).map_err(|error| wrong(error.to_string()))?;
+        let targets = document.registries.into_iter().map(|destination| match destination.kind {
+            RegistryKind::Oci => Target::Registry(registry::Registry::new(destination, http.clone())),
+            RegistryKind::Harbor { create, public } => {
+                let harbor = harbor::Harbor::new(&destination, http.clone(), create, public);
+                Target::Harbor(registry::Registry::new(destination, http.clone()), harbor)
+            }
+        });
+        Ok(Self(targets.collect()))
+    }
+
+    /// Each target.
+    pub(crate) fn targets(&self) -> &[Target] {
+        &self.0
+    }
+}
+
+/// Clients with the settings of the document. A mirror is for reading: writes go where they are sent.
+fn clients(document: &Document, folder: &Path) -> Result<Http, clients::Error> {
+    let mut hosts = http::settings::load(&document.hosts, folder)?;
+    for registry in &document.registries {
+        let settings = hosts.entry(registry.host.clone()).or_default();
+        settings.mirror = None;
+        if registry.plain_http {
+            settings.plain_http = Some(true);
+        }
+    }
+    Ok(Http::new(http::Options { hosts, ..http::Options::default() }))
+}
+
+impl Target {
+    /// What receipts and the ledger call it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Directory(directory) => directory.name(),
+            Self::Registry(registry) | Self::Harbor(registry, _) => registry.name(),
+        }
+    }
+
+    /// Where an upstream repository is at the target, as one pulls it from there.
+    pub(crate) fn repository(&self, upstream: &Repository) -> String {
+        match self {
+            Self::Directory(_) => upstream.to_string(),
+            Self::Registry(registry) | Self::Harbor(registry, _) => registry.repository(upstream).to_string(),
+        }
+    }
+
+    /// Asks what is there, and whether the rest may and can be brought. Writes nothing.
+    ///
+    /// # Errors
+    /// Every reason against it.
+    pub(crate) async fn survey(&self, shipment: &Shipment) -> Result<Survey, Vec<Failure>> {
+        match self {
+            Self::Directory(directory) => directory.survey(shipment),
+            Self::Registry(registry) => registry.survey(shipment, &HashSet::new()).await,
+            Self::Harbor(registry, harbor) => {
+                let found = harbor.prepare(&registry.paths(shipment)?).await?;
+                let survey = registry.survey(shipment, &found.missing_places()).await?;
+                harbor.judge(&found, shipment, survey).await
+            }
+        }
+    }
+
+    /// Asks whether names that point elsewhere may move.
+    ///
+    /// # Errors
+    /// Every name that may not.
+    pub(crate) async fn check_names(&self, names: &[(Repository, String)]) -> Result<(), Vec<Failure>> {
+        match self {
+            Self::Directory(_) | Self::Registry(_) => Ok(()),
+            Self::Harbor(registry, harbor) => {
+                let tags = names.iter().map(|(upstream, tag)| (registry.path(upstream), tag.clone()));
+                harbor.check_tags(&tags.collect::<Vec<_>>()).await
+            }
+        }
+    }
+
+    /// Brings the content, by digest.
+    ///
+    /// # Errors
+    /// Every item that is not there afterwards.
+    pub(crate) async fn load(
+        &self,
+        shipment: &Shipment,
+        survey: &Survey,
+        progress: &Progress,
+    ) -> Result<Delivery, Vec<Failure>> {
+        match self {
+            Self::Directory(directory) => directory.load(shipment, survey, progress),
+            Self::Registry(registry) => registry.load(shipment, survey, progress).await,
+            Self::Harbor(registry, harbor) => {
+                harbor.create(&survey.create).await?;
+                registry.load(shipment, survey, progress).await
+            }
+        }
+    }
+
+    /// What names point to now, each for itself.
+    ///
+    /// # Errors
+    /// Every name that could not be looked up.
+    pub(crate) async fn look_up(
+        &self,
+        names: &[(Repository, String)],
+    ) -> Result<Vec<Option<Digest>>, Vec<Failure>> {
+        match self {
+            Self::Directory(directory) => directory.look_up(names),
+            Self::Registry(registry) | Self::Harbor(registry, _) => registry.look_up(names).await,
+        }
+    }
+
+    /// Moves names. `manifests` has every manifest.
+    ///
+    /// # Errors
+    /// Every name that did not move.
+    pub(crate) async fn publish(
+        &self,
+        moves: &[Move<'_>],
+        manifests: &dyn Metadata,
+    ) -> Result<(), Vec<Failure>> {
+        match self {
+            Self::Directory(directory) => directory.publish(moves, manifests),
+            Self::Registry(registry) | Self::Harbor(registry, _) => registry.publish(moves, manifests).await,
+        }
     }
 }

@@ -1,10 +1,35 @@
 //! Serve: a read-only registry, straight from an archive or from a folder that was loaded into.
+//!
+//! ```text
+//! archive | folder -> catalog (names, manifests, referrers) -> registry (routes) -> connection (limits, TLS)
+//! ```
+//!
+//! Images are under their upstream names below the upstream host (`/v2/ghcr.io/a/b/...`), and under the plain
+//! name with `?ns=ghcr.io`, as containerd asks its mirrors.
+
+mod answer;
+mod catalog;
+mod connection;
+mod registry;
+mod route;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use console::Failures;
+use axum::Router;
+use axum::serve::Listener as _;
+use console::escape::escape;
+use console::{Class, Failure, Failures};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use transfer::archive::{Unverified, Verified};
+
+use crate::blobs::{Blobs, Folder};
+use crate::folder_index::FolderIndex;
+use catalog::Catalog;
+use connection::Connections;
 
 /// What is served.
 pub(crate) enum Content {
@@ -29,9 +54,85 @@ pub(crate) struct Tls<'a> {
 /// # Errors
 /// When the address cannot be listened on, or the certificate cannot be used.
 pub(crate) async fn serve(
-    _content: Content,
-    _listen: SocketAddr,
-    _tls: Option<Tls<'_>>,
+    content: Content,
+    listen: SocketAddr,
+    tls: Option<Tls<'_>>,
 ) -> Result<(), Failures> {
+    let served = open(content)?;
+    let tls = tls.map(|tls| tls::acceptor(&tls)).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let failed = |error: std::io::Error| Failure::new(Class::Failed, listen, error);
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let listener = Connections::new(listener, tls);
+    let address = listener.local_addr().map_err(failed)?;
+    let end = end().map_err(failed)?;
+    println!("serving {} on {scheme}://{address}", escape(&served.catalog.summary()));
+    eprint!("{}", hint(&format!("{scheme}://{address}")));
+    let router = Router::new().fallback(registry::answer).with_state(Arc::new(served));
+    axum::serve(listener, router).with_graceful_shutdown(end).await.map_err(failed)?;
     Ok(())
+}
+
+/// What the routes answer from.
+pub(crate) struct Served {
+    catalog: Catalog,
+    blobs: Arc<dyn Blobs>,
+}
+
+fn open(content: Content) -> Result<Served, Failure> {
+    let damaged = |item: &Path| {
+        let item = item.display().to_string();
+        move |error| Failure::new(Class::Damaged, item, error)
+    };
+    let (catalog, blobs): (_, Arc<dyn Blobs>) = match content {
+        Content::Verified(archive) => {
+            let archive = Arc::new(Arc::<Verified<_>>::from(archive));
+            let catalog = Catalog::of_inventory(archive.inventory(), archive.as_ref());
+            (catalog.map_err(damaged(Path::new("archive")))?, archive)
+        }
+        Content::Unverified(archive) => {
+            let archive = Arc::new(Arc::<Unverified<_>>::from(archive));
+            let catalog = Catalog::of_inventory(archive.inventory(), archive.as_ref());
+            (catalog.map_err(damaged(Path::new("archive")))?, archive)
+        }
+        Content::Directory(path) => {
+            let layout = if path.join("oci/index.json").exists() { path.join("oci") } else { path.clone() };
+            if !layout.join("index.json").exists() {
+                let message =
+                    "found no index.json and no oci/index.json, wanted a folder that was loaded into";
+                return Err(Failure::new(Class::Usage, path.display(), message));
+            }
+            let index = FolderIndex::read(&layout);
+            let index = index.map_err(|error| Failure::new(Class::Damaged, layout.display(), error))?;
+            let folder = Arc::new(Folder::new(&layout));
+            (Catalog::of_folder(&index, folder.as_ref()).map_err(damaged(&path))?, folder)
+        }
+    };
+    Ok(Served { catalog, blobs })
+}
+
+/// Ends with the first signal to end; a second one ends the process at once, in the middle of an answer.
+fn end() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(1);
+        });
+    })
+}
+
+/// How containerd is told to ask here, for any registry.
+fn hint(url: &str) -> String {
+    format!(
+        "containerd asks here for every registry with /etc/containerd/certs.d/_default/hosts.toml:\n  \
+         [host.\"{url}\"]\n    capabilities = [\"pull\", \"resolve\"]\n"
+    )
 }

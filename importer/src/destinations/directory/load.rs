@@ -1,0 +1,230 @@
+//! Content into a folder, by digest.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use console::progress::Progress;
+use console::{Class, Failure};
+use manifests::receipt::Confirmation;
+use manifests::{Descriptor, Digest};
+use tempfile::NamedTempFile;
+use transfer::archive::{ArchiveError, ReadAt};
+
+use super::{Directory, parts};
+use crate::archive_failure;
+use crate::blobs::{Blobs, Check, Metadata as _};
+use crate::destinations::{Delivery, Survey};
+use crate::shipment::{Cargo, Shipment};
+
+/// How much is read and written at once, in bytes.
+const PIECE: u64 = 1024 * 1024;
+
+/// How many files are written at once, at most: the sync of one overlaps with the writing of others.
+const WRITERS: usize = 4;
+
+/// Why a blob is not in the folder.
+enum Wrong {
+    /// It cannot be read as what it is.
+    Source(ArchiveError),
+    /// It cannot be written.
+    Target(io::Error),
+}
+
+/// What became of a blob.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Present,
+    Written,
+}
+
+struct Job<'a> {
+    part: &'a Descriptor,
+    is_manifest: bool,
+    item: &'a Cargo,
+}
+
+impl Directory {
+    /// Brings the content of a shipment. A blob that is there is compared with its digest: a folder is a medium
+    /// that people carry about.
+    ///
+    /// # Errors
+    /// Every item that is not there afterwards.
+    pub(crate) fn load(
+        &self,
+        shipment: &Shipment,
+        _survey: &Survey,
+        progress: &Progress,
+    ) -> Result<Delivery, Vec<Failure>> {
+        let _lock = self.prepare().map_err(|error| vec![self.failed(&error)])?;
+        let jobs = jobs(shipment);
+        let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let work = || -> (Vec<(Digest, u64, bool)>, Option<Failure>) {
+            let mut written = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                match self.bring(shipment.blobs.as_ref(), job.part, progress) {
+                    Ok(Outcome::Present) => {}
+                    Ok(Outcome::Written) => written.push((job.part.digest, job.part.size, job.is_manifest)),
+                    Err(wrong) => {
+                        is_over.store(true, Ordering::Relaxed);
+                        return (written, Some(self.wrong(job.item, &wrong)));
+                    }
+                }
+            }
+            (written, None)
+        };
+        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(WRITERS);
+        let results: Vec<_> = thread::scope(|scope| {
+            let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            let joined = handles.into_iter().map(thread::ScopedJoinHandle::join);
+            joined.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        let mut delivery = Delivery::default();
+        let (mut written, mut failures) = (HashSet::new(), Vec::new());
+        for (parts, failure) in results {
+            failures.extend(failure);
+            for (digest, size, is_manifest) in parts {
+                written.insert(digest);
+                if is_manifest { delivery.manifests += 1 } else { delivery.sent.add(size) }
+            }
+        }
+        if failures.is_empty() {
+            failures.extend(self.sync().err().map(|error| self.failed(&error)));
+        }
+        for cargo in &shipment.items {
+            match self.confirm(cargo, &written) {
+                Ok(confirmation) => delivery.confirmations.push(confirmation),
+                Err(failure) if failures.is_empty() => failures.push(failure),
+                Err(_) => {}
+            }
+        }
+        if failures.is_empty() { Ok(delivery) } else { Err(failures) }
+    }
+
+    fn partial(&self) -> PathBuf {
+        self.layout.join(".partial")
+    }
+
+    /// Makes the folders, and takes the right to write blobs.
+    fn prepare(&self) -> io::Result<File> {
+        fs::create_dir_all(self.layout.join("blobs/sha256"))?;
+        fs::create_dir_all(self.partial())?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.layout.join(".partial.lock"))?;
+        if lock.try_lock().is_err() {
+            let text = "found another load into this folder under way, wanted to be the only one";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+        }
+        // Whatever is here was left by a load that was killed.
+        for leftover in fs::read_dir(self.partial())? {
+            fs::remove_file(leftover?.path())?;
+        }
+        let layout = self.layout.join("oci-layout");
+        if !layout.exists() {
+            fs::write(layout, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        }
+        Ok(lock)
+    }
+
+    /// Makes the new names of blobs last.
+    fn sync(&self) -> io::Result<()> {
+        File::open(self.layout.join("blobs/sha256"))?.sync_all()?;
+        File::open(&self.layout)?.sync_all()
+    }
+
+    fn bring(&self, blobs: &dyn Blobs, part: &Descriptor, progress: &Progress) -> Result<Outcome, Wrong> {
+        let path = self.folder().path(&part.digest);
+        if let Ok(file) = File::open(&path)
+            && ReadAt::size(&file).is_ok_and(|size| size == part.size)
+            && copy(&file, part, |_| Ok(())).is_ok()
+        {
+            return Ok(Outcome::Present);
+        }
+        let source = blobs.open(&part.digest).map_err(Wrong::Source)?;
+        let mut file = NamedTempFile::new_in(self.partial()).map_err(Wrong::Target)?;
+        copy(source.as_ref(), part, |piece| {
+            file.write_all(piece)?;
+            progress.add(piece.len() as u64);
+            Ok(())
+        })?;
+        self.keep(file, part).map_err(Wrong::Target)?;
+        Ok(Outcome::Written)
+    }
+
+    /// Gives a whole file its name.
+    fn keep(&self, file: NamedTempFile, part: &Descriptor) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Temporary files are for their owner only; what is loaded is for everybody who may enter the folder.
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.as_file().sync_all()?;
+        file.persist(self.folder().path(&part.digest))?;
+        Ok(())
+    }
+
+    /// Writes a document that was made here.
+    pub(super) fn write_small(&self, bytes: &[u8], media_type: &str) -> io::Result<Descriptor> {
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        let descriptor = Descriptor { digest, media_type: media_type.to_owned(), size };
+        fs::create_dir_all(self.partial())?;
+        let mut file = NamedTempFile::new_in(self.partial())?;
+        file.write_all(bytes)?;
+        self.keep(file, &descriptor)?;
+        self.sync()?;
+        Ok(descriptor)
+    }
+
+    fn confirm(&self, cargo: &Cargo, written: &HashSet<Digest>) -> Result<Confirmation, Failure> {
+        let damaged = |error| archive_failure::failure(cargo.name.to_string().as_ref(), &error);
+        self.folder().metadata(&cargo.published).map_err(damaged)?;
+        let is_new = parts(std::iter::once(&cargo.tree)).any(|(part, _)| written.contains(&part.digest));
+        Ok(if is_new { Confirmation::ReadBack } else { Confirmation::Present })
+    }
+
+    fn wrong(&self, item: &Cargo, wrong: &Wrong) -> Failure {
+        match wrong {
+            Wrong::Source(error) => archive_failure::failure(item.name.to_string().as_ref(), error),
+            Wrong::Target(error) => {
+                let message = format!("{}: {error}", self.layout.display());
+                Failure::new(Class::Failed, &item.name, message)
+            }
+        }
+    }
+}
+
+/// Everything that is to be there, each once.
+fn jobs(shipment: &Shipment) -> Vec<Job<'_>> {
+    let mut seen = HashSet::new();
+    let all = shipment
+        .items
+        .iter()
+        .flat_map(|item| parts(item.trees()).map(move |(part, is_manifest)| Job { part, is_manifest, item }));
+    all.filter(|job| seen.insert(job.part.digest)).collect()
+}
+
+/// Reads a blob through `sink`, and compares it with its digest.
+fn copy(
+    blob: &dyn ReadAt,
+    part: &Descriptor,
+    mut sink: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), Wrong> {
+    let mut check = Check::new(part.digest);
+    let mut buffer = vec![0; usize::try_from(part.size.min(PIECE)).unwrap_or_default()];
+    let mut at = 0;
+    while at < part.size {
+        let length = usize::try_from(part.size - at).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(piece) = buffer.get_mut(..length) else { break };
+        blob.read_exact_at(piece, at).map_err(|error| Wrong::Source(error.into()))?;
+        check.update(piece);
+        sink(piece).map_err(Wrong::Target)?;
+        at += length as u64;
+    }
+    check.finish().map_err(Wrong::Source)
+}

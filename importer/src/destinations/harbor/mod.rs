@@ -1,0 +1,314 @@
+//! What Harbor wants beyond a registry: projects, room, rules. Its pushes are those of any registry.
+//!
+//! Whatever its API can tell is asked before the first byte: Harbor itself refuses a full project, a tag
+//! that may not move, or a project that is not there only when everything before it has been sent.
+
+mod api;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use clients::Error;
+use clients::http::Http;
+use console::{Class, Failure};
+use manifests::Digest;
+use manifests::destinations::RegistryDestination;
+
+use self::api::{Api, Project, SystemInfo};
+use crate::client_failure;
+use crate::destinations::Survey;
+use crate::shipment::{Cargo, Shipment};
+
+/// Longest path of a repository with its project, in bytes. Harbor 2.14 answers longer ones with 500.
+const PATH_BYTES: usize = 245;
+
+/// A Harbor.
+pub(crate) struct Harbor {
+    name: String,
+    host: String,
+    http: Http,
+    create: bool,
+    public: bool,
+}
+
+/// What was found before anything else.
+pub(crate) struct Found {
+    /// The project of each place, by its number.
+    projects: Vec<String>,
+    /// What is known of each project that is there.
+    known: BTreeMap<String, Option<Project>>,
+    /// Projects to be made.
+    missing: Vec<String>,
+    info: SystemInfo,
+}
+
+impl Found {
+    /// The numbers of the places whose project is still to be made.
+    pub(crate) fn missing_places(&self) -> HashSet<usize> {
+        let numbered = self.projects.iter().enumerate();
+        numbered.filter(|(_, project)| self.missing.contains(project)).map(|(place, _)| place).collect()
+    }
+}
+
+impl Harbor {
+    /// The Harbor that a document describes. With `create`, missing projects are made; with `public`, everybody
+    /// may pull from those.
+    pub(crate) fn new(destination: &RegistryDestination, http: Http, create: bool, public: bool) -> Self {
+        let (name, host) = (destination.name.to_string(), destination.host.clone());
+        Self { name, host, http, create, public }
+    }
+
+    fn api(&self) -> Result<Api, Failure> {
+        self.http.host(&self.host).map(Api).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &Error) -> Failure {
+        client_failure::failure(&self.name, error)
+    }
+
+    /// Checks who we are, what the Harbor is, and which of the projects are there. `paths` are the places.
+    ///
+    /// # Errors
+    /// Every reason why nothing can be pushed.
+    pub(crate) async fn prepare(&self, paths: &[String]) -> Result<Found, Vec<Failure>> {
+        let one = |failure| vec![failure];
+        let failed = |error: Error| vec![self.failed(&error)];
+        let api = self.api().map_err(one)?;
+        if !api.knows_us().await.map_err(failed)? {
+            let message = format!(
+                "found no name and password that {} accepts, wanted those of a robot account",
+                self.host
+            );
+            let failure = Failure::new(Class::Failed, &self.name, message);
+            return Err(vec![failure.advise(format!("docker login {}", self.host))]);
+        }
+        let info = api.system_info().await.map_err(failed)?;
+        let mut failures = self.refused_paths(paths);
+        if info.read_only {
+            let message = format!("found {} in its read-only mode, wanted one that takes content", self.host);
+            failures.push(Failure::new(Class::Failed, &self.name, message));
+        }
+        let projects: Vec<String> = paths.iter().map(|path| project_of(path).to_owned()).collect();
+        let mut known = BTreeMap::new();
+        let mut missing = Vec::new();
+        for name in projects.iter().filter(|name| is_project_name(name)).collect::<BTreeSet<_>>() {
+            if !api.has_project(name).await.map_err(failed)? {
+                missing.push(name.clone());
+                continue;
+            }
+            let project = api.project(name).await.map_err(failed)?;
+            if project.as_ref().is_some_and(|project| project.registry_id.is_some_and(|id| id != 0)) {
+                let message =
+                    format!("found the project {name} to be a proxy cache, wanted one that takes content");
+                failures.push(
+                    Failure::new(Class::Failed, &self.name, message).advise("map: can name another one"),
+                );
+            }
+            known.insert(name.clone(), project);
+        }
+        if !missing.is_empty() && !self.create {
+            let message = format!("found no project {}, wanted each of them", missing.join(", "));
+            let advice = "make them, or set projects: {create: true} in the destinations";
+            failures.push(Failure::new(Class::Failed, &self.name, message).advise(advice));
+        }
+        if failures.is_empty() { Ok(Found { projects, known, missing, info }) } else { Err(failures) }
+    }
+
+    fn refused_paths(&self, paths: &[String]) -> Vec<Failure> {
+        let refused = |path: &String| {
+            let is_named = is_project_name(project_of(path)) && path.contains('/');
+            if is_named && path.len() <= PATH_BYTES {
+                return None;
+            }
+            let message = format!(
+                "found the repository {path:?}, wanted PROJECT/NAME of at most {PATH_BYTES} bytes, as Harbor names them"
+            );
+            Some(Failure::new(Class::Usage, &self.name, message).advise("map: can name another place"))
+        };
+        paths.iter().filter_map(refused).collect()
+    }
+
+    /// Compares what is to be sent with the room and the rules of the projects.
+    ///
+    /// # Errors
+    /// Every project that is too full.
+    pub(crate) async fn judge(
+        &self,
+        found: &Found,
+        shipment: &Shipment,
+        mut survey: Survey,
+    ) -> Result<Survey, Vec<Failure>> {
+        let api = self.api().map_err(|failure| vec![failure])?;
+        let mut failures = Vec::new();
+        for (project, wanted) in needed(found, shipment, &survey) {
+            // A project that is still to be made will have no limit.
+            if !found.known.contains_key(&project) {
+                continue;
+            }
+            match api.quota(&project).await {
+                Ok(Some(quota)) if quota.limit.saturating_sub(quota.used) < wanted => {
+                    let free = quota.limit.saturating_sub(quota.used);
+                    let message =
+                        format!("found {free} bytes of room in the project {project}, wanted {wanted}");
+                    let failure = Failure::new(Class::Failed, &self.name, message);
+                    failures.push(failure.advise("raise its quota, or collect its garbage"));
+                }
+                Ok(_) => {}
+                Err(error) => failures.push(self.failed(&error)),
+            }
+        }
+        survey.create.clone_from(&found.missing);
+        survey.notices.extend(self.notices(found, shipment, &survey));
+        if failures.is_empty() { Ok(survey) } else { Err(failures) }
+    }
+
+    fn notices(&self, found: &Found, shipment: &Shipment, survey: &Survey) -> Vec<String> {
+        let mut notices = Vec::new();
+        for (name, project) in &found.known {
+            let Some(project) = project else {
+                notices.push(format!(
+                    "{}: we may not read the project {name}, so its rules are not known",
+                    self.name
+                ));
+                continue;
+            };
+            if project.metadata.wants_scan() {
+                notices.push(format!(
+                    "{}: the project {name} lets nobody pull what its scanner has not passed",
+                    self.name
+                ));
+            }
+            if !project.metadata.wants_cosign() {
+                continue;
+            }
+            let here = shipment.items.iter().zip(&survey.places);
+            let here = here.filter(|(_, place)| found.projects.get(**place) == Some(name));
+            let counts = counts_bundles(&found.info.harbor_version);
+            for (cargo, _) in here.filter(|(cargo, _)| !is_signed(cargo, counts)) {
+                let version = &found.info.harbor_version;
+                notices.push(format!(
+                    "{}: the project {name} lets nobody pull what has no cosign signature, and Harbor {version} counts none of it",
+                    cargo.name
+                ));
+            }
+        }
+        notices
+    }
+
+    /// Asks which of the tags (path, tag) may not move.
+    ///
+    /// # Errors
+    /// Every one of them.
+    pub(crate) async fn check_tags(&self, tags: &[(String, String)]) -> Result<(), Vec<Failure>> {
+        let api = self.api().map_err(|failure| vec![failure])?;
+        let mut failures = Vec::new();
+        for (path, tag) in tags {
+            let (project, repository) = path.split_once('/').unwrap_or((path, ""));
+            match api.is_immutable(project, repository, tag).await {
+                Ok(true) => {
+                    let message = format!(
+                        "found the tag {path}:{tag} elsewhere and immutable, wanted one that may move"
+                    );
+                    let failure = Failure::new(Class::Failed, &self.name, message);
+                    failures.push(failure.advise("change the project's rule, or remove the tag"));
+                }
+                Ok(false) => {}
+                Err(error) => failures.push(self.failed(&error)),
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+
+    /// Makes projects.
+    ///
+    /// # Errors
+    /// Every project that could not be made.
+    pub(crate) async fn create(&self, projects: &[String]) -> Result<(), Vec<Failure>> {
+        if projects.is_empty() {
+            return Ok(());
+        }
+        let api = self.api().map_err(|failure| vec![failure])?;
+        let mut failures = Vec::new();
+        for name in projects {
+            if let Err(error) = api.create_project(name, self.public).await {
+                let failure = client_failure::failure(&format!("{}: the project {name}", self.name), &error);
+                failures
+                    .push(failure.advise("let an administrator make it, or allow the robot project:create"));
+            }
+        }
+        // Tokens from before have no rights in a project that was not there.
+        api.0.forget_tokens();
+        if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+}
+
+fn project_of(path: &str) -> &str {
+    path.split_once('/').map_or(path, |(project, _)| project)
+}
+
+/// `^[a-z0-9]+(?:[._-][a-z0-9]+)*$`, at most 255 bytes.
+fn is_project_name(name: &str) -> bool {
+    let is_word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    name.len() <= 255 && name.split(['.', '_', '-']).all(is_word)
+}
+
+/// How many bytes each project will be charged: blobs count once for a project, mounted ones as well.
+fn needed(found: &Found, shipment: &Shipment, survey: &Survey) -> BTreeMap<String, u64> {
+    let mut seen: HashSet<(&str, Digest)> = HashSet::new();
+    let project = |place: usize| found.projects.get(place).map_or("", String::as_str);
+    for (place, digest) in &survey.has {
+        seen.insert((project(*place), *digest));
+    }
+    let mut needed: HashMap<&str, u64> = HashMap::new();
+    for (cargo, place) in shipment.items.iter().zip(&survey.places) {
+        let name = project(*place);
+        let parts = cargo.trees().flat_map(|tree| tree.blobs.iter().chain(&tree.manifests));
+        for part in parts.filter(|part| seen.insert((name, part.digest))) {
+            *needed.entry(name).or_default() += part.size;
+        }
+    }
+    needed.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+/// Harbor counts Sigstore bundles as signatures from 2.15 on.
+fn counts_bundles(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (2, 15),
+        _ => false,
+    }
+}
+
+/// Whether Harbor will find a signature. It looks for one and verifies nothing.
+fn is_signed(cargo: &Cargo, counts_bundles: bool) -> bool {
+    let own = cargo.evidence.iter().filter(|proof| proof.subject == cargo.published.digest);
+    own.into_iter().any(|proof| match &proof.tag {
+        Some(tag) => std::path::Path::new(tag).extension().is_some_and(|kind| kind == "sig"),
+        None => counts_bundles,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_projects_by_the_rule_of_harbor() {
+        for name in ["ghcr.io", "a", "127.0.0.1-5000", "a_b"] {
+            assert!(is_project_name(name), "{name}");
+        }
+        for name in ["", "a..b", "A", "a-", "-a", "a__b"] {
+            assert!(!is_project_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn bundles_count_from_2_15_on() {
+        for (version, counts) in
+            [("v2.14.3-fixture", false), ("v2.15.0", true), ("v3.0.0-x", true), ("", false), ("dev", false)]
+        {
+            assert_eq!(counts_bundles(version), counts, "{version}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Evidence where the registry does not find it by itself: fallback indexes and legacy tags, merged with what
+//! others have there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use clients::registry::Merged;
+use clients::registry::referrers::FallbackEntry;
+use console::{Class, Failure};
+use futures_util::{StreamExt as _, stream};
+use manifests::{Descriptor, Digest};
+
+use super::load::Loader;
+
+/// How many documents are merged at once.
+const MERGES: usize = 4;
+
+/// Evidence by place, and by its subject (referrers) or its tag.
+type Grouped<'a, K> = BTreeMap<(usize, K), BTreeSet<&'a Descriptor>>;
+
+impl Loader<'_> {
+    /// Writes what makes evidence findable. What is there already is left as it is.
+    pub(super) async fn merge_evidence(&self) -> Vec<Failure> {
+        let (mut referrers, mut tags): (Grouped<'_, Digest>, Grouped<'_, &str>) = <_>::default();
+        for (cargo, place) in self.shipment.items.iter().zip(&self.survey.places) {
+            for proof in &cargo.evidence {
+                match &proof.tag {
+                    Some(tag) => tags.entry((*place, tag)).or_default().insert(&proof.manifest),
+                    None => referrers.entry((*place, proof.subject)).or_default().insert(&proof.manifest),
+                };
+            }
+        }
+        let has_api = match self.has_api(&referrers).await {
+            Ok(has_api) => has_api,
+            Err(failure) => return vec![failure],
+        };
+        let is_unlisted = |place, manifest: &Descriptor| match self.answer(place, manifest.digest) {
+            Some(answer) => !answer.lists_subject,
+            None => !has_api,
+        };
+        referrers.retain(|(place, _), found| found.iter().any(|manifest| is_unlisted(*place, manifest)));
+        let indexes = stream::iter(&referrers)
+            .map(|((place, subject), found)| self.fallback(*place, *subject, found))
+            .buffer_unordered(MERGES);
+        let mut outcomes: Vec<Result<(), Failure>> = indexes.collect().await;
+        let legacy = stream::iter(&tags)
+            .map(|((place, tag), found)| self.legacy(*place, tag, found))
+            .buffer_unordered(MERGES);
+        outcomes.extend(legacy.collect::<Vec<_>>().await);
+        outcomes.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Whether the registry lists referrers by itself. It is asked when evidence was there before, so that
+    /// no answer to an upload says it.
+    async fn has_api(&self, referrers: &Grouped<'_, Digest>) -> Result<bool, Failure> {
+        let was_there = referrers.iter().find(|((place, _), found)| {
+            found.iter().any(|manifest| self.answer(*place, manifest.digest).is_none())
+        });
+        let Some(((place, subject), _)) = was_there else { return Ok(true) };
+        let asked = self.remote(*place)?.referrers(*subject).await;
+        asked.map(|referrers| referrers.by_api).map_err(|error| self.failed(self.target, &error))
+    }
+
+    async fn fallback(
+        &self,
+        place: usize,
+        subject: Digest,
+        found: &BTreeSet<&Descriptor>,
+    ) -> Result<(), Failure> {
+        let remote = self.remote(place)?;
+        let name = format!("{}@{subject}", remote.repository());
+        let entries = found.iter().map(|manifest| {
+            let bytes = self.read(&name, manifest)?;
+            FallbackEntry::of(&bytes, &manifest.media_type)
+                .map_err(|error| Failure::new(Class::Damaged, &name, error))
+        });
+        let entries: Vec<FallbackEntry> = entries.collect::<Result<_, _>>()?;
+        let merged = remote.merge_fallback_index(subject, &entries).await;
+        self.count(merged.map_err(|error| self.failed(&name, &error))?);
+        Ok(())
+    }
+
+    async fn legacy(&self, place: usize, tag: &str, found: &BTreeSet<&Descriptor>) -> Result<(), Failure> {
+        let remote = self.remote(place)?;
+        let name = format!("{}:{tag}", remote.repository());
+        // One after the other: each is merged with the one before.
+        for manifest in found {
+            let bytes: Bytes = self.read(&name, manifest)?.into();
+            let merged = remote.merge_legacy(tag, &manifest.media_type, &bytes).await;
+            self.count(merged.map_err(|error| self.failed(&name, &error))?);
+        }
+        Ok(())
+    }
+
+    fn count(&self, merged: Merged) {
+        if let Merged::Written(_) = merged {
+            self.delivery().manifests += 1;
+        }
+    }
+}

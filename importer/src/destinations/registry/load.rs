@@ -1,0 +1,286 @@
+//! Content into a registry, by digest. Nothing that a reader could follow: no names.
+//!
+//! ```text
+//! item: blobs -> child manifests -> manifest -> evidence      several items at once, in archive order
+//! then: fallback indexes and legacy tags of evidence, merged with what is there
+//! ```
+//!
+//! A blob that several repositories need is sent once: the first one that needs it leads, the others wait
+//! for it and then have the registry mount it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use clients::registry::{Pushed, PutAnswer, Remote};
+use clients::{Error, Problem};
+use console::progress::Progress;
+use console::{Class, Failure};
+use futures_util::future::Either;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use manifests::receipt::Confirmation;
+use manifests::{Descriptor, Digest};
+use tokio::sync::OnceCell;
+
+use super::Registry;
+use super::places::Places;
+use crate::archive_failure;
+use crate::blobs;
+use crate::client_failure;
+use crate::destinations::{Delivery, Survey};
+use crate::shipment::{Cargo, Shipment};
+use crate::tree::Tree;
+
+/// How many items are worked on at once. What is sent at once is limited by the host's connections; more items
+/// than those keep them busy while manifests are put and read back.
+const ITEMS: usize = 8;
+
+/// How many blobs of one item are worked on at once.
+const BLOBS: usize = 4;
+
+/// One load into one registry.
+pub(super) struct Loader<'a> {
+    pub(super) target: &'a str,
+    pub(super) shipment: &'a Shipment,
+    pub(super) survey: &'a Survey,
+    pub(super) places: Places,
+    progress: &'a Progress,
+    /// Each blob in each place, once.
+    blobs: Once<(usize, Digest), ()>,
+    /// The place that has a blob, or is the first to get it.
+    leaders: Once<Digest, usize>,
+    /// Each manifest in each place, once.
+    manifests: Once<(usize, Digest), PutAnswer>,
+    pub(super) delivery: Mutex<Delivery>,
+    /// Nothing more is to be tried.
+    is_over: AtomicBool,
+    not_tried: AtomicU64,
+}
+
+/// Work that is done once for each key, whoever comes first; the others wait for it.
+struct Once<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
+
+impl<K: std::hash::Hash + Eq, V> Once<K, V> {
+    fn new() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+
+    fn cell(&self, key: K) -> Arc<OnceCell<V>> {
+        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(cells.entry(key).or_default())
+    }
+}
+
+impl Registry {
+    /// Brings the content of a shipment.
+    ///
+    /// # Errors
+    /// Every item that is not there afterwards.
+    pub(crate) async fn load(
+        &self,
+        shipment: &Shipment,
+        survey: &Survey,
+        progress: &Progress,
+    ) -> Result<Delivery, Vec<Failure>> {
+        let loader = Loader::new(self.name(), shipment, survey, self.places(shipment)?, progress);
+        let loaded = stream::iter(shipment.items.iter().zip(&survey.places))
+            .map(|(cargo, place)| loader.item(cargo, *place))
+            .buffered(ITEMS);
+        let (mut confirmations, mut failures) = (Vec::new(), Vec::new());
+        for outcome in loaded.collect::<Vec<_>>().await {
+            match outcome {
+                Ok(confirmation) => confirmations.push(confirmation),
+                Err(failure) => failures.extend(failure),
+            }
+        }
+        if failures.is_empty() {
+            failures = loader.merge_evidence().await;
+        }
+        let not_tried = loader.not_tried.load(Ordering::Relaxed);
+        if not_tried > 0 {
+            let message = format!("{not_tried} more items were not tried");
+            failures.push(Failure::new(Class::Failed, self.name(), message));
+        }
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        let delivery = loader.delivery.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Delivery { confirmations, ..delivery })
+    }
+}
+
+impl<'a> Loader<'a> {
+    fn new(
+        target: &'a str,
+        shipment: &'a Shipment,
+        survey: &'a Survey,
+        places: Places,
+        progress: &'a Progress,
+    ) -> Self {
+        let leaders = Once::new();
+        for (place, digest) in &survey.has {
+            // The first one that is found is as good as any other.
+            let _ = leaders.cell(*digest).set(*place);
+        }
+        Self {
+            target,
+            shipment,
+            survey,
+            places,
+            progress,
+            blobs: Once::new(),
+            leaders,
+            manifests: Once::new(),
+            delivery: Mutex::default(),
+            is_over: AtomicBool::new(false),
+            not_tried: AtomicU64::new(0),
+        }
+    }
+
+    /// The repository with a number.
+    pub(super) fn remote(&self, place: usize) -> Result<&Remote, Failure> {
+        let missing = || Failure::new(Class::Failed, self.target, "found no repository with this number");
+        self.places.remotes.get(place).ok_or_else(missing)
+    }
+
+    /// Brings one item. `Err(None)` when it was not tried.
+    async fn item(&self, cargo: &Cargo, place: usize) -> Result<Confirmation, Option<Failure>> {
+        if self.is_over.load(Ordering::Relaxed) {
+            self.not_tried.fetch_add(1, Ordering::Relaxed);
+            return Err(None);
+        }
+        self.progress.message(&cargo.name.to_string());
+        let remote = self.remote(place)?;
+        let name = cargo.name.to_string();
+        let is_there = self.survey.has.contains(&(place, cargo.published.digest));
+        if !is_there {
+            self.tree(&name, remote, place, &cargo.tree).await?;
+        }
+        for proof in &cargo.evidence {
+            if !self.survey.has.contains(&(place, proof.manifest.digest)) {
+                self.tree(&name, remote, place, &proof.tree).await?;
+            }
+        }
+        if is_there {
+            return Ok(Confirmation::Present);
+        }
+        self.confirm(remote, place, &cargo.published).await.map_err(|error| Some(self.failed(&name, &error)))
+    }
+
+    /// Brings a manifest with everything below it.
+    async fn tree(&self, name: &str, remote: &Remote, place: usize, tree: &Tree) -> Result<(), Failure> {
+        let failed = |error: Error| self.failed(name, &error);
+        let blobs = stream::iter(&tree.blobs).map(|blob| self.blob(remote, place, blob));
+        blobs.buffer_unordered(BLOBS).try_collect::<()>().await.map_err(failed)?;
+        for manifest in &tree.manifests {
+            let cell = self.manifests.cell((place, manifest.digest));
+            let put = async {
+                let bytes: Bytes = self.read(name, manifest)?.into();
+                let answer = remote.put_manifest(manifest.digest, &manifest.media_type, &bytes).await;
+                self.delivery().manifests += 1;
+                answer.map_err(failed)
+            };
+            cell.get_or_try_init(|| put).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings a blob: it is there, or another place has it, or it is sent.
+    async fn blob(&self, remote: &Remote, place: usize, blob: &Descriptor) -> Result<(), Error> {
+        if self.survey.has.contains(&(place, blob.digest)) {
+            return Ok(());
+        }
+        let cell = self.blobs.cell((place, blob.digest));
+        let bring = async {
+            let leader = self.leaders.cell(blob.digest);
+            let lead = async {
+                // Mounted from where it is to go: the answer says whether it is there, in the request that
+                // is needed anyway to send it.
+                let pushed = self.push(remote, remote, blob).await?;
+                if pushed == Pushed::Sent {
+                    self.delivery().sent.add(blob.size);
+                } else {
+                    self.progress.add(blob.size);
+                }
+                Ok::<_, Error>(place)
+            };
+            let from = *leader.get_or_try_init(|| lead).await?;
+            match self.places.remotes.get(from).filter(|_| from != place) {
+                Some(source) => match self.push(remote, source, blob).await? {
+                    Pushed::Mounted => self.delivery().mounted.add(blob.size),
+                    Pushed::Sent => self.delivery().sent.add(blob.size),
+                },
+                None => {}
+            }
+            Ok(())
+        };
+        cell.get_or_try_init(|| bring).await.map(|()| ())
+    }
+
+    async fn push(&self, remote: &Remote, from: &Remote, blob: &Descriptor) -> Result<Pushed, Error> {
+        let counted = Arc::new(AtomicU64::new(0));
+        let open = || {
+            self.progress.take_back(counted.swap(0, Ordering::Relaxed));
+            let (progress, counted) = (self.progress.clone(), Arc::clone(&counted));
+            self.open(blob).inspect_ok(move |piece| {
+                counted.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                progress.add(piece.len() as u64);
+            })
+        };
+        remote.push_blob(blob.digest, blob.size, Some(from.repository()), open).await
+    }
+
+    fn open(&self, blob: &Descriptor) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        match self.shipment.blobs.open(&blob.digest) {
+            Ok(reader) => Either::Left(blobs::pieces(Arc::from(reader), 0, blob.size)),
+            Err(error) => Either::Right(stream::iter([Err(io::Error::other(error))])),
+        }
+    }
+
+    /// The bytes of a manifest, compared with its digest once more.
+    pub(super) fn read(&self, name: &str, manifest: &Descriptor) -> Result<Vec<u8>, Failure> {
+        self.shipment.blobs.metadata(manifest).map_err(|error| {
+            self.is_over.store(true, Ordering::Relaxed);
+            archive_failure::failure(name.as_ref(), &error)
+        })
+    }
+
+    /// Asks for what was sent; where a policy does not let us read, the answer to the upload must do.
+    async fn confirm(
+        &self,
+        remote: &Remote,
+        place: usize,
+        published: &Descriptor,
+    ) -> Result<Confirmation, Error> {
+        let error = match remote.head_manifest(published.digest).await {
+            Ok(head) if head.digest == Some(published.digest) => return Ok(Confirmation::ReadBack),
+            Ok(_) => match remote.get_manifest(published.digest).await {
+                Ok(_) => return Ok(Confirmation::ReadBack),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        let is_kept_from_us = matches!(error.problem, Problem::Denied { .. } | Problem::Unauthorized(_));
+        let answer = self.manifests.cell((place, published.digest));
+        let is_confirmed = answer.get().is_some_and(|answer| answer.confirmed);
+        if is_kept_from_us && is_confirmed { Ok(Confirmation::PutAnswer) } else { Err(error) }
+    }
+
+    /// The answer to a manifest that was put in this load.
+    pub(super) fn answer(&self, place: usize, digest: Digest) -> Option<PutAnswer> {
+        self.manifests.cell((place, digest)).get().cloned()
+    }
+
+    pub(super) fn delivery(&self) -> std::sync::MutexGuard<'_, Delivery> {
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn failed(&self, name: &str, error: &Error) -> Failure {
+        if client_failure::ends_everything(&error.problem) {
+            self.is_over.store(true, Ordering::Relaxed);
+        }
+        client_failure::failure(name, error)
+    }
+}

@@ -1,0 +1,116 @@
+//! A registry of the OCI distribution specification.
+
+mod evidence;
+mod load;
+mod places;
+mod publish;
+mod survey;
+
+use clients::http::Http;
+use clients::registry::Remote;
+use clients::{Error, Problem};
+use console::Failure;
+use futures_util::{StreamExt as _, stream};
+use manifests::Digest;
+use manifests::destinations::RegistryDestination;
+use manifests::reference::Repository;
+
+use crate::client_failure;
+
+/// How many questions without content are under way at once. They cost a registry little, and each waits for
+/// an answer.
+const QUESTIONS: usize = 8;
+
+/// A registry.
+pub(crate) struct Registry {
+    destination: RegistryDestination,
+    http: Http,
+}
+
+impl Registry {
+    /// The registry that a document describes.
+    pub(crate) const fn new(destination: RegistryDestination, http: Http) -> Self {
+        Self { destination, http }
+    }
+
+    /// What receipts call it.
+    pub(crate) fn name(&self) -> &str {
+        self.destination.name.as_str()
+    }
+
+    /// Where an upstream repository goes, as one pulls it from there.
+    pub(crate) fn repository(&self, upstream: &Repository) -> String {
+        format!("{}/{}", self.destination.host, self.destination.path(upstream))
+    }
+
+    /// The same without the registry's host.
+    pub(crate) fn path(&self, upstream: &Repository) -> String {
+        self.destination.path(upstream)
+    }
+
+    fn remote(&self, upstream: &Repository) -> Result<Remote, Failure> {
+        let path = self.destination.path(upstream);
+        let repository = Repository::new(&self.destination.host, &path).map_err(|error| {
+            Failure::new(console::Class::Usage, upstream, error)
+                .advise("map: in the destinations can name another place for it")
+        })?;
+        Remote::new(&self.http, &repository)
+            .map_err(|error| client_failure::failure(&upstream.to_string(), &error))
+    }
+
+    /// What names point to now.
+    ///
+    /// # Errors
+    /// Every name that could not be looked up.
+    pub(crate) async fn look_up(
+        &self,
+        names: &[(Repository, String)],
+    ) -> Result<Vec<Option<Digest>>, Vec<Failure>> {
+        let asked = stream::iter(names).map(|(upstream, tag)| async move {
+            tag_digest(&self.remote(upstream)?, tag)
+                .await
+                .map_err(|error| client_failure::failure(&format!("{upstream}:{tag}"), &error))
+        });
+        settle(asked.buffered(QUESTIONS).collect().await)
+    }
+}
+
+/// All values, or all failures.
+fn settle<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Vec<Failure>> {
+    let (mut values, mut failures) = (Vec::with_capacity(results.len()), Vec::new());
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if failures.is_empty() { Ok(values) } else { Err(failures) }
+}
+
+/// What a tag points to; nothing where there is none, or where a policy does not let us read it.
+async fn tag_digest(remote: &Remote, tag: &str) -> Result<Option<Digest>, Error> {
+    let selector = clients::registry::Selector::Tag(tag);
+    match remote.head_manifest(selector).await {
+        Ok(head) if head.digest.is_some() => Ok(head.digest),
+        // A registry that names no digest: the content says it.
+        Ok(_) => Ok(Some(remote.get_manifest(selector).await?.digest)),
+        Err(error) => absent(error).map(|()| None),
+    }
+}
+
+/// Whether a manifest is there, by its digest.
+async fn has_manifest(remote: &Remote, digest: Digest) -> Result<bool, Error> {
+    match remote.head_manifest(digest).await {
+        Ok(head) if head.digest == Some(digest) => Ok(true),
+        Ok(_) => Ok(remote.get_manifest(digest).await.is_ok()),
+        Err(error) => absent(error).map(|()| false),
+    }
+}
+
+/// Lets the answers pass that mean "not there", or "not for you to read" (412, Harbor's policies).
+fn absent(error: Error) -> Result<(), Error> {
+    match error.problem {
+        Problem::NotFound(_) | Problem::Denied { status: 412, .. } => Ok(()),
+        _ => Err(error),
+    }
+}

@@ -1,0 +1,107 @@
+//! What a server has: names, the manifests below them, and what refers to what.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use manifests::inventory::Inventory;
+use manifests::reference::Repository;
+use manifests::{Descriptor, Digest, Reference, limits};
+
+use crate::blobs::Metadata;
+use crate::folder_index::FolderIndex;
+use crate::tree::{self, TreeError};
+
+/// Names and content of one server. It is made once and never changes: an archive does not, and a folder is
+/// served as its index was at the start.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    /// By full repository name (`ghcr.io/a/b`): its tags.
+    repositories: BTreeMap<String, BTreeMap<String, Digest>>,
+    manifests: HashMap<Digest, Descriptor>,
+    blobs: HashMap<Digest, u64>,
+    referrers: BTreeMap<Digest, BTreeSet<Digest>>,
+}
+
+impl Catalog {
+    /// What an archive names.
+    pub(super) fn of_inventory(inventory: &Inventory, content: &dyn Metadata) -> Result<Self, TreeError> {
+        let mut catalog = Self::default();
+        for item in &inventory.items {
+            let name: Reference =
+                item.name.parse().map_err(|error| TreeError::Name(format!("{}: {error}", item.name)))?;
+            catalog.add(Some((name.repository(), name.tag())), &item.published, content)?;
+            for evidence in &item.evidence {
+                let place = evidence.tag.as_deref().map(|tag| (name.repository(), Some(tag)));
+                catalog.add(place, &evidence.descriptor(), content)?;
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// What the index of a folder names, as far as it is there.
+    pub(super) fn of_folder(index: &FolderIndex, content: &dyn Metadata) -> Result<Self, TreeError> {
+        let mut catalog = Self::default();
+        for (name, descriptor) in index.entries() {
+            let name = name.and_then(|name| name.parse::<Reference>().ok());
+            let place = name.as_ref().map(|name| (name.repository(), name.tag()));
+            catalog.add(place, &descriptor, content)?;
+        }
+        Ok(catalog)
+    }
+
+    fn add(
+        &mut self,
+        place: Option<(&Repository, Option<&str>)>,
+        root: &Descriptor,
+        content: &dyn Metadata,
+    ) -> Result<(), TreeError> {
+        if let Some((repository, tag)) = place {
+            let tags = self.repositories.entry(repository.to_string()).or_default();
+            if let Some(tag) = tag {
+                tags.entry(tag.to_owned()).or_insert(root.digest);
+            }
+        }
+        if self.manifests.contains_key(&root.digest) {
+            return Ok(());
+        }
+        let tree = tree::walk(content, root)?;
+        if let Some(subject) = tree.subject {
+            self.referrers.entry(subject).or_default().insert(root.digest);
+        }
+        self.blobs.extend(tree.blobs.into_iter().map(|blob| (blob.digest, blob.size)));
+        self.manifests.extend(tree.manifests.into_iter().map(|manifest| (manifest.digest, manifest)));
+        Ok(())
+    }
+
+    /// The tags of a repository; nothing where there is no such repository.
+    pub(super) fn tags(&self, repository: &str) -> Option<&BTreeMap<String, Digest>> {
+        self.repositories.get(repository)
+    }
+
+    /// A manifest by tag or digest.
+    pub(super) fn manifest(&self, repository: &str, reference: &str) -> Option<&Descriptor> {
+        let tags = self.tags(repository)?;
+        let digest = match reference.parse() {
+            Ok(digest) => digest,
+            Err(_) => *tags.get(reference)?,
+        };
+        self.manifests.get(&digest)
+    }
+
+    /// The size of a blob. Manifests can be had as blobs too, as registries allow.
+    pub(super) fn blob(&self, digest: &Digest) -> Option<u64> {
+        let manifest = || self.manifests.get(digest).map(|manifest| manifest.size);
+        self.blobs.get(digest).copied().or_else(manifest)
+    }
+
+    /// The manifests that refer to a subject.
+    pub(super) fn referrers(&self, subject: &Digest) -> impl Iterator<Item = &Descriptor> {
+        let found = self.referrers.get(subject).into_iter().flatten();
+        found.filter_map(|digest| self.manifests.get(digest)).take(limits::EVIDENCE_PER_SUBJECT)
+    }
+
+    /// How much there is, for people.
+    pub(super) fn summary(&self) -> String {
+        let tags: usize = self.repositories.values().map(BTreeMap::len).sum();
+        format!("{} repositories with {tags} tags", self.repositories.len())
+    }
+}

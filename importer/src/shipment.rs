@@ -1,0 +1,131 @@
+//! What is to go to the targets: items with everything they consist of.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use console::{Class, Failure, Failures};
+use manifests::inventory::{Inventory, Item, ItemKind};
+use manifests::{Descriptor, Digest, Reference};
+
+use crate::archive_failure;
+use crate::blobs::Blobs;
+use crate::tree::{self, Tree, TreeError};
+
+/// Items, and where their content is read.
+pub(crate) struct Shipment {
+    /// The items, in the inventory's order.
+    pub(crate) items: Vec<Cargo>,
+    /// Their content.
+    pub(crate) blobs: Arc<dyn Blobs>,
+}
+
+/// One item with what it consists of.
+#[derive(Debug, Clone)]
+pub(crate) struct Cargo {
+    /// What it is.
+    pub(crate) kind: ItemKind,
+    /// Its name upstream.
+    pub(crate) name: Reference,
+    /// Its manifest.
+    pub(crate) published: Descriptor,
+    /// Everything below its manifest.
+    pub(crate) tree: Tree,
+    /// What is said about it.
+    pub(crate) evidence: Vec<Proof>,
+}
+
+/// A piece of evidence with what it consists of.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    /// Its manifest.
+    pub(crate) manifest: Descriptor,
+    /// What it is about.
+    pub(crate) subject: Digest,
+    /// The legacy tag that it is found by.
+    pub(crate) tag: Option<String>,
+    /// Everything below its manifest.
+    pub(crate) tree: Tree,
+}
+
+impl Cargo {
+    /// Its tree and those of its evidence.
+    pub(crate) fn trees(&self) -> impl Iterator<Item = &Tree> {
+        std::iter::once(&self.tree).chain(self.evidence.iter().map(|proof| &proof.tree))
+    }
+}
+
+/// Packs the items that `only` names, by group or by name; none means all. What an item requires comes with it.
+///
+/// # Errors
+/// When `only` names nothing that is there, or a manifest cannot be read.
+pub(crate) fn pack(
+    inventory: &Inventory,
+    blobs: Arc<dyn Blobs>,
+    only: &[String],
+) -> Result<Shipment, Failures> {
+    let chosen = chosen(&inventory.items, only)?;
+    let packed = chosen.into_iter().filter_map(|at| inventory.items.get(at)).map(|item| {
+        one(item, blobs.as_ref()).map_err(|error| match error {
+            TreeError::Archive(error) => archive_failure::failure(Path::new(&item.name), &error),
+            error => Failure::new(Class::Damaged, &item.name, error),
+        })
+    });
+    let items = packed.collect::<Result<_, Failure>>()?;
+    Ok(Shipment { items, blobs })
+}
+
+fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {
+    let evidence = item.evidence.iter().map(|evidence| {
+        let manifest = evidence.descriptor();
+        let tree = tree::walk(blobs, &manifest)?;
+        Ok(Proof { manifest, subject: evidence.subject, tag: evidence.tag.clone(), tree })
+    });
+    let name: Reference = item.name.parse().map_err(|error| TreeError::Name(format!("{error}")))?;
+    Ok(Cargo {
+        kind: item.kind,
+        name,
+        published: item.published.clone(),
+        tree: tree::walk(blobs, &item.published)?,
+        evidence: evidence.collect::<Result<_, TreeError>>()?,
+    })
+}
+
+/// The positions of what `only` names and of what that requires.
+fn chosen(items: &[Item], only: &[String]) -> Result<BTreeSet<usize>, Failures> {
+    if only.is_empty() {
+        return Ok((0..items.len()).collect());
+    }
+    let at: HashMap<&str, usize> =
+        items.iter().enumerate().map(|(at, item)| (item.name.as_str(), at)).collect();
+    let (mut chosen, mut open, mut failures) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for wanted in only {
+        let full = wanted.parse::<Reference>().map(|name| name.to_string()).unwrap_or_default();
+        let is_wanted =
+            |item: &Item| item.group.as_ref() == Some(wanted) || item.name == *wanted || item.name == full;
+        let before = open.len();
+        open.extend(items.iter().enumerate().filter(|(_, item)| is_wanted(item)).map(|(at, _)| at));
+        if open.len() == before {
+            failures.push(unknown(wanted, items));
+        }
+    }
+    while let Some(next) = open.pop() {
+        if chosen.insert(next)
+            && let Some(item) = items.get(next)
+        {
+            open.extend(item.requires.iter().filter_map(|name| at.get(name.as_str()).copied()));
+        }
+    }
+    Failures::unless_empty(failures, chosen)
+}
+
+fn unknown(wanted: &str, items: &[Item]) -> Failure {
+    let groups: BTreeSet<&str> = items.iter().filter_map(|item| item.group.as_deref()).collect();
+    let groups = if groups.is_empty() {
+        "it has no groups".to_owned()
+    } else {
+        format!("its groups are {}", groups.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    let message = format!("found no group and no item of this name in the archive, {groups}");
+    Failure::new(Class::Usage, wanted, message).advise("inspect lists the items")
+}
