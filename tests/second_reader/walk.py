@@ -72,7 +72,7 @@ class Walk:
             for layer in found.layers:
                 self.place(layer, layers)
             return
-        require(depth <= MOST_NESTED_INDEXES, f"{digest}: found more than {MOST_NESTED_INDEXES} nested indexes")
+        require(depth <= MOST_NESTED_INDEXES, f"{digest}: found it in {depth - 1} nested indexes")
         below = [entry for entry in found.entries if manifest.is_manifest(entry["mediaType"])]
         self.children[digest] = [entry["digest"] for entry in below]
         for entry in found.entries:
