@@ -81,6 +81,9 @@ pub enum Problem {
     /// No connection, a cut one, or silence; several tries have been made.
     #[error("{0}")]
     Network(String),
+    /// No TLS with this server: its certificate is not trusted, or it speaks something else.
+    #[error("{0}")]
+    Tls(String),
     /// A redirect that is not followed.
     #[error("found a redirect to {to}, which is not followed: {reason}")]
     RedirectRefused {
@@ -153,20 +156,39 @@ const fn is_invisible(character: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A transport error with its causes. The URL is left out: its query may hold the signature of a storage
-/// service, which is a secret for as long as it is valid.
+/// A transport error with its causes. Of the URL only the host is shown: the query may hold the signature of
+/// a storage service, which is a secret for as long as it is valid.
 pub(crate) fn network(error: reqwest::Error) -> Problem {
+    let place =
+        error.url().and_then(reqwest::Url::host_str).map(|host| format!("{host}: ")).unwrap_or_default();
     let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        let next = inner.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = inner.source();
+    let text = shown(&format!("{place}{}", causes(&error)));
+    if text.contains("invalid peer certificate") {
+        let advice = "wanted a certificate of a known authority: `caFile` in `hosts:` names another one";
+        return Problem::Tls(format!("{text}; {advice}"));
     }
-    Problem::Network(shown(&text))
+    if text.contains("InvalidContentType") {
+        let advice = "found a server without TLS: `plainHttp: true` in `hosts:` allows that";
+        return Problem::Tls(format!("{text}; {advice}"));
+    }
+    Problem::Network(text)
+}
+
+/// The causes of an error, without those that only say that there is a cause.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !texts.last().is_some_and(|last| last.ends_with(&text)) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    let says_something =
+        |text: &String| text != "error sending request" && !text.starts_with("client error (");
+    let telling: Vec<&str> = texts.iter().filter(|text| says_something(text)).map(String::as_str).collect();
+    if telling.is_empty() { texts.join(": ") } else { telling.join(": ") }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Options;
 use super::address::{self, AddressClass};
 use super::auth::Auth;
-use super::connect::{build, client};
+use super::connect::{Reach, client};
 use super::redirect::{self, Redirects};
 use super::retry::Retry;
 use super::settings::HostSettings;
@@ -58,7 +58,8 @@ impl Host {
         let origin = Url::parse(&format!("{scheme}://{place}/")).map_err(|error| {
             Problem::Settings(format!("found {:?}, wanted HOST[:PORT]: {error}", shown(place)))
         })?;
-        let client = build(client(&settings, address::is_loopback(without_port(place)))?)?;
+        let is_loopback = address::is_loopback(without_port(place));
+        let client = client(&settings, if is_loopback { Reach::Loopback } else { Reach::Network }, None)?;
         let connections = settings.connections.unwrap_or(options.connections).max(1);
         let plain = options.hosts.iter().filter(|(_, settings)| settings.plain_http == Some(true));
         Ok(Self {
@@ -159,12 +160,10 @@ impl Host {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let mut builder = client(&self.settings, class == AddressClass::Loopback)?;
+        let reach = if class == AddressClass::Loopback { Reach::Loopback } else { Reach::Network };
         // Behind a proxy the resolver is asked for the proxy, which may be of any class.
-        if !self.is_proxied() {
-            builder = builder.dns_resolver(address::guard(class, self.classify)).no_proxy();
-        }
-        let client = build(builder)?;
+        let guard = (!self.is_proxied()).then(|| address::guard(class, self.classify));
+        let client = client(&self.settings, reach, guard.as_ref())?;
         Ok(slot.get_or_init(|| client))
     }
 
@@ -173,7 +172,7 @@ impl Host {
         if let Some(client) = self.listed.get() {
             return Ok(client);
         }
-        let client = build(client(&self.settings, false)?)?;
+        let client = client(&self.settings, Reach::Network, None)?;
         Ok(self.listed.get_or_init(|| client))
     }
 }

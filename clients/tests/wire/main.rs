@@ -10,3 +10,4 @@ mod reading;
 mod redirects;
 mod server;
 mod settings;
+mod tls;
