@@ -1,9 +1,6 @@
 //! What `lock` reads of registries: manifests and small blobs, each kept beside the lock as soon as its
 //! digest agrees, and taken from there when it is there already.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-
 use clients::registry::{Remote, RemoteManifest};
 use clients::{Error, Http, Problem};
 use console::{Class, Failure};
@@ -18,7 +15,6 @@ use crate::beside::{Beside, BesideError};
 pub(crate) struct Upstream {
     http: Http,
     beside: Beside,
-    hosts: Mutex<BTreeSet<String>>,
 }
 
 /// Why something cannot be had from upstream.
@@ -66,7 +62,7 @@ impl UpstreamError {
 
 impl Upstream {
     pub(crate) fn new(http: Http, beside: Beside) -> Self {
-        Self { http, beside, hosts: Mutex::default() }
+        Self { http, beside }
     }
 
     /// The folder beside the lock.
@@ -74,18 +70,14 @@ impl Upstream {
         &self.beside
     }
 
-    /// The hosts that were contacted, as a firewall sees them.
+    /// The hosts that were contacted: registries or their mirrors, token servers, where downloads were
+    /// redirected to. A build asks the same ones.
     pub(crate) fn hosts(&self) -> Vec<String> {
-        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.http.contacted().into_iter().collect()
     }
 
     fn remote(&self, repository: &Repository) -> Result<Remote, Error> {
-        let remote = Remote::new(&self.http, repository)?;
-        let origin = remote.host().origin();
-        let host = origin.host_str().unwrap_or_default();
-        let host = origin.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
-        Ok(remote)
+        Remote::new(&self.http, repository)
     }
 
     /// Keeps bytes that were made here, or that came with something else.

@@ -1,5 +1,4 @@
 //! A folder with a definition, the real binary, and what both need of upstream.
-#![allow(dead_code, reason = "each target uses its own part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,4 +125,10 @@ pub(crate) fn item<'a>(lock: &'a Value, name: &str) -> &'a Value {
     let items = lock["items"].as_array().unwrap();
     let found = items.iter().find(|locked| locked["item"]["name"] == name);
     &found.unwrap_or_else(|| panic!("no {name} in {items:#?}"))["item"]
+}
+
+/// Where the header `Range: bytes=FIRST-LAST` begins.
+pub(crate) fn first_byte(range: &str) -> u64 {
+    let first = range.strip_prefix("bytes=").and_then(|range| range.split('-').next());
+    first.and_then(|first| first.parse().ok()).unwrap_or_else(|| panic!("found the range {range:?}"))
 }

@@ -1,8 +1,6 @@
 //! From a definition to a verified archive, with everything that the fixtures' upstream offers.
 
-mod common;
-
-use common::{Project, item};
+use crate::project::{Project, item};
 use fixtures::registry::Options;
 use fixtures::{image, upstream};
 

@@ -1,0 +1,147 @@
+//! What upstream says about content, and what is carried of it.
+
+use axum::http::StatusCode;
+use fixtures::faults::{Fault, Rule};
+use fixtures::image::{self, Artifact, Blob, Format, Layer, Signer};
+use fixtures::registry::{Options, Registry};
+use fixtures::upstream::put_referrers;
+use serde_json::Value;
+
+use crate::project::{Project, Ran, item};
+
+const REPOSITORY: &str = "demo/app";
+
+fn signed(referrers: bool) -> (Registry, Artifact) {
+    let registry = Registry::start(Options { referrers, ..Options::default() }).unwrap();
+    let image = image::image("linux/amd64", &[Layer::with_files("app", 5_000)], Format::Oci);
+    image.put(registry.store(), REPOSITORY, Some("1")).unwrap();
+    (registry, image)
+}
+
+/// A referrer of `subject` that says `text`.
+fn says(subject: &Artifact, text: &str) -> Artifact {
+    let annotations = image::Annotations::new();
+    image::referrer(&subject.descriptor(), "application/vnd.example", Blob::new(text.to_owned()), annotations)
+}
+
+fn run(registry: &Registry) -> (Project, Ran) {
+    let project = Project::new(&format!("images: [{{ref: \"{}/{REPOSITORY}:1\"}}]", registry.host()));
+    let ran = project.run(&["lock", "core.yaml", "--json"]);
+    (project, ran)
+}
+
+fn evidence(registry: &Registry) -> Vec<Value> {
+    let (project, ran) = run(registry);
+    ran.succeeds();
+    let name = format!("{}/{REPOSITORY}:1", registry.host());
+    let evidence = item(&project.locked(), &name).get("evidence").cloned().unwrap_or(Value::Array(vec![]));
+    project.build();
+    project.verify("core.tar");
+    evidence.as_array().unwrap().clone()
+}
+
+#[test]
+fn evidence_about_evidence_is_carried_to_the_fourth_level_and_no_further() {
+    let (registry, image) = signed(true);
+    let mut about = image;
+    for level in 1..=4 {
+        let next = says(&about, &format!("level {level}"));
+        put_referrers(&registry, REPOSITORY, about.digest(), std::slice::from_ref(&next)).unwrap();
+        about = next;
+    }
+    assert_eq!(evidence(&registry).len(), 4);
+    let fifth = says(&about, "level 5");
+    put_referrers(&registry, REPOSITORY, about.digest(), &[fifth]).unwrap();
+    let (_, ran) = run(&registry);
+    ran.fails(1, &["demo/app:1", "more than 4 levels", &about.digest().to_string()]);
+}
+
+#[test]
+fn evidence_under_the_older_tags_may_be_signed_too() {
+    let (registry, image) = signed(true);
+    let sbom = says(&image, "an SBOM");
+    sbom.put(registry.store(), REPOSITORY, Some(&image::legacy_tag(image.digest(), "sbom"))).unwrap();
+    let signature = image::legacy_signature(sbom.digest(), REPOSITORY, &[Signer::named("a")]);
+    signature.put(registry.store(), REPOSITORY, Some(&image::legacy_tag(sbom.digest(), "sig"))).unwrap();
+    let found = evidence(&registry);
+    // The SBOM states its subject, so it is found as a referrer as well.
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found.iter().any(|one| one["subject"] == sbom.digest().to_string() && one["tag"].is_string()));
+}
+
+#[test]
+fn what_a_registry_kept_from_before_it_had_the_api_is_found() {
+    let (registry, image) = signed(true);
+    let old = says(&image, "old");
+    old.put(registry.store(), "elsewhere", None).unwrap();
+    // Only its fallback index, as a copy from an older registry would leave it.
+    for blob in old.blobs() {
+        registry.store().put_blob(REPOSITORY, blob).unwrap();
+    }
+    let tag = image::legacy_tag(image.digest(), "");
+    image::fallback_index(std::slice::from_ref(&old)).put(registry.store(), REPOSITORY, Some(&tag)).unwrap();
+    assert_eq!(evidence(&registry).len(), 1);
+}
+
+#[test]
+fn evidence_that_is_too_large_is_left_out_and_listed() {
+    let (registry, image) = signed(true);
+    let blob = Blob::random(7, 32 * 1024 * 1024 + 1);
+    let large =
+        image::referrer(&image.descriptor(), "application/vnd.example", blob, image::Annotations::new());
+    put_referrers(&registry, REPOSITORY, image.digest(), &[large.clone(), says(&image, "small")]).unwrap();
+    let (project, ran) = run(&registry);
+    let printed = ran.json();
+    let skipped = &project.locked()["skipped"];
+    assert_eq!(printed["skipped"], *skipped);
+    assert!(skipped[0]["name"].as_str().unwrap().contains(&large.digest().to_string()), "{skipped}");
+    assert!(skipped[0]["reason"].as_str().unwrap().contains("33554432"), "{skipped}");
+    assert_eq!(printed["evidence"], 1);
+}
+
+#[test]
+fn evidence_that_an_old_index_lists_and_nobody_has_is_left_out_and_listed() {
+    let (registry, image) = signed(false);
+    let (here, gone) = (says(&image, "here"), says(&image, "gone"));
+    put_referrers(&registry, REPOSITORY, image.digest(), &[here, gone.clone()]).unwrap();
+    assert!(registry.store().remove_manifest(REPOSITORY, gone.digest()));
+    let (project, ran) = run(&registry);
+    assert_eq!(ran.json()["evidence"], 1);
+    assert!(project.locked()["skipped"][0]["reason"].as_str().unwrap().contains("absent"));
+}
+
+#[test]
+fn evidence_that_is_about_something_else_is_left_out_and_listed() {
+    let (registry, image) = signed(false);
+    let other = image::image("linux/arm64", &[], Format::Oci);
+    let about_other = says(&other, "about another image");
+    put_referrers(&registry, REPOSITORY, image.digest(), &[about_other]).unwrap();
+    let (project, ran) = run(&registry);
+    assert_eq!(ran.json()["evidence"], 0);
+    let reason = project.locked()["skipped"][0]["reason"].clone();
+    assert!(reason.as_str().unwrap().contains(&other.digest().to_string()), "{reason}");
+}
+
+#[test]
+fn only_a_404_means_that_there_is_no_evidence() {
+    let (registry, image) = signed(true);
+    for path in ["/referrers/", ".sig", ".att", ".sbom"] {
+        registry.clear_faults();
+        registry.fault(Rule::new(path, Fault::Status(StatusCode::FORBIDDEN)));
+        let (_, ran) = run(&registry);
+        ran.fails(1, &["demo/app:1", "403"]);
+    }
+    registry.clear_faults();
+    registry.fault(Rule::new(&image::legacy_tag(image.digest(), "sig"), Fault::Html));
+    let (_, ran) = run(&registry);
+    ran.fails(1, &["HTML page"]);
+}
+
+#[test]
+fn a_subject_with_more_than_a_thousand_referrers_is_an_error() {
+    let (registry, image) = signed(false);
+    let many: Vec<_> = (0..=1000).map(|number| says(&image, &number.to_string())).collect();
+    put_referrers(&registry, REPOSITORY, image.digest(), &many).unwrap();
+    let (_, ran) = run(&registry);
+    ran.fails(1, &["demo/app:1", "1000"]);
+}
