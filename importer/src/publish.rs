@@ -17,6 +17,7 @@ use transfer::archive::Signed;
 use crate::blobs::Metadata;
 use crate::destinations::{Destinations, Move, Target};
 use crate::load::Loaded;
+use crate::plan::Plan;
 use crate::site::ledger::Ledger;
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
 
@@ -40,12 +41,13 @@ struct Claimant {
 /// # Errors
 /// Every name that could not be moved.
 pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<ItemRecord>, Failures> {
-    let archive = loaded.plan.accepted.archive();
+    let Loaded { plan, deliveries, .. } = loaded;
+    let archive = plan.accepted.archive();
     let claimant = Claimant::of(archive.inventory(), archive.identity());
     let (mut records, mut failures) = (Records::default(), Vec::new());
-    for (target, delivery) in loaded.plan.destinations.targets().iter().zip(&loaded.deliveries) {
-        let waiting = waiting(&loaded, delivery.confirmations.as_slice());
-        match to_target(target, &waiting, &claimant, &loaded.plan.accepted, ledger).await {
+    for (target, delivery) in plan.destinations.targets().iter().zip(&deliveries) {
+        let waiting = waiting(&plan, delivery.confirmations.as_slice());
+        match to_target(target, &waiting, &claimant, &plan.accepted, ledger).await {
             Ok(places) => records.add(&waiting, places),
             Err(reasons) => failures.extend(reasons),
         }
@@ -56,11 +58,10 @@ pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<I
 /// What a load that is held leaves for the receipt: every name as `Held`.
 pub(crate) fn held(loaded: Loaded) -> Vec<ItemRecord> {
     let mut records = Records::default();
-    let plan = &loaded.plan;
-    for ((target, delivery), survey) in
-        plan.destinations.targets().iter().zip(&loaded.deliveries).zip(&plan.surveys)
+    let Loaded { plan, deliveries, .. } = loaded;
+    for ((target, delivery), survey) in plan.destinations.targets().iter().zip(&deliveries).zip(&plan.surveys)
     {
-        let waiting = waiting(&loaded, delivery.confirmations.as_slice());
+        let waiting = waiting(&plan, delivery.confirmations.as_slice());
         let places = waiting.iter().zip(&survey.names).map(|(one, previous)| {
             let tag = one.name.tag().map(str::to_owned);
             let record = |tag| NameRecord { outcome: NameOutcome::Held, previous: *previous, tag };
@@ -145,11 +146,11 @@ fn held_at<'a>(
     Ok(waiting)
 }
 
-fn waiting<'a>(loaded: &'a Loaded, confirmations: &[Confirmation]) -> Vec<Waiting<'a>> {
-    let inventory = loaded.plan.accepted.archive().inventory();
+fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation]) -> Vec<Waiting<'a>> {
+    let inventory = plan.accepted.archive().inventory();
     let by_name: HashMap<&str, &Item> =
         inventory.items.iter().map(|item| (item.name.as_str(), item)).collect();
-    let all = loaded.plan.shipment.items.iter().zip(confirmations);
+    let all = plan.shipment.items.iter().zip(confirmations);
     all.filter_map(|(cargo, confirmation)| {
         let item = *by_name.get(cargo.name.to_string().as_str())?;
         let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();

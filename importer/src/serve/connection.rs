@@ -77,7 +77,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 
 impl Connection {
     /// The stream, when the handshake is done.
-    fn stream(&mut self, context: &mut Context<'_>) -> Poll<io::Result<&mut dyn Duplex>> {
+    fn stream(&mut self, context: &mut Context<'_>) -> Poll<io::Result<&mut (dyn Duplex + 'static)>> {
         if let Stream::Handshake(handshake) = &mut self.stream {
             let stream = ready!(Pin::new(handshake.as_mut()).poll(context))?;
             self.stream = Stream::Tls(Box::new(stream));
@@ -104,7 +104,7 @@ impl Connection {
     fn with_stream<T>(
         &mut self,
         context: &mut Context<'_>,
-        work: impl FnOnce(Pin<&mut dyn Duplex>, &mut Context<'_>) -> Poll<io::Result<T>>,
+        work: impl FnOnce(Pin<&mut (dyn Duplex + 'static)>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let outcome = match self.stream(context) {
             Poll::Ready(Ok(stream)) => work(Pin::new(stream), context),
@@ -147,10 +147,10 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with_stream(context, |stream, context| stream.poll_flush(context))
+        self.with_stream(context, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with_stream(context, |stream, context| stream.poll_shutdown(context))
+        self.with_stream(context, AsyncWrite::poll_shutdown)
     }
 }

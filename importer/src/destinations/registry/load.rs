@@ -207,16 +207,15 @@ impl<'a> Loader<'a> {
                 Ok::<_, Error>(place)
             };
             let from = *leader.get_or_try_init(|| lead).await?;
-            match self.places.remotes.get(from).filter(|_| from != place) {
-                Some(source) => match self.push(remote, source, blob).await? {
+            if let Some(source) = self.places.remotes.get(from).filter(|_| from != place) {
+                match self.push(remote, source, blob).await? {
                     Pushed::Mounted => self.delivery().mounted.add(blob.size),
                     Pushed::Sent => self.delivery().sent.add(blob.size),
-                },
-                None => {}
+                }
             }
             Ok(())
         };
-        cell.get_or_try_init(|| bring).await.map(|()| ())
+        cell.get_or_try_init(|| bring).await.copied()
     }
 
     async fn push(&self, remote: &Remote, from: &Remote, blob: &Descriptor) -> Result<Pushed, Error> {

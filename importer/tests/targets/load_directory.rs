@@ -1,0 +1,52 @@
+//! Into a folder.
+
+use std::fs;
+
+use fixtures::image::{self, Signer};
+
+use crate::support::{Brought, Site, small_image, text};
+
+#[test]
+fn a_folder_is_a_layout_that_two_archives_share() {
+    let site = Site::new();
+    let (web, app) = (small_image("base", "web"), small_image("base", "app"));
+    let signature = image::legacy_signature(web.digest(), "ghcr.io/demo/web", &[Signer::named("a")]);
+    let first = Brought::new("ghcr.io/demo/web:1", &web).with_legacy("sig", &signature);
+    let first = site.archive(3, vec![first]);
+    let second = site.archive_of("edge", 3, vec![Brought::new("ghcr.io/demo/app:1", &app)]);
+    let to = site.path("content");
+    site.load(&first, &to);
+    let loaded = site.load(&second, &to);
+    assert_eq!(loaded["load"]["targets"][0]["sent"]["count"], 2, "the shared layer was there");
+
+    let index = fs::read_to_string(to.join("oci/index.json")).unwrap();
+    for name in ["ghcr.io/demo/web:1", "ghcr.io/demo/app:1", &image::legacy_tag(web.digest(), "sig")] {
+        assert!(index.contains(name), "{name}: {index}");
+    }
+    for blob in web.blobs().iter().chain(app.blobs()).chain(signature.blobs()) {
+        let bytes = fs::read(to.join("oci/blobs/sha256").join(blob.digest().hex())).unwrap();
+        assert_eq!(manifests::Digest::of(&bytes), blob.digest());
+    }
+    assert_eq!(fs::read_dir(to.join("oci/.partial")).unwrap().count(), 0);
+
+    let before = fs::metadata(to.join("oci/index.json")).unwrap().modified().unwrap();
+    let again = site.succeed(&["load", &text(&second), "--to", &text(&to)]);
+    assert!(again.contains("nothing was sent"), "{again}");
+    assert_eq!(fs::metadata(to.join("oci/index.json")).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn a_file_that_was_changed_in_the_folder_is_written_again() {
+    let site = Site::new();
+    let web = small_image("base", "web");
+    let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &web)]);
+    let to = site.path("content");
+    site.load(&archive, &to);
+    let path = to.join("oci/blobs/sha256").join(web.blobs()[1].digest().hex());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[7] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let loaded = site.load(&archive, &to);
+    assert_eq!(loaded["load"]["targets"][0]["sent"]["count"], 1);
+    assert_eq!(manifests::Digest::of(&fs::read(&path).unwrap()), web.blobs()[1].digest());
+}

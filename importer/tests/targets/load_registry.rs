@@ -1,0 +1,141 @@
+//! Into a registry.
+
+use fixtures::image::{self, Signer};
+use fixtures::registry::{Options, Registry};
+
+use crate::support::{Brought, Site, small_image, text, writes};
+
+fn registry(referrers: bool) -> Registry {
+    Registry::start(Options { referrers, ..Options::default() }).unwrap()
+}
+
+#[test]
+fn content_goes_first_names_last_and_a_second_load_sends_nothing() {
+    let (site, registry) = (Site::new(), registry(true));
+    let (web, app) = (small_image("base", "web"), small_image("base", "app"));
+    let archive = site.archive(
+        3,
+        vec![Brought::new("ghcr.io/demo/web:1", &web), Brought::new("docker.io/demo/app:2", &app)],
+    );
+    let to = site.registry(&registry.url(), "type: oci");
+    let loaded = site.load(&archive, &to);
+    let shared = web.blobs()[1].digest();
+    assert_eq!(web.blobs()[1].digest(), app.blobs()[1].digest());
+
+    let requests = registry.requests();
+    let sent = |digest: manifests::Digest| {
+        requests
+            .iter()
+            .filter(|request| request.method == "PUT" && request.query.contains(&digest.hex()))
+            .count()
+    };
+    assert_eq!(sent(shared), 1, "a layer of two repositories is sent once");
+    for (repository, tag, image) in [("ghcr.io/demo/web", "1", &web), ("docker.io/demo/app", "2", &app)] {
+        assert_eq!(registry.store().manifest(repository, tag).unwrap().bytes, image.bytes());
+        assert!(image.blobs().iter().all(|blob| registry.store().has_blob(repository, blob.digest())));
+    }
+    let puts: Vec<&str> = requests
+        .iter()
+        .filter(|request| request.method == "PUT")
+        .map(|request| request.path.as_str())
+        .collect();
+    let tags: Vec<bool> = puts.iter().map(|path| path.ends_with("/1") || path.ends_with("/2")).collect();
+    assert!(tags.is_sorted() && tags.iter().filter(|is_tag| **is_tag).count() == 2, "{puts:?}");
+    assert_eq!(loaded["load"]["targets"][0]["mounted"]["count"], 1);
+
+    registry.forget_requests();
+    let again = site.succeed(&["load", &text(&archive), "--to", &text(&to)]);
+    assert!(again.contains("nothing was sent"), "{again}");
+    assert_eq!(writes(&registry.requests()), [""; 0]);
+}
+
+#[test]
+fn nothing_is_written_for_an_archive_that_is_not_what_was_signed() {
+    let (site, registry) = (Site::new(), registry(true));
+    let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]);
+    let mut bytes = std::fs::read(&archive).unwrap();
+    let last = bytes.len() - 1500;
+    bytes[last] ^= 1;
+    std::fs::write(&archive, bytes).unwrap();
+    let to = site.registry(&registry.url(), "type: oci");
+    site.fail(4, &["load", &text(&archive), "--to", &text(&to)]);
+    assert_eq!(registry.requests().len(), 0);
+}
+
+#[test]
+fn evidence_is_found_with_and_without_the_referrers_api_and_merged_with_what_is_there() {
+    let image = small_image("base", "web");
+    let (ours, theirs) = (Signer::named("ours"), Signer::named("theirs"));
+    let bundle = image::bundle_referrer(&image.descriptor(), &ours);
+    let signature = image::legacy_signature(image.digest(), "ghcr.io/demo/web", std::slice::from_ref(&ours));
+    let other_bundle = image::bundle_referrer(&image.descriptor(), &theirs);
+    let other = image::legacy_signature(image.digest(), "ghcr.io/demo/web", &[theirs]);
+    for has_api in [true, false] {
+        let (site, registry) = (Site::new(), registry(has_api));
+        let (store, repository) = (registry.store(), "ghcr.io/demo/web");
+        let (fallback, legacy) =
+            (image::legacy_tag(image.digest(), ""), image::legacy_tag(image.digest(), "sig"));
+        image.put(store, repository, None).unwrap();
+        other.put(store, repository, Some(&legacy)).unwrap();
+        other_bundle.put(store, repository, None).unwrap();
+        if !has_api {
+            image::fallback_index(std::slice::from_ref(&other_bundle))
+                .put(store, repository, Some(&fallback))
+                .unwrap();
+        }
+        let brought = Brought::new("ghcr.io/demo/web:1", &image)
+            .with_referrer(&bundle, image.digest())
+            .with_legacy("sig", &signature);
+        let archive = site.archive(3, vec![brought]);
+        let to = site.registry(&registry.url(), "type: oci");
+        site.load(&archive, &to);
+
+        let signatures = store.manifest(repository, &legacy).unwrap();
+        assert_eq!(String::from_utf8_lossy(&signatures.bytes).matches("cosign/signature").count(), 2);
+        assert!(store.manifest(repository, &bundle.digest().to_string()).is_some());
+        let index = store.manifest(repository, &fallback);
+        assert_eq!(index.is_some(), !has_api, "the fallback is for registries without the API");
+        if let Some(index) = index {
+            let text = String::from_utf8_lossy(&index.bytes).into_owned();
+            for bundle in [&bundle, &other_bundle] {
+                assert!(text.contains(&bundle.digest().to_string()), "{text}");
+            }
+        }
+        registry.forget_requests();
+        site.load(&archive, &to);
+        assert_eq!(writes(&registry.requests()), [""; 0], "a second load settles, api: {has_api}");
+    }
+}
+
+#[test]
+fn only_a_group_is_loaded_and_wrong_names_are_told() {
+    let (site, registry) = (Site::new(), registry(true));
+    let (web, app) = (small_image("base", "web"), small_image("base", "app"));
+    let items = vec![
+        Brought::new("ghcr.io/demo/web:1", &web).in_group("bootstrap"),
+        Brought::new("ghcr.io/demo/app:1", &app),
+    ];
+    let archive = text(&site.archive(3, items));
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    let errors = site.fail(2, &["load", &archive, "--to", &to, "--only", "bootstap"]);
+    assert!(errors.contains("bootstap") && errors.contains("its groups are bootstrap"), "{errors}");
+    site.succeed(&["load", &archive, "--to", &to, "--only", "bootstrap"]);
+    assert_eq!(registry.store().repositories(), ["ghcr.io/demo/web"]);
+}
+
+#[test]
+fn wrong_credentials_are_told_before_anything_is_written() {
+    let (site, credentials) =
+        (Site::new(), fixtures::registry::Credentials { user: "robot".into(), password: "right".into() });
+    let auth = fixtures::registry::Auth::Bearer { credentials, anonymous_pull: false, uses: None };
+    let registry = Registry::start(Options { auth, ..Options::default() }).unwrap();
+    let archive =
+        text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]));
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    site.log_in(&registry.host(), "robot", "wrong");
+    let errors = site.fail(1, &["load", &archive, "--to", &to]);
+    assert!(errors.contains("unauthorized") && errors.contains("ghcr.io/demo/web:1"), "{errors}");
+    assert_eq!(writes(&registry.requests()), [""; 0]);
+    site.log_in(&registry.host(), "robot", "right");
+    site.succeed(&["load", &archive, "--to", &to]);
+}

@@ -1,0 +1,7 @@
+//! Archives into targets, and targets that say no: the real binary against registries of the fixtures.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+mod load_directory;
+mod load_registry;
+mod support;
