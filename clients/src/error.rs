@@ -163,6 +163,11 @@ pub(crate) fn network(error: reqwest::Error) -> Problem {
         error.url().and_then(reqwest::Url::host_str).map(|host| format!("{host}: ")).unwrap_or_default();
     let error = error.without_url();
     let text = shown(&format!("{place}{}", causes(&error)));
+    if text.contains("CaUsedAsEndEntity") {
+        let advice =
+            "found the certificate of an authority, wanted one that an authority issued for this server";
+        return Problem::Tls(format!("{text}; {advice}"));
+    }
     if text.contains("invalid peer certificate") {
         let advice = "wanted a certificate of a known authority: `caFile` in `hosts:` names another one";
         return Problem::Tls(format!("{text}; {advice}"));
