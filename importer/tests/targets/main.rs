@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+mod harbor;
 mod load_directory;
 mod load_registry;
+mod serve;
 mod support;

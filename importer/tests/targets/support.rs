@@ -231,3 +231,17 @@ pub(crate) fn writes(requests: &[LoggedRequest]) -> Vec<String> {
     let writing = requests.iter().filter(|request| !matches!(request.method.as_str(), "GET" | "HEAD"));
     writing.map(|request| format!("{} {} {}", request.method, request.path, request.status)).collect()
 }
+
+/// One request with a name and a password, and its answer.
+pub(crate) fn http(method: &str, url: &str, login: Option<(&str, &str)>, body: &str) -> (u16, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client.request(method.parse().unwrap(), url).body(body.to_owned());
+        if let Some((user, password)) = login {
+            request = request.basic_auth(user, Some(password));
+        }
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    })
+}

@@ -1,0 +1,195 @@
+//! Into Harbor, with what Harbor refuses.
+
+use fixtures::harbor::Harbor;
+use fixtures::image::{self, Signer};
+use fixtures::registry::{Options, Registry};
+use serde_json::Value;
+
+use crate::support::{Brought, Site, http, small_image, text, writes};
+
+/// A Harbor with a registry behind it, and a robot that may do what an importer needs.
+struct Inside {
+    harbor: Harbor,
+    behind: Registry,
+    robot: (String, String),
+}
+
+impl Inside {
+    fn new() -> Self {
+        let behind = Registry::start(Options::default()).unwrap();
+        let harbor = Harbor::start(&behind.url()).unwrap();
+        let mut inside = Self { harbor, behind, robot: <_>::default() };
+        let rights = [
+            ("repository", "pull"),
+            ("repository", "push"),
+            ("artifact", "read"),
+            ("project", "read"),
+            ("immutable-tag", "list"),
+        ];
+        let access: Vec<Value> = rights
+            .iter()
+            .map(|(resource, action)| serde_json::json!({ "resource": resource, "action": action }))
+            .collect();
+        let body = serde_json::json!({
+            "name": "import", "duration": -1, "level": "system",
+            "permissions": [{ "kind": "project", "namespace": "*", "access": access }],
+        });
+        let made: Value = serde_json::from_str(&inside.admin("POST", "robots", &body.to_string())).unwrap();
+        inside.robot =
+            (made["name"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned());
+        inside
+    }
+
+    fn admin(&self, method: &str, path: &str, body: &str) -> String {
+        let admin = Harbor::admin();
+        let url = format!("{}/api/v2.0/{path}", self.harbor.url());
+        let (status, text) = http(method, &url, Some((&admin.user, &admin.password)), body);
+        assert!(status < 300, "{method} {path}: {status} {text}");
+        text
+    }
+
+    fn project(&self, name: &str, limit: i64) {
+        let body =
+            format!(r#"{{"project_name":"{name}","storage_limit":{limit},"metadata":{{"public":"false"}}}}"#);
+        self.admin("POST", "projects", &body);
+    }
+
+    /// A site that is logged in, and the destinations.
+    fn site(&self, create: bool) -> (Site, String) {
+        let site = Site::new();
+        site.log_in(&self.harbor.host(), &self.robot.0, &self.robot.1);
+        let more = format!("type: harbor, projects: {{create: {create}}}");
+        let to = text(&site.registry(&self.harbor.url(), &more));
+        self.harbor.forget_requests();
+        (site, to)
+    }
+}
+
+fn one(site: &Site, day: u32) -> String {
+    text(
+        &site.archive(
+            day,
+            vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", &format!("web {day}")))],
+        ),
+    )
+}
+
+#[test]
+fn missing_projects_are_made_and_layers_mounted_across_them() {
+    let inside = Inside::new();
+    inside.project("docker.io", -1);
+    let (site, to) = inside.site(true);
+    let items = vec![
+        Brought::new("ghcr.io/demo/web:1", &small_image("base", "web")),
+        Brought::new("docker.io/demo/app:1", &small_image("base", "app")),
+        Brought::new("quay.io/demo/tool:1", &small_image("base", "tool")),
+    ];
+    let archive = text(&site.archive(3, items));
+    let planned = site.succeed(&["plan", &archive, "--to", &to]);
+    assert!(planned.contains("the project ghcr.io") && planned.contains("the project quay.io"), "{planned}");
+    assert!(!planned.contains("the project docker.io"), "{planned}");
+    assert_eq!(writes(&inside.harbor.requests()), [""; 0], "a plan changes nothing");
+
+    site.succeed(&["load", &archive, "--to", &to]);
+    let shared = small_image("base", "web").blobs()[1].digest();
+    let requests = inside.harbor.requests();
+    let sent =
+        requests.iter().filter(|request| request.method == "PUT" && request.query.contains(&shared.hex()));
+    assert_eq!(sent.count(), 1, "sent once, mounted twice");
+    assert!(requests.iter().all(|request| request.header("cookie").is_none()), "no cookies are kept");
+    for repository in ["ghcr.io/demo/web", "docker.io/demo/app", "quay.io/demo/tool"] {
+        assert_eq!(inside.behind.store().tags(repository), Some(vec!["1".to_owned()]));
+    }
+    inside.harbor.forget_requests();
+    let again = site.succeed(&["load", &archive, "--to", &to]);
+    assert!(again.contains("nothing was sent"), "{again}");
+    assert_eq!(writes(&inside.harbor.requests()), [""; 0]);
+}
+
+#[test]
+fn what_the_api_tells_is_told_before_the_first_byte() {
+    /// A name, what is done to Harbor first, and what is said about it.
+    type Case = (&'static str, fn(&Inside), &'static str);
+    let cases: [Case; 5] = [
+        ("no project, and none to be made", |_| {}, "found no project ghcr.io"),
+        (
+            "read-only",
+            |inside| {
+                inside.project("ghcr.io", -1);
+                inside.admin("PUT", "configurations", r#"{"read_only":true}"#);
+            },
+            "read-only mode",
+        ),
+        ("a quota", |inside| inside.project("ghcr.io", 1000), "bytes of room in the project ghcr.io"),
+        (
+            "a proxy cache",
+            |inside| {
+                inside.admin("POST", "projects", r#"{"project_name":"ghcr.io","registry_id":7}"#);
+            },
+            "proxy cache",
+        ),
+        (
+            "a disabled robot",
+            |inside| {
+                inside.project("ghcr.io", -1);
+                inside.harbor.disable_robot(&inside.robot.0);
+            },
+            "no name and password",
+        ),
+    ];
+    for (name, arrange, said) in cases {
+        let inside = Inside::new();
+        arrange(&inside);
+        let (site, to) = inside.site(false);
+        let archive = one(&site, 3);
+        let errors = site.fail(1, &["load", &archive, "--to", &to]);
+        assert!(errors.contains(said), "{name}: {errors}");
+        assert_eq!(writes(&inside.harbor.requests()), [""; 0], "{name}");
+        assert_eq!(writes(&inside.behind.requests()), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_tag_that_may_not_move_is_told_and_one_that_need_not_move_is_fine() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    let (site, to) = inside.site(false);
+    let first = one(&site, 3);
+    site.succeed(&["load", &first, "--to", &to]);
+    let rule = r#"{"disabled":false,"action":"immutable","template":"immutable_template","scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]},"tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"**"}]}"#;
+    inside.admin("POST", "projects/ghcr.io/immutabletagrules", rule);
+    site.succeed(&["load", &first, "--to", &to]);
+    inside.harbor.forget_requests();
+    let errors = site.fail(1, &["load", &one(&site, 4), "--to", &to]);
+    assert!(errors.contains("immutable") && errors.contains("ghcr.io/demo/web:1"), "{errors}");
+    assert_eq!(writes(&inside.harbor.requests()), [""; 0]);
+}
+
+#[test]
+fn a_policy_that_keeps_content_from_us_is_announced_and_the_answer_to_the_upload_counts() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#);
+    let (site, to) = inside.site(false);
+    let image = small_image("base", "web");
+    let bundle = image::bundle_referrer(&image.descriptor(), &Signer::named("a"));
+    let brought = Brought::new("ghcr.io/demo/web:1", &image).with_referrer(&bundle, image.digest());
+    let archive = text(&site.archive(3, vec![brought]));
+    let planned = site.succeed(&["plan", &archive, "--to", &to]);
+    assert!(planned.contains("no cosign signature"), "{planned}");
+    site.succeed(&["load", &archive, "--to", &to]);
+    let receipt = site.succeed(&["receipt", "show", "--json"]);
+    assert!(receipt.contains("putAnswer"), "{receipt}");
+    assert_eq!(inside.behind.store().tags("ghcr.io/demo/web"), Some(vec!["1".to_owned()]));
+    site.succeed(&["load", &archive, "--to", &to]);
+}
+
+#[test]
+fn a_token_that_expires_in_the_middle_is_renewed() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    let (site, to) = inside.site(false);
+    site.succeed(&["load", &one(&site, 3), "--to", &to]);
+    inside.harbor.expire_tokens();
+    site.succeed(&["load", &one(&site, 4), "--to", &to]);
+}

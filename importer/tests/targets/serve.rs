@@ -1,0 +1,132 @@
+//! What is served.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use fixtures::image::{self, Format, Signer};
+use serde_json::Value;
+
+use crate::support::{Brought, Site, http, small_image};
+
+/// A server that is told to end when it goes out of scope.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(site: &Site, content: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_airgap-import"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .arg(content)
+            .args(more)
+            .env("AIRGAP_STATE", site.path("state"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().rsplit(' ').next().unwrap().to_owned();
+        assert!(url.starts_with("http"), "{line}");
+        Self { child, url }
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        http("GET", &format!("{}{path}", self.url), None, "")
+    }
+
+    /// Ends it as a person would, and gives its status.
+    fn end(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn items() -> Vec<Brought> {
+    let (amd, arm) = (small_image("base", "amd"), image::image("linux/arm64", &[], Format::Oci));
+    let index = image::index(&[("linux/amd64", amd), ("linux/arm64", arm)], Format::Oci);
+    let signer = Signer::named("a");
+    let bundle = image::bundle_referrer(&index.descriptor(), &signer);
+    let signature = image::legacy_signature(index.digest(), "docker.io/library/web", &[signer]);
+    let web = Brought::new("docker.io/library/web:1", &index);
+    let web = web.with_referrer(&bundle, index.digest()).with_legacy("sig", &signature);
+    vec![web, Brought::new("ghcr.io/demo/app:2", &small_image("base", "app"))]
+}
+
+#[test]
+fn an_archive_and_the_folder_that_it_was_loaded_into_serve_the_same() {
+    let site = Site::new();
+    let archive = site.archive(3, items());
+    let folder = site.path("content");
+    site.load(&archive, &folder);
+    let app = small_image("base", "app");
+    for content in [&archive, &folder] {
+        let server = Server::start(&site, content, &[]);
+        let (status, index) = server.get("/v2/docker.io/library/web/manifests/1");
+        assert_eq!(status, 200);
+        let digest = manifests::Digest::of(index.as_bytes());
+        for (path, wanted) in [
+            ("/v2/".to_owned(), 200),
+            (format!("/v2/docker.io/library/web/manifests/{digest}"), 200),
+            ("/v2/library/web/manifests/1?ns=docker.io".to_owned(), 200),
+            ("/v2/library/web/manifests/1".to_owned(), 404),
+            ("/v2/library/web/manifests/1?ns=ghcr.io".to_owned(), 404),
+            ("/v2/docker.io/library/web/manifests/2".to_owned(), 404),
+            (format!("/v2/docker.io/library/web/manifests/{}", image::legacy_tag(digest, "sig")), 200),
+            (format!("/v2/ghcr.io/demo/app/blobs/{}", app.blobs()[1].digest()), 200),
+            (format!("/v2/ghcr.io/demo/app/blobs/{}", manifests::Digest::of(b"x")), 404),
+        ] {
+            assert_eq!(server.get(&path).0, wanted, "{path}");
+        }
+        let (_, tags) = server.get("/v2/ghcr.io/demo/app/tags/list");
+        assert_eq!(serde_json::from_str::<Value>(&tags).unwrap()["tags"], serde_json::json!(["2"]));
+        let (_, referrers) = server.get(&format!("/v2/docker.io/library/web/referrers/{digest}"));
+        let referrers: Value = serde_json::from_str(&referrers).unwrap();
+        assert_eq!(referrers["manifests"].as_array().unwrap().len(), 1);
+        assert_eq!(referrers["manifests"][0]["artifactType"], manifests::media_type::SIGSTORE_BUNDLE);
+        assert_eq!(http("PUT", &format!("{}/v2/a/b/manifests/1", server.url), None, "{}").0, 405);
+        assert_eq!(server.end(), Some(0));
+    }
+}
+
+#[test]
+fn what_changed_since_it_was_verified_is_not_sent_whole() {
+    let site = Site::new();
+    let archive = site.archive(3, items());
+    let server = Server::start(&site, &archive, &[]);
+    let layer = small_image("base", "app").blobs()[2].clone();
+    let mut content = Vec::new();
+    layer.write(&mut content).unwrap();
+    let mut bytes = std::fs::read(&archive).unwrap();
+    let at = bytes.windows(content.len()).position(|window| window == content).unwrap();
+    bytes[at + 3] ^= 1;
+    std::fs::write(&archive, bytes).unwrap();
+    let url = format!("{}/v2/ghcr.io/demo/app/blobs/{}", server.url, layer.digest());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(async {
+        let answer = reqwest::Client::builder().no_proxy().build().unwrap().get(&url).send().await.unwrap();
+        assert_eq!(answer.content_length(), Some(layer.size()));
+        answer.bytes().await
+    });
+    assert!(outcome.is_err(), "the answer ends early");
+}
+
+#[test]
+fn an_unverified_archive_is_served_on_loopback_only() {
+    let site = Site::new();
+    let archive = site.archive(3, items());
+    let path = archive.display().to_string();
+    site.fail(2, &["serve", &path, "--unverified", "--listen", "0.0.0.0:0"]);
+    let server = Server::start(&site, &archive, &["--unverified"]);
+    assert_eq!(server.get("/v2/ghcr.io/demo/app/manifests/2").0, 200);
+}
