@@ -1,0 +1,111 @@
+//! The README's commands, run exactly as they are printed.
+//!
+//! Files stand after `<!-- file: NAME -->`, commands in `sh` blocks. A user's file of host settings points the
+//! well-known registries at a real one on loopback, where the test put content under their names.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a test says that it failed"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use fixtures::image::{self, Artifact, Format, Layer};
+use fixtures::{chart, layout};
+use manifests::destinations::Destinations;
+use tests::binaries::airgap_bundle;
+use tests::command::succeed;
+use tests::servers::{self, Registry};
+
+const README: &str = include_str!("../../README.md");
+
+/// The text of each fenced block whose fence or the line before it is `mark`.
+fn blocks<'a>(mark: &'a str) -> impl Iterator<Item = &'a str> {
+    let pieces = README.split(mark).skip(1);
+    pieces.map(|piece| {
+        let (_, text) = piece.split_once('\n').unwrap();
+        let text = text.strip_prefix("```yaml\n").or_else(|| text.strip_prefix("```text\n")).unwrap_or(text);
+        text.split("```").next().unwrap()
+    })
+}
+
+fn write_files(folder: &Path) -> usize {
+    let names: Vec<&str> =
+        README.split("<!-- file: ").skip(1).map(|piece| piece.split(" -->").next().unwrap()).collect();
+    for (name, text) in names.iter().zip(blocks("<!-- file: ")) {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    names.len()
+}
+
+/// Pushes what the README's definition names below the names of its registries.
+fn fill(registry: &Registry, folder: &Path) {
+    let platforms = ["linux/amd64", "linux/arm64"];
+    let images = platforms.map(|platform| {
+        let layer = Layer::with_files(&format!("pause {platform}"), 20_000);
+        (platform, image::image(platform, &[layer], Format::Oci))
+    });
+    let pause = image::index(&images, Format::Oci);
+    let server = image::image("linux/amd64", &[Layer::with_files("registry", 90_000)], Format::Docker);
+    let podinfo = chart::artifact("podinfo", "6.9.1");
+    let contents: [(&str, &str, &Artifact); 3] = [
+        ("registry.k8s.io/pause", "3.10", &pause),
+        ("docker.io/library/registry", "2.8.3", &server),
+        ("ghcr.io/stefanprodan/charts/podinfo", "6.9.1", &podinfo),
+    ];
+    for (at, (name, tag, artifact)) in contents.into_iter().enumerate() {
+        let source = folder.join(format!("layout-{at}"));
+        layout::write(&source, &[(tag, artifact)]).unwrap();
+        let to = registry.repository(&format!("{name}:{tag}"));
+        succeed(
+            Command::new("oras")
+                .args(["cp", "--from-oci-layout", "--to-plain-http"])
+                .args([format!("{}:{tag}", source.display()), to]),
+        );
+    }
+}
+
+fn hosts(registry: &Registry) -> String {
+    let hosts = ["registry.k8s.io", "docker.io", "ghcr.io"]
+        .map(|host| format!("    {host}: {{mirror: {}, plainHttp: true}}\n", registry.repository(host)));
+    format!("apiVersion: airgap/v1\nkind: Hosts\nspec:\n  hosts:\n{}", hosts.concat())
+}
+
+#[test]
+fn the_commands_of_the_readme_run_as_printed() {
+    let registry = servers::registry2();
+    let folder = tempfile::tempdir().unwrap();
+    let (work, config) = (folder.path().join("work"), folder.path().join("config"));
+    fs::create_dir_all(&work).unwrap();
+    fs::create_dir_all(config.join("airgap")).unwrap();
+    fs::write(config.join("airgap/hosts.yaml"), hosts(&registry)).unwrap();
+    fill(&registry, folder.path());
+    assert_eq!(write_files(&work), 3, "core.yaml, images.txt and policy.yaml");
+
+    let script: Vec<&str> = blocks("```sh").collect();
+    assert!(script.len() >= 6, "found {} blocks of commands", script.len());
+    let programs = Path::new(airgap_bundle().get_program()).parent().unwrap().to_owned();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let printed = succeed(
+        Command::new("bash")
+            .args(["-euo", "pipefail", "-c", &script.join("\n")])
+            .current_dir(&work)
+            .env("PATH", path)
+            .env("XDG_CONFIG_HOME", &config)
+            .env("DOCKER_CONFIG", &config)
+            .env("AIRGAP_KEY_PASSWORD", "only-for-this-test")
+            .env_remove("AIRGAP_STATE"),
+    );
+    for wanted in ["ghcr.io/aquasecurity/trivy-db:2", "0 gates: nothing was judged", "podinfo:6.9.1"] {
+        assert!(printed.contains(wanted), "found no {wanted:?} in\n{printed}");
+    }
+}
+
+#[test]
+fn the_destinations_of_the_readme_are_ones() {
+    let text = blocks("<!-- destinations -->").next().unwrap();
+    assert_eq!(Destinations::parse(text).unwrap().registries.len(), 2);
+}
