@@ -1,5 +1,7 @@
 //! Into a registry.
 
+use axum::http::{Method, StatusCode};
+use fixtures::faults::{Fault, Rule};
 use fixtures::image::{self, Signer};
 use fixtures::registry::{Options, Registry};
 
@@ -138,4 +140,53 @@ fn wrong_credentials_are_told_before_anything_is_written() {
     assert_eq!(writes(&registry.requests()), [""; 0]);
     site.log_in(&registry.host(), "robot", "right");
     site.succeed(&["load", &archive, "--to", &to]);
+}
+
+#[test]
+fn an_archive_that_changes_between_verification_and_sending_is_not_committed() {
+    use std::os::unix::fs::FileExt as _;
+    use std::time::Duration;
+
+    let (site, registry) = (Site::new(), registry(true));
+    let image = small_image("base", "web");
+    let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &image)]);
+    let layer = image.blobs()[2].clone();
+    let mut content = Vec::new();
+    layer.write(&mut content).unwrap();
+    let bytes = std::fs::read(&archive).unwrap();
+    let at = bytes.windows(content.len()).position(|window| window == content).unwrap();
+    // The second question is answered late enough for the change to come in between.
+    registry.fault(Rule::new("/manifests/sha256", Fault::Delay(Duration::from_secs(2))));
+    let to = site.registry(&registry.url(), "type: oci");
+    let errors = std::thread::scope(|scope| {
+        let load = scope.spawn(|| site.fail(4, &["load", &text(&archive), "--to", &text(&to)]));
+        while registry.requests().is_empty() {
+            std::thread::yield_now();
+        }
+        let file = std::fs::File::options().write(true).open(&archive).unwrap();
+        file.write_all_at(&[bytes[at + 5] ^ 1], at as u64 + 5).unwrap();
+        load.join().unwrap()
+    });
+    assert!(
+        errors.contains("ghcr.io/demo/web:1") && errors.contains(&layer.digest().to_string()),
+        "{errors}"
+    );
+    assert!(!registry.store().has_blob("ghcr.io/demo/web", layer.digest()));
+    assert_eq!(registry.count("PUT", "/manifests/"), 0);
+}
+
+#[test]
+fn a_cut_upload_is_sent_again_and_a_load_that_failed_goes_on() {
+    let (site, registry) = (Site::new(), registry(true));
+    let image = small_image("base", "web");
+    let archive = text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &image)]));
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    registry.fault(Rule::new("/blobs/uploads/", Fault::CutUpload(100)).on(Method::PUT).times(2));
+    registry.fault(Rule::new("/manifests/sha256", Fault::Status(StatusCode::FORBIDDEN)).on(Method::PUT));
+    site.fail(1, &["load", &archive, "--to", &to]);
+    registry.clear_faults();
+    registry.forget_requests();
+    let loaded = site.succeed(&["load", &archive, "--to", &to, "--json"]);
+    assert_eq!(registry.count("PUT", "/blobs/uploads/"), 0, "the blobs were there: {loaded}");
+    assert_eq!(registry.store().tags("ghcr.io/demo/web"), Some(vec!["1".to_owned()]));
 }

@@ -5,5 +5,6 @@
 mod harbor;
 mod load_directory;
 mod load_registry;
+mod names;
 mod serve;
 mod support;

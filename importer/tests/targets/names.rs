@@ -1,0 +1,130 @@
+//! Which names move, when, and which stay.
+
+use fixtures::registry::{Options, Registry};
+use serde_json::Value;
+
+use crate::support::{Brought, Site, small_image, text, writes};
+
+fn web(content: &str) -> Vec<Brought> {
+    vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", content))]
+}
+
+fn plan(site: &Site, archive: &str, to: &str) -> Value {
+    serde_json::from_str(&site.succeed(&["plan", archive, "--to", to, "--json"])).unwrap()
+}
+
+#[test]
+fn an_older_archive_adds_content_and_leaves_newer_names_alone() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let (old, new) = (text(&site.archive(3, web("old"))), text(&site.archive(4, web("new"))));
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    site.succeed(&["load", &new, "--to", &to]);
+    let planned = plan(&site, &old, &to);
+    assert_eq!(planned["plan"]["targets"][0]["names"][0]["outcome"], "leftNewer", "{planned}");
+    site.succeed(&["load", &old, "--to", &to]);
+    let store = registry.store();
+    assert_eq!(store.manifest("ghcr.io/demo/web", "1").unwrap().digest, small_image("base", "new").digest());
+    let added = small_image("base", "old").digest().to_string();
+    assert!(store.manifest("ghcr.io/demo/web", &added).is_some(), "its content is there");
+
+    let folder = text(&site.path("content"));
+    site.succeed(&["load", &new, "--to", &folder]);
+    site.succeed(&["load", &old, "--to", &folder]);
+    let index = std::fs::read_to_string(site.path("content/oci/index.json")).unwrap();
+    assert!(index.contains(&format!("ghcr.io/demo/web@{added}")), "{index}");
+}
+
+#[test]
+fn another_channel_may_not_take_a_name_and_a_stranger_s_tag_is_replaced_and_shown() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    let stranger = small_image("base", "stranger");
+    stranger.put(registry.store(), "ghcr.io/demo/web", Some("1")).unwrap();
+    let core = text(&site.archive(3, web("core")));
+    let name = plan(&site, &core, &to)["plan"]["targets"][0]["names"][0].clone();
+    assert_eq!(name["outcome"], "replace");
+    assert_eq!(name["previous"], stranger.digest().to_string());
+    site.succeed(&["load", &core, "--to", &to]);
+
+    let edge = text(&site.archive_of("edge", 5, web("edge")));
+    registry.forget_requests();
+    let errors = site.fail(3, &["load", &edge, "--to", &to]);
+    assert!(errors.contains("channel core") && errors.contains("ghcr.io/demo/web:1"), "{errors}");
+    assert_eq!(writes(&registry.requests()), [""; 0]);
+}
+
+#[test]
+fn a_load_that_is_held_sets_no_name_until_it_is_published() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    let archive = text(&site.archive(3, web("a")));
+    site.succeed(&["load", &archive, "--to", &to, "--hold"]);
+    let store = registry.store();
+    assert_eq!(store.tags("ghcr.io/demo/web"), Some(vec![]));
+    registry.forget_requests();
+    site.succeed(&["publish", "1", "--to", &to]);
+    assert_eq!(store.manifest("ghcr.io/demo/web", "1").unwrap().digest, small_image("base", "a").digest());
+    assert_eq!(writes(&registry.requests()), ["PUT /v2/ghcr.io/demo/web/manifests/1 201"]);
+
+    let folder = text(&site.path("content"));
+    site.succeed(&["load", &archive, "--to", &folder, "--hold"]);
+    assert!(!site.path("content/oci/index.json").exists());
+    site.succeed(&["publish", "3", "--to", &folder]);
+    assert!(site.path("content/oci/index.json").exists());
+}
+
+#[test]
+fn all_targets_have_the_content_before_a_name_moves_at_any() {
+    let (site, first) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let second = Registry::start(Options::default()).unwrap();
+    let archive = text(&site.archive(3, web("a")));
+    let to = site.path("two.yaml");
+    let document = |one: &str, other: &str| {
+        format!(
+            "apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{{name: one, url: \"{one}\", type: oci}}, {{name: two, url: \"{other}\", type: oci}}]}}\n"
+        )
+    };
+    std::fs::write(&to, document(&first.url(), &second.url())).unwrap();
+    let denied = fixtures::faults::Fault::Status(axum::http::StatusCode::FORBIDDEN);
+    second.fault(fixtures::faults::Rule::new("/blobs/uploads/", denied));
+    let errors = site.fail(1, &["load", &archive, "--to", &text(&to)]);
+    assert!(errors.contains("denied (403)"), "{errors}");
+    assert_eq!(first.store().tags("ghcr.io/demo/web"), Some(vec![]), "the content is there, no name");
+    second.clear_faults();
+    site.succeed(&["load", &archive, "--to", &text(&to)]);
+    for registry in [&first, &second] {
+        assert_eq!(registry.store().tags("ghcr.io/demo/web"), Some(vec!["1".to_owned()]));
+    }
+}
+
+#[test]
+fn two_repositories_that_would_become_one_are_an_error() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let image = small_image("base", "a");
+    let items = vec![Brought::new("ghcr.io/demo/web:1", &image), Brought::new("quay.io/demo/web:2", &image)];
+    let archive = text(&site.archive(3, items));
+    let more = "type: oci, map: [{from: ghcr.io, to: all}, {from: quay.io, to: all}]";
+    let errors = site.fail(2, &["load", &archive, "--to", &text(&site.registry(&registry.url(), more))]);
+    assert!(errors.contains("all/demo/web") && errors.contains("ghcr.io/demo/web"), "{errors}");
+    assert_eq!(registry.requests().len(), 0);
+
+    let items = vec![Brought::new("a.test:5000/x:1", &image), Brought::new("a.test-5000/y:1", &image)];
+    let archive = text(&site.archive(4, items));
+    let errors =
+        site.fail(2, &["plan", &archive, "--to", &text(&site.registry(&registry.url(), "type: oci"))]);
+    assert!(errors.contains("a.test-5000/"), "{errors}");
+}
+
+#[test]
+fn content_without_a_tag_is_brought_and_its_danger_told() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let image = small_image("base", "a");
+    let name = format!("ghcr.io/demo/web@{}", image.digest());
+    let archive = text(&site.archive(3, vec![Brought::new(&name, &image)]));
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    let planned = site.succeed(&["plan", &archive, "--to", &to]);
+    assert!(planned.contains("gets no tag"), "{planned}");
+    site.succeed(&["load", &archive, "--to", &to]);
+    assert!(registry.store().manifest("ghcr.io/demo/web", &image.digest().to_string()).is_some());
+    assert_eq!(registry.store().tags("ghcr.io/demo/web"), Some(vec![]));
+}
