@@ -1,0 +1,113 @@
+//! Approvals and rejections: small archives beside the big one.
+
+use std::fs;
+
+use manifests::slot::Verdict;
+use manifests::trust::Role;
+
+use crate::archive::{Draft, at};
+use crate::site::{Setup, Site, USUAL, text};
+
+const TWO: Setup = Setup { officers: 2, ..USUAL };
+
+#[test]
+fn thresholds_count_distinct_people() {
+    let site = Site::with(TWO);
+    let archive = site.archive(&Draft::on(3));
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    let [first, second, _] = &site.people.officers;
+
+    site.annex(&archive, "officer-1", &approval, first);
+    let said = site.refuse(&archive, &[]);
+    assert!(said.contains("found 1 of 2"), "one of two: {said}");
+
+    let later = Draft { signed_at: at("2024-11-30T09:00:00Z"), ..approval.clone() };
+    site.annex(&archive, "officer-1-again", &later, first);
+    let said = site.refuse(&archive, &[]);
+    assert!(said.contains("found 1 of 2"), "one person twice: {said}");
+
+    site.annex(&archive, "officer-2", &approval, second);
+    site.load(&archive);
+    let receipt = site.json(&["receipt", "show"]);
+    let people: Vec<&str> =
+        receipt["signers"].as_array().unwrap().iter().map(|it| it["person"].as_str().unwrap()).collect();
+    assert_eq!(people, ["build-1", "officer-1", "officer-1", "officer-2"]);
+
+    let evidence = site.path("state/evidence").join(archive.identity.hex());
+    let kept: Vec<String> = fs::read_dir(evidence)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    for person in ["officer-1", "officer-2"] {
+        assert!(kept.iter().any(|name| name.starts_with(person)), "{person}: {kept:?}");
+    }
+}
+
+#[test]
+fn who_prepared_cannot_approve() {
+    let site = Site::with(TWO);
+    let archive = site.archive(&Draft::on(3));
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
+    site.annex(&archive, "build-1", &approval, &site.people.build);
+    let said = site.refuse(&archive, &[]);
+    assert!(said.contains("found build-1 as preparer and as security-officer"), "{said}");
+    assert!(said.contains("found 1 of 2"), "{said}");
+}
+
+#[test]
+fn one_rejection_outweighs_all_approvals() {
+    let site = Site::with(TWO);
+    let archive = site.archive(&Draft::on(3));
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    let [first, second, third] = &site.people.officers;
+    site.annex(&archive, "officer-1", &approval, first);
+    site.annex(&archive, "officer-2", &approval, second);
+    site.annex(&archive, "officer-3", &Draft::annex(&archive, Verdict::Rejected), third);
+    let said = site.refuse(&archive, &[]);
+    assert!(said.contains("rejected by officer-3 at 2024-11-30T08:00:00Z (change: CHG-4711)"), "{said}");
+}
+
+#[test]
+fn an_annex_that_is_none_does_not_count_and_is_a_failure_when_it_was_asked_for() {
+    let site = Site::with(Setup { officers: 1, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    let other = site.archive(&Draft::on(4));
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    let officer = &site.people.officers[0];
+    let ahead = Draft { signed_at: at("2998-01-01T00:00:00Z"), ..approval.clone() };
+    for (draft, key, said, why) in [
+        (&Draft::annex(&other, Verdict::Approved), officer, "wanted one of", "of another archive"),
+        (&Draft { annex_of: None, ..approval.clone() }, officer, "an archive of its own", "no annex"),
+        (&Draft { verdict: None, ..approval.clone() }, officer, "found no verdict", "without a verdict"),
+        (&Draft { role: Role::Preparer, ..approval.clone() }, officer, "signed as preparer", "a preparer's"),
+        (
+            &Draft { role: Role::SovereignAdmin, ..approval.clone() },
+            officer,
+            "no sovereign-admin",
+            "no admin",
+        ),
+        (&approval, &site.people.stranger, "not trusted here", "by a stranger"),
+        (&ahead, officer, "at the latest", "signed in the future"),
+    ] {
+        let path = site.annex(&archive, "officer-1", draft, key);
+        let beside = site.refuse(&archive, &[]);
+        assert!(beside.contains("found 0 of 1"), "{why}: {beside}");
+        fs::rename(&path, site.path("elsewhere")).unwrap();
+        let asked_for = site.refuse(&archive, &["--annex", "elsewhere"]);
+        assert!(asked_for.contains(said), "{why}: {asked_for}");
+    }
+    let path = site.annex(&archive, "officer-1", &approval, officer);
+    fs::rename(path, site.path("elsewhere")).unwrap();
+    site.succeed(&["load", &text(&archive.path), "--to", "content", "--annex", "elsewhere"]);
+}
+
+#[test]
+fn a_notice_says_why_a_file_beside_the_archive_was_not_counted() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    site.write(&format!("core-{}.officer-1.tar", archive.serial), "not an archive");
+    let output = site.run(&["verify", &text(&archive.path)]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("notice: not counted:"), "{said}");
+}

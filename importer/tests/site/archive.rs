@@ -1,0 +1,147 @@
+//! Small archives and annexes, with whatever a test wants them to say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use manifests::closure;
+use manifests::inventory::{Blob, ContentBlob, Inventory, Item, ItemKind};
+use manifests::key::PrivateKey;
+use manifests::media_type::{OCI_CONFIG, OCI_MANIFEST};
+use manifests::slot::{self, ArchiveSignature, Verdict};
+use manifests::trust::Role;
+use manifests::{API_VERSION, Descriptor, Digest, Timestamp};
+use transfer::archive::write;
+
+/// An archive to be written.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    pub(crate) channel: &'static str,
+    pub(crate) created: Timestamp,
+    pub(crate) signed_at: Timestamp,
+    /// What its one image holds; nothing: it has no items.
+    pub(crate) content: &'static str,
+    pub(crate) audience: Vec<&'static str>,
+    pub(crate) import_before: Option<Timestamp>,
+    pub(crate) generator: &'static str,
+    pub(crate) role: Role,
+    pub(crate) annex_of: Option<Digest>,
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// An archive that was written.
+pub(crate) struct Archive {
+    pub(crate) path: PathBuf,
+    pub(crate) identity: Digest,
+    pub(crate) serial: u64,
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+impl Draft {
+    /// An archive of the channel `core`, made on this day of November 2024.
+    pub(crate) fn on(day: u32) -> Self {
+        let created = at(&format!("2024-11-{day:02}T21:30:00Z"));
+        Self {
+            channel: "core",
+            created,
+            signed_at: created,
+            content: "content",
+            audience: vec![],
+            import_before: None,
+            generator: "airgap 0.1.0",
+            role: Role::Preparer,
+            annex_of: None,
+            verdict: None,
+        }
+    }
+
+    /// What an approver says about an archive, an hour later.
+    pub(crate) fn annex(archive: &Archive, verdict: Verdict) -> Self {
+        let created = at("2024-11-30T08:00:00Z");
+        Self {
+            created,
+            signed_at: created,
+            content: "",
+            role: Role::SecurityOfficer,
+            annex_of: Some(archive.identity),
+            verdict: Some(verdict),
+            ..Self::on(1)
+        }
+    }
+
+    pub(crate) fn write(&self, path: &Path, key: &PrivateKey) -> Archive {
+        let mut blobs = HashMap::new();
+        let inventory = self.inventory(&mut blobs);
+        let bytes = inventory.encode();
+        let signature = ArchiveSignature {
+            change: self.verdict.map(|_| "CHG-4711".to_owned()),
+            inventory_size: bytes.len() as u64,
+            policy_digest: None,
+            role: self.role,
+            signed_at: self.signed_at,
+            trust_digest: None,
+            verdict: self.verdict,
+        };
+        let slot = slot::seal(Digest::of(&bytes), signature, key).unwrap();
+        let mut file = fs::File::create(path).unwrap();
+        write::stream(&mut file, &inventory, &slot, |digest| Ok(Cursor::new(&blobs[digest]))).unwrap();
+        Archive { path: path.to_owned(), identity: Digest::of(&bytes), serial: inventory.serial }
+    }
+
+    fn inventory(&self, blobs: &mut HashMap<Digest, Vec<u8>>) -> Inventory {
+        let items = if self.content.is_empty() { vec![] } else { vec![image(self.content, blobs)] };
+        let load = |wanted: &Descriptor| blobs.get(&wanted.digest).cloned().ok_or("missing");
+        let closure = closure::walk(&items, &mut { load }).unwrap();
+        let carried = |Blob { digest, size }: Blob| ContentBlob { carried: true, digest, size };
+        Inventory {
+            annex_of: self.annex_of,
+            annotations: BTreeMap::new(),
+            api_version: API_VERSION.to_owned(),
+            audience: self.audience.iter().map(|site| site.parse().unwrap()).collect(),
+            base: None,
+            content: closure.content.into_iter().map(carried).collect(),
+            created: self.created,
+            generator: self.generator.to_owned(),
+            import_before: self.import_before,
+            items,
+            kind: "Inventory".to_owned(),
+            metadata: closure.metadata,
+            name: self.channel.parse().unwrap(),
+            serial: self.created.serial(),
+        }
+    }
+}
+
+fn image(content: &str, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
+    let mut put = |media_type: &str, bytes: Vec<u8>| {
+        let descriptor = Descriptor {
+            digest: Digest::of(&bytes),
+            media_type: media_type.into(),
+            size: bytes.len() as u64,
+        };
+        blobs.insert(descriptor.digest, bytes);
+        descriptor
+    };
+    let config = put(OCI_CONFIG, br#"{"architecture":"amd64","os":"linux"}"#.to_vec());
+    let layer = put("application/vnd.oci.image.layer.v1.tar", content.repeat(100).into_bytes());
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
+    });
+    let published = put(OCI_MANIFEST, manifest.to_string().into_bytes());
+    Item {
+        annotations: BTreeMap::new(),
+        evidence: vec![],
+        group: None,
+        kind: ItemKind::Image,
+        name: "registry.example/team/app:1".to_owned(),
+        platforms: vec![],
+        published: published.clone(),
+        requires: vec![],
+        source: published,
+        to: None,
+    }
+}

@@ -1,0 +1,140 @@
+//! What the commands take and say.
+
+use std::fs;
+
+use crate::archive::{Draft, at};
+use crate::site::{Setup, Site, USUAL, fail, pem, succeed, text};
+
+#[test]
+fn verify_says_who_signed_and_that_nothing_was_judged() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    let said = site.succeed(&["verify", &text(&archive.path)]);
+    for wanted in ["build-1 as preparer", "0 gates: nothing was judged", &archive.identity.to_string()] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let json = site.json(&["verify", &text(&archive.path)]);
+    assert_eq!(
+        (&json["identity"], &json["gates"]),
+        (&archive.identity.to_string().into(), &serde_json::json!([]))
+    );
+}
+
+#[test]
+fn verify_works_without_a_site_and_plan_wants_a_policy_then() {
+    let site = Site::prepared(USUAL);
+    let archive = site.archive(&Draft { audience: vec!["sovereign-b"], ..Draft::on(3) });
+    site.write("build.pub", &pem(&site.people.build));
+    let alone = |arguments: &[&str]| {
+        let mut command = site.command(arguments);
+        command.env_remove("AIRGAP_STATE");
+        command
+    };
+    let path = text(&archive.path);
+    succeed(&mut alone(&["verify", &path, "--trust", "build.pub"]));
+    succeed(&mut alone(&["verify", &path, "--trust", "trust.yaml", "--policy", "policy.yaml"]));
+    let said = fail(&mut alone(&["verify", &path]), 2);
+    assert!(said.contains("found no trust"), "{said}");
+    let plan = ["plan", &path, "--to", "content", "--trust", "build.pub"];
+    let said = fail(&mut alone(&plan), 2);
+    assert!(said.contains("found no policy"), "{said}");
+    let said = succeed(&mut alone(&[&plan[..], &["--policy", "policy.yaml"]].concat()));
+    assert!(said.contains("registry.example/team/app") && !site.path("content").exists(), "{said}");
+    let said = fail(&mut alone(&["load", &path, "--to", "content"]), 2);
+    assert!(said.contains("found no site"), "{said}");
+}
+
+#[test]
+fn a_pipe_is_verified_and_loaded_from_its_copy() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    let piped = |arguments: &[&str]| {
+        let mut command = site.command(arguments);
+        command.stdin(fs::File::open(&archive.path).unwrap());
+        command
+    };
+    succeed(&mut piped(&["verify", "-"]));
+    succeed(&mut piped(&["plan", "-", "--to", "content"]));
+    let said = fail(&mut piped(&["load", "-", "--to", "content"]), 2);
+    assert!(said.contains("--spool"), "{said}");
+    fs::create_dir(site.path("spool")).unwrap();
+    succeed(&mut piped(&["load", "-", "--to", "content", "--spool", "spool"]));
+    assert_eq!(fs::read_dir(site.path("spool")).unwrap().count(), 0, "the copy went with the process");
+    site.succeed(&["receipt", "verify"]);
+
+    let mut bytes = fs::read(&archive.path).unwrap();
+    bytes.push(0);
+    fs::write(site.path("longer.tar"), bytes).unwrap();
+    let mut command = site.command(&["verify", "-"]);
+    let said = fail(command.stdin(fs::File::open(site.path("longer.tar")).unwrap()), 4);
+    assert!(said.contains("appended"), "{said}");
+}
+
+#[test]
+fn a_slow_medium_is_copied_while_it_is_verified() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    site.succeed(&["load", &text(&archive.path), "--to", "content", "--spool", "."]);
+    site.succeed(&["receipt", "verify"]);
+}
+
+#[test]
+fn verify_judges_by_another_moment() {
+    let site = Site::with(Setup { expires: "2024-12-01", ..USUAL });
+    let draft = Draft { import_before: Some(at("2024-11-20T00:00:00Z")), ..Draft::on(3) };
+    let archive = text(&site.archive(&draft).path);
+    site.fail(3, &["verify", &archive]);
+    site.succeed(&["verify", &archive, "--at", "2024-11-19T23:59:59Z"]);
+    let said = site.fail(3, &["verify", &archive, "--at", "2024-11-20T00:00:00Z"]);
+    assert!(said.contains("first import before") && !said.contains("trust file ended"), "{said}");
+    let said = site.fail(3, &["verify", &archive, "--at", "2024-11-01T00:00:00Z"]);
+    assert!(said.contains("at the latest"), "before it was signed: {said}");
+    site.fail(2, &["verify", &archive, "--at", "yesterday"]);
+}
+
+#[test]
+fn inspect_needs_no_trust_and_says_so() {
+    let site = Site::prepared(USUAL);
+    let archive = site.archive(&Draft::on(3));
+    let path = text(&archive.path);
+    let said = site.succeed(&["inspect", &path]);
+    assert!(said.contains("UNVERIFIED") && said.contains("registry.example/team/app:1"), "{said}");
+    let said = site.succeed(&["inspect", &path, "--trust", "trust.yaml"]);
+    assert!(said.contains("signed by build-1 as preparer"), "{said}");
+    site.write("stranger.pub", &pem(&site.people.stranger));
+    site.fail(3, &["inspect", &path, "--trust", "stranger.pub"]);
+}
+
+#[test]
+fn the_evidence_that_is_kept_is_the_archives_own_beginning() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    site.load(&archive);
+    let kept = site.path("state/evidence").join(archive.identity.hex());
+    let (pack, whole) = (fs::read(kept.join("evidence.tar")).unwrap(), fs::read(&archive.path).unwrap());
+    assert!(pack.len() < whole.len() && whole.starts_with(&pack));
+    let said = site.succeed(&["inspect", &text(&kept.join("evidence.tar")), "--trust", "trust.yaml"]);
+    assert!(said.contains("signed by build-1"), "{said}");
+    let trust = manifests::Digest::of(&fs::read(site.path("trust.yaml")).unwrap()).hex();
+    assert!(kept.join(format!("trust-{}.yaml", &trust[..12])).exists());
+}
+
+#[test]
+fn an_unverified_archive_is_served_only_on_loopback() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    let said = site.fail(2, &["serve", &text(&archive.path), "--listen", "0.0.0.0:0", "--unverified"]);
+    assert!(said.contains("beyond loopback"), "{said}");
+}
+
+#[test]
+fn completions_and_help_are_there() {
+    let site = Site::prepared(USUAL);
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(site.succeed(&["completions", shell]).contains("airgap-import"));
+    }
+    for verb in ["init", "verify", "plan", "load", "publish", "serve", "receipt", "inspect"] {
+        let help = site.succeed(&[verb, "--help"]);
+        assert!(help.contains("Example") || verb == "receipt", "{verb}: {help}");
+    }
+}

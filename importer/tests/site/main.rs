@@ -1,0 +1,12 @@
+//! Sites, trust, ledger and receipts: the real binary on archives that are made here.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+mod annexes;
+mod archive;
+mod commands;
+mod init;
+mod ledger;
+mod receipts;
+mod refusals;
+mod site;

@@ -1,0 +1,144 @@
+//! Receipts: signed, in a chain, and of no use to whoever changes one.
+
+use std::fs;
+use std::path::Path;
+
+use crate::archive::Draft;
+use crate::site::{Site, pem, text};
+
+fn loaded() -> Site {
+    let site = Site::new();
+    for (day, content) in [(3, "first"), (4, "second"), (5, "third")] {
+        site.load(&site.archive(&Draft { content, ..Draft::on(day) }));
+    }
+    site
+}
+
+fn bundle(receipt: &Path) -> std::path::PathBuf {
+    receipt.with_extension("sigstore.json")
+}
+
+#[test]
+fn a_receipt_says_what_came_in_and_where_it_is() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    site.load(&archive);
+    let receipt = site.json(&["receipt", "show"]);
+    assert_eq!(receipt["archive"]["identity"], archive.identity.to_string());
+    assert_eq!(receipt["state"], "published");
+    assert_eq!(receipt["gates"], serde_json::json!([]));
+    let place = &receipt["items"][0]["places"][0];
+    assert_eq!(place["name"]["outcome"], "set", "{receipt}");
+    let said = site.succeed(&["receipt", "show", "1"]);
+    assert!(said.contains("0 gates: nothing was judged") && said.contains(":1 set"), "{said}");
+    let said = site.fail(2, &["receipt", "show", "2"]);
+    assert!(said.contains("found 1 receipts, wanted number 2"), "{said}");
+}
+
+#[test]
+fn a_chain_with_anything_changed_is_refused() {
+    type Change = fn(&[std::path::PathBuf]);
+    let cases: [(Change, &str); 7] = [
+        (|paths| change(&paths[1], "\"core\"", "\"edge\""), "a receipt in the middle changed"),
+        (|paths| change(&paths[2], "published", "held"), "the last receipt changed"),
+        (|paths| fs::remove_file(&paths[1]).unwrap(), "a receipt in the middle taken away"),
+        (|paths| fs::remove_file(&paths[2]).unwrap(), "the last receipt taken away"),
+        (|paths| fs::remove_file(bundle(&paths[2])).unwrap(), "a signature taken away"),
+        (
+            |paths| {
+                fs::copy(&paths[0], &paths[1]).unwrap();
+                fs::copy(bundle(&paths[0]), bundle(&paths[1])).unwrap();
+            },
+            "a receipt in the place of another",
+        ),
+        (
+            |paths| {
+                fs::remove_file(&paths[2]).unwrap();
+                fs::remove_file(&paths[1]).unwrap();
+            },
+            "two receipts taken away",
+        ),
+    ];
+    for (change, why) in cases {
+        let site = loaded();
+        site.succeed(&["receipt", "verify"]);
+        change(&site.receipts());
+        let output = site.run(&["receipt", "verify"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // A file that is not there may also be a disk that fails.
+        assert!(matches!(output.status.code(), Some(1 | 3)), "{why}: {said}");
+    }
+}
+
+fn change(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from));
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn a_load_after_the_last_receipt_was_taken_away_is_refused() {
+    let site = loaded();
+    fs::remove_file(&site.receipts()[2]).unwrap();
+    let said = site.refuse(&site.archive(&Draft { content: "next", ..Draft::on(6) }), &[]);
+    assert!(said.contains("found number 2") && said.contains("wanted number 3"), "{said}");
+}
+
+#[test]
+fn a_crash_between_receipt_and_ledger_is_mended() {
+    let site = loaded();
+    let ledger = site.ledger();
+    let kept: Vec<&str> = ledger.lines().collect();
+    let (last, before) = kept.split_last().unwrap();
+    assert!(last.contains("\"receipt\""));
+    fs::write(site.path("state/ledger.jsonl"), before.join("\n") + "\n").unwrap();
+    site.succeed(&["receipt", "verify"]);
+    site.load(&site.archive(&Draft { content: "next", ..Draft::on(6) }));
+    site.succeed(&["receipt", "verify"]);
+    assert_eq!(site.receipts().len(), 4);
+}
+
+#[test]
+fn an_exported_receipt_verifies_with_the_public_key_alone() {
+    let site = loaded();
+    let exported = site.json(&["receipt", "export", "2", "-o", "out.json"]);
+    assert_eq!(exported["bundle"], "out.sigstore.json");
+    fs::copy(site.path("state/receipt.pub"), site.path("receipt.pub")).unwrap();
+    let verify = ["receipt", "verify", "out.json", "--key", "receipt.pub"];
+    let mut command = site.command(&verify);
+    crate::site::succeed(command.env_remove("AIRGAP_STATE"));
+
+    let said = site.fail(2, &["receipt", "export", "2", "-o", "out.json"]);
+    assert!(said.contains("out.json"), "nothing is overwritten: {said}");
+    site.write("stranger.pub", &pem(&site.people.stranger));
+    site.fail(3, &["receipt", "verify", "out.json", "--key", "stranger.pub"]);
+    change(&site.path("out.json"), "sovereign-a", "sovereign-b");
+    site.fail(3, &verify);
+}
+
+#[test]
+fn a_load_that_is_held_is_published_later() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    let held = site.json(&["load", &text(&archive.path), "--to", "content", "--hold"]);
+    assert_eq!(held["state"], "held");
+    let names = |site: &Site| site.index().is_some_and(|index| index.contains("registry.example/team/app:1"));
+    assert!(!names(&site), "content, and no name");
+    assert_eq!(site.json(&["receipt", "show"])["items"][0]["places"][0]["name"]["outcome"], "held");
+
+    // The archive's medium has left again.
+    fs::remove_file(&archive.path).unwrap();
+    site.succeed(&["publish", "1", "--to", "content"]);
+    assert!(names(&site));
+    let receipt = site.json(&["receipt", "show"]);
+    assert_eq!(
+        (&receipt["state"], &receipt["items"][0]["places"][0]["name"]["outcome"]),
+        (&"published".into(), &"set".into())
+    );
+    site.succeed(&["receipt", "verify"]);
+
+    let said = site.fail(2, &["publish", "2", "--to", "content"]);
+    assert!(said.contains("names that are published"), "{said}");
+    let said = site.fail(2, &["publish", "9", "--to", "content"]);
+    assert!(said.contains("found 2 receipts"), "{said}");
+}
