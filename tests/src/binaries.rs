@@ -10,19 +10,19 @@ use crate::command::succeed;
 
 /// A command that runs `airgap-bundle`, built with the profile of the tests.
 pub fn airgap_bundle() -> Command {
-    Command::new(built().join("airgap-bundle"))
+    Command::new(programs().join("airgap-bundle"))
 }
 
 /// A command that runs `airgap-import`, built with the profile of the tests.
 pub fn airgap_import() -> Command {
-    Command::new(built().join("airgap-import"))
+    Command::new(programs().join("airgap-import"))
 }
 
 /// The folder of the programs, built once a test process.
 ///
 /// Cargo names a program's path only to tests of its own package. All of the workspace is built, so that
 /// cargo unites the dependencies' features as it did for the tests, and compiles nothing a second time.
-fn built() -> &'static Path {
+pub fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         // TARGET/PROFILE/deps/this-test

@@ -12,4 +12,6 @@
 
 pub mod binaries;
 pub mod command;
+pub mod desk;
 pub mod servers;
+pub mod upstream;

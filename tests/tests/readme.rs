@@ -23,7 +23,7 @@ use tests::servers::{self, Registry};
 const README: &str = include_str!("../../README.md");
 
 /// The text of each fenced block whose fence or the line before it is `mark`.
-fn blocks<'a>(mark: &'a str) -> impl Iterator<Item = &'a str> {
+fn blocks(mark: &str) -> impl Iterator<Item = &str> {
     let pieces = README.split(mark).skip(1);
     pieces.map(|piece| {
         let (_, text) = piece.split_once('\n').unwrap();
