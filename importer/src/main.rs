@@ -10,8 +10,6 @@
 //! private. What differs by target stands in `destinations/`, one file a kind; what a site remembers (trust,
 //! policy, ledger, receipts, evidence) in `site/`.
 
-#![allow(dead_code, reason = "stages whose commands are not joined yet")]
-
 mod accept;
 mod annex;
 mod archive_failure;

@@ -24,8 +24,6 @@ pub(crate) struct Plan {
     pub(crate) destinations: Destinations,
     /// What each target has, in the order of the destinations.
     pub(crate) surveys: Vec<Survey>,
-    /// What the ledger knew.
-    pub(crate) names: Names,
     document: PlanDocument,
 }
 
@@ -111,7 +109,7 @@ pub(crate) async fn plan(
     }
     Failures::unless_empty(failures, ())?;
     let document = PlanDocument { items: shipment.items.len(), targets };
-    Ok(Plan { accepted, shipment, destinations, surveys, names: names.clone(), document })
+    Ok(Plan { accepted, shipment, destinations, surveys, document })
 }
 
 fn of_target(

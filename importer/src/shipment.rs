@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use console::{Class, Failure, Failures};
-use manifests::inventory::{Inventory, Item, ItemKind};
+use manifests::inventory::{Inventory, Item};
 use manifests::{Descriptor, Digest, Reference};
 
 use crate::archive_failure;
@@ -23,8 +23,6 @@ pub(crate) struct Shipment {
 /// One item with what it consists of.
 #[derive(Debug, Clone)]
 pub(crate) struct Cargo {
-    /// What it is.
-    pub(crate) kind: ItemKind,
     /// Its name upstream.
     pub(crate) name: Reference,
     /// Its manifest.
@@ -83,7 +81,6 @@ fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {
     });
     let name: Reference = item.name.parse().map_err(|error| TreeError::Name(format!("{error}")))?;
     Ok(Cargo {
-        kind: item.kind,
         name,
         published: item.published.clone(),
         tree: tree::walk(blobs, &item.published)?,

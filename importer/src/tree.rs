@@ -37,14 +37,6 @@ pub(crate) enum TreeError {
     Name(String),
 }
 
-impl Tree {
-    /// The root.
-    #[must_use]
-    pub(crate) fn root(&self) -> Option<&Descriptor> {
-        self.manifests.last()
-    }
-}
-
 /// Walks from `root` down.
 ///
 /// # Errors

@@ -147,12 +147,6 @@ impl Site {
         }
     }
 
-    /// The state directory.
-    #[must_use]
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// The site's name.
     #[must_use]
     pub(crate) const fn name(&self) -> &ChannelName {
