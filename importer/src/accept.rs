@@ -114,6 +114,9 @@ pub(crate) fn accept(
         Some(site) => judge_for_site(&archive, site, rules, &mut reasons),
         None => notices.push("no site: its name, channels and ledger were not compared".to_owned()),
     }
+    if rules.policies.is_empty() {
+        notices.push("no policy: none was applied".to_owned());
+    }
     let label = format!("{}-{}", inventory.name, inventory.serial);
     let failures = reasons.into_iter().map(|reason| Failure::new(Class::Refused, &label, reason)).collect();
     Failures::unless_empty(failures, ())?;

@@ -28,7 +28,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     match command {
         Command::Init(arguments) => finish(init::run(arguments, &global), as_json, init::Pinned::render),
         Command::Verify(arguments) => {
-            finish(verify::run(&arguments, &global), as_json, verify::Checked::render)
+            finish(verify::run(&arguments, &global), as_json, standing::Standing::render)
         }
         Command::Plan(arguments) => {
             finish(block_on(plan::run(&arguments, &global)), as_json, plan::Planned::render)

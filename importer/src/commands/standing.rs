@@ -25,6 +25,8 @@ pub(crate) struct Standing {
     policy_digest: Option<Digest>,
     /// The gates that judged.
     gates: Vec<String>,
+    /// What a person should know.
+    notices: Vec<String>,
 }
 
 impl Standing {
@@ -47,6 +49,7 @@ impl Standing {
             trust_digest: accepted.trust(),
             policy_digest: accepted.policy(),
             gates: vec![],
+            notices: accepted.notices().to_vec(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! `verify`: the signature, every byte, then trust and policy. Nothing is written.
 
 use console::{Failures, escape};
-use serde::Serialize;
 use transfer::archive::stream::Keep;
 
 use super::judge::Judge;
@@ -10,16 +9,7 @@ use super::standing::Standing;
 use crate::cli::{Global, VerifyArguments};
 use crate::site::Access;
 
-/// What `verify` prints.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Checked {
-    #[serde(flatten)]
-    standing: Standing,
-    notices: Vec<String>,
-}
-
-pub(crate) fn run(arguments: &VerifyArguments, global: &Global) -> Result<Checked, Failures> {
+pub(crate) fn run(arguments: &VerifyArguments, global: &Global) -> Result<Standing, Failures> {
     let VerifyArguments { archive, judge: rules, at } = arguments;
     let judge = Judge::read(rules, global.state.as_deref(), Access::Read, *at)?;
     let verified = judge.open(archive, Keep::Evidence, None, global.quiet)?;
@@ -32,16 +22,6 @@ pub(crate) fn run(arguments: &VerifyArguments, global: &Global) -> Result<Checke
         );
     }
     let accepted = judge.accept(archive, rules, verified)?;
-    let mut notices = accepted.notices().to_vec();
-    if !judge.has_policy() {
-        notices.push("no policy: none was applied".to_owned());
-    }
-    notice(global, &notices);
-    Ok(Checked { standing: Standing::of(&accepted), notices })
-}
-
-impl Checked {
-    pub(crate) fn render(&self) -> String {
-        self.standing.render()
-    }
+    notice(global, accepted.notices());
+    Ok(Standing::of(&accepted))
 }

@@ -19,7 +19,7 @@ use crate::input;
 /// What a site is set up with.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
-    /// Where; nothing may be there.
+    /// Where; nothing may be there, but for an empty folder.
     pub(crate) directory: &'a Path,
     /// The trust file.
     pub(crate) trust: &'a Path,
@@ -54,7 +54,9 @@ pub(crate) struct NewSite {
 /// When the place is taken, a document is not one, or the disk fails.
 pub(crate) fn init(setup: Setup<'_>) -> Result<NewSite, Failures> {
     let directory = setup.directory;
-    if fs::symlink_metadata(directory).is_ok() {
+    // An empty folder may have been made for the site; the rename below replaces it.
+    let is_empty = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none());
+    if fs::symlink_metadata(directory).is_ok() && !is_empty {
         return Err(SiteError::Exists(directory.to_owned()).into());
     }
     let trust_text = input::document(setup.trust)?;
@@ -119,7 +121,6 @@ fn write(
         fs::create_dir(draft.path().join(RECEIPTS))?;
         fs::create_dir(draft.path().join(EVIDENCE))?;
         files::sync_folder(draft.path())?;
-        // Renaming onto an empty folder that appeared meanwhile would succeed, which does no harm.
         fs::rename(draft.path(), directory)?;
         files::sync_folder(&parent)
     };

@@ -80,6 +80,17 @@ impl Site {
     /// # Errors
     /// When there is none, another command writes to it, or something in it is not what it was.
     pub(crate) fn open(directory: &Path, access: Access) -> Result<Self, SiteError> {
+        let opened = Self::open_once(directory, access);
+        match (opened, access) {
+            // Somebody may have written between the reading of two files; twice in a row nobody has.
+            (Err(SiteError::Receipt(..) | SiteError::Ledger(..)), Access::Read) => {
+                Self::open_once(directory, access)
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    fn open_once(directory: &Path, access: Access) -> Result<Self, SiteError> {
         let path = |name: &str| directory.join(name);
         if !path(DESCRIPTION).exists() {
             return Err(SiteError::Missing(directory.to_owned()));

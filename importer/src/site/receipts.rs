@@ -1,7 +1,7 @@
 //! The receipts of a site: signed, numbered, each with the digest of the one before.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use manifests::dsse::{self, Envelope, Statement};
@@ -114,7 +114,12 @@ pub(crate) fn bundle_path(path: &Path) -> PathBuf {
 pub(crate) fn read(path: &Path, key: &PublicKey) -> Result<Signed, SiteError> {
     let wrong = |reason: String| SiteError::Receipt(path.to_owned(), reason);
     let bytes = read_at_most(path, RECEIPT_BYTES)?;
-    let bundle = read_at_most(&bundle_path(path), BUNDLE_BYTES)?;
+    let bundle = read_at_most(&bundle_path(path), BUNDLE_BYTES).map_err(|error| match error {
+        SiteError::Io(bundle, error) if error.kind() == ErrorKind::NotFound => {
+            wrong(format!("found no signature, wanted it in {}", bundle.display()))
+        }
+        error => error,
+    })?;
     let statement = Envelope::parse(&bundle).and_then(|envelope| envelope.verify::<ReceiptSignature>(key));
     let Statement { name, subject, predicate } = statement.map_err(|error| wrong(error.to_string()))?;
     let digest = Digest::of(&bytes);

@@ -79,6 +79,7 @@ fn a_site_is_set_up_once_and_whole_or_not_at_all() {
         assert!(found.contains(said), "{why}: {found}");
         assert!(!site.path("state").exists(), "{why}");
     }
+    fs::create_dir(site.path("state")).unwrap();
     site.succeed(&INIT);
     let before = fs::read(site.path("state/site.json")).unwrap();
     let said = site.fail(2, &INIT);
