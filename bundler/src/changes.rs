@@ -30,6 +30,8 @@ pub(crate) enum Change {
         name: String,
         /// What the name means.
         digest: Digest,
+        /// The size of all of it, in bytes.
+        size: u64,
     },
     /// It is no longer there.
     Removed {
@@ -46,6 +48,8 @@ pub(crate) enum Change {
         from: Digest,
         /// What it means.
         to: Digest,
+        /// The size of all of what it means now, in bytes.
+        size: u64,
     },
     /// The same content, with other platforms or in another group.
     Selected {
@@ -63,8 +67,8 @@ pub(crate) enum Change {
     },
 }
 
-/// Compares two locks; without an older one, everything is new.
-pub(crate) fn between(old: Option<&Lock>, new: &Lock) -> Changes {
+/// Compares two locks; without an older one, everything is new. `size` gives the size of an item of the new one.
+pub(crate) fn between(old: Option<&Lock>, new: &Lock, size: impl Fn(&Item) -> u64) -> Changes {
     let items = |lock: &'_ Lock| -> BTreeMap<String, Item> {
         lock.items.iter().map(|locked| (locked.item.name.clone(), locked.item.clone())).collect()
     };
@@ -73,8 +77,8 @@ pub(crate) fn between(old: Option<&Lock>, new: &Lock) -> Changes {
     let mut unchanged = 0;
     for (name, item) in items(new) {
         match before.remove(&name) {
-            None => changes.push(Change::Added { name, digest: item.source.digest }),
-            Some(old) => match compare(name, &old, &item) {
+            None => changes.push(Change::Added { name, digest: item.source.digest, size: size(&item) }),
+            Some(old) => match compare(name, &old, &item, &size) {
                 Some(change) => changes.push(change),
                 None => unchanged += 1,
             },
@@ -92,9 +96,10 @@ fn blobs(lock: &Lock) -> impl Iterator<Item = &Blob> {
     lock.metadata.iter().chain(&lock.content)
 }
 
-fn compare(name: String, old: &Item, new: &Item) -> Option<Change> {
+fn compare(name: String, old: &Item, new: &Item, size: impl Fn(&Item) -> u64) -> Option<Change> {
     if old.source.digest != new.source.digest {
-        return Some(Change::Moved { name, from: old.source.digest, to: new.source.digest });
+        let (from, to) = (old.source.digest, new.source.digest);
+        return Some(Change::Moved { name, from, to, size: size(new) });
     }
     if old.published != new.published || old.group != new.group {
         return Some(Change::Selected { name });
@@ -106,9 +111,13 @@ fn compare(name: String, old: &Item, new: &Item) -> Option<Change> {
 impl std::fmt::Display for Change {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Added { name, digest } => write!(formatter, "+ {name} {digest}"),
+            Self::Added { name, digest, size } => {
+                write!(formatter, "+ {name} {digest} {}", HumanBytes(*size))
+            }
             Self::Removed { name, digest } => write!(formatter, "- {name} {digest}"),
-            Self::Moved { name, from, to } => write!(formatter, "~ {name} {from} -> {to}"),
+            Self::Moved { name, from, to, size } => {
+                write!(formatter, "~ {name} {from} -> {to} {}", HumanBytes(*size))
+            }
             Self::Selected { name } => write!(formatter, "~ {name} other platforms or group"),
             Self::Evidence { name, from, to } => write!(formatter, "~ {name} evidence {from} -> {to}"),
         }

@@ -31,17 +31,13 @@ pub(crate) struct Collected {
 pub(crate) async fn collect(resolved: Resolved, upstream: &Upstream) -> Result<Collected, Failures> {
     let Resolved { name, audience, import_before, created, inputs, items, mut skipped, .. } = resolved;
     let mut failures = Vec::new();
-    let mut notices: Vec<String> =
-        skipped.iter().map(|skipped| format!("{}: {}", skipped.name, skipped.reason)).collect();
+    let mut notices = Vec::new();
     let mut locked = Vec::new();
     let mut collecting = stream::iter(&items).map(|item| item::collect(item, upstream)).buffered(AT_ONCE);
     while let Some(outcome) = collecting.next().await {
         match outcome {
             Ok(part) => {
                 notices.extend(part.notices);
-                notices.extend(
-                    part.skipped.iter().map(|skipped| format!("{}: {}", skipped.name, skipped.reason)),
-                );
                 skipped.extend(part.skipped);
                 locked.push(part.locked);
             }
@@ -96,6 +92,13 @@ pub(crate) fn needed(lock: &Lock, beside: &Beside) -> Result<HashSet<Digest>, Fa
     let layers = closed(&charts, beside)?.content;
     needed.extend(layers.iter().filter(|blob| small::is_kept(blob.size)).map(|blob| blob.digest));
     Ok(needed)
+}
+
+/// The size of everything that an item consists of, in bytes; 0 when that cannot be found out.
+pub(crate) fn size(item: &Item, beside: &Beside) -> u64 {
+    let closed = closure::walk(std::slice::from_ref(item), &mut |wanted: &Descriptor| beside.load(wanted));
+    let blobs = closed.map(|Closure { metadata, content }| [metadata, content].concat()).unwrap_or_default();
+    blobs.iter().map(|blob| blob.size).sum()
 }
 
 /// Whether the config of a manifest is a chart's.

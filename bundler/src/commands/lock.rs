@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
     }
     let size = |blobs: &[manifests::inventory::Blob]| blobs.iter().map(|blob| blob.size).sum();
     Ok(Locked {
-        changes: changes::between(old.as_ref(), &lock),
+        changes: changes::between(old.as_ref(), &lock, |item| collect::size(item, upstream.beside())),
         lock: path,
         name: lock.name,
         serial: lock.created.serial(),

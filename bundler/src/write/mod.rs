@@ -32,6 +32,7 @@ use transfer::archive::write::Draft;
 use crate::archive_failure;
 use crate::beside::Beside;
 use crate::judge::Judged;
+use fetch::Complete;
 use journal::Journal;
 
 pub(crate) use fetch::CONNECTIONS;
@@ -99,7 +100,8 @@ pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failu
     let started = pieces::check(&draft, &plan.remote, &claims, &progress).map_err(failed)?;
     let resumed = started.bytes();
     local::copy(&draft, &plan, writer.beside, &progress)?;
-    let fetched = fetch::all(writer.http, &draft, &journal, plan.remote, started, &progress)?;
+    let Complete { draft, journal, fetched } =
+        fetch::all(writer.http, draft, journal, plan.remote, started, &progress)?;
     progress.finish();
     draft.seal(&slot, path).map_err(|error| archive_failure::failure(path, &error))?;
     journal.remove().map_err(failed)?;

@@ -54,7 +54,7 @@ fn a_second_lock_shows_what_moved_and_forgets_what_is_not_needed() {
     assert_eq!(
         second["changes"]["items"],
         json!([
-            {"change": "moved", "name": upstream.name("a"), "from": old, "to": upstream.digest("a")},
+            {"change": "moved", "name": upstream.name("a"), "from": old, "to": upstream.digest("a"), "size": second["changes"]["newBytes"]},
             {"change": "removed", "name": upstream.name("b"), "digest": first["changes"]["items"][1]["digest"]},
         ])
     );
