@@ -40,6 +40,11 @@ pub fn sign(desk: &Desk, name: &str) {
     ));
 }
 
+/// Signs the index `HOST/REPOSITORY@DIGEST` and each of its children.
+pub fn sign_recursively(desk: &Desk, name: &str) {
+    sign(desk, &format!("--recursive {name}"));
+}
+
 /// Signs `HOST/REPOSITORY@DIGEST` as cosign 2 did: a manifest under the tag `sha256-HEX.sig`.
 pub fn sign_legacy(desk: &Desk, name: &str) {
     desk.run(&format!("cosign sign --key cosign.key {LEGACY} --allow-http-registry -y {name}"));

@@ -7,6 +7,9 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+mod credentials;
+mod platforms;
+
 use std::collections::BTreeSet;
 
 use fixtures::image::{self, Artifact, Blob, Format, Layer};
