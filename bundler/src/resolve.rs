@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use manifests::definition::Definition;
 use manifests::inventory::{Evidence, Item};
 use manifests::lock::{Lock, LockedItem, Skipped};
+use manifests::reference::Repository;
 use manifests::{ChannelName, Descriptor, Platform, Timestamp};
 
 use crate::sources::{Entry, Inputs, Pin, PinError};
@@ -92,6 +93,12 @@ impl<'a> Update<'a> {
         self.old.items.iter().find(|locked| entry.wanted.names(&locked.item))
     }
 
+    /// What was left out of the evidence in a repository that is not asked again.
+    fn left_out(&self, origin: &Repository) -> impl Iterator<Item = Skipped> + '_ {
+        let prefix = format!("{origin}: evidence ");
+        self.old.skipped.iter().filter(move |skipped| skipped.name.starts_with(&prefix)).cloned()
+    }
+
     /// Whether an entry was absent when the old lock was made, and is not asked for again.
     fn is_skipped(&self, entry: &Entry) -> bool {
         let name = entry.wanted.to_string();
@@ -145,6 +152,9 @@ pub(crate) async fn resolve(
     while let Some((entry, pin)) = pinned.next().await {
         match pin {
             Ok((pin, kept)) => {
+                if let (Some(update), Some(origin), true) = (update, &pin.origin, kept.is_some()) {
+                    skipped.extend(update.left_out(origin));
+                }
                 let name = pin.name.to_string();
                 let item = item(definition, &entry, pin, kept);
                 if let Err(failure) = merge(&mut items, name, item) {

@@ -87,6 +87,22 @@ fn an_update_pins_one_entry_and_keeps_the_others() {
 }
 
 #[test]
+fn an_update_still_says_what_was_left_out_of_what_it_keeps() {
+    let upstream = Upstream::new();
+    let store = upstream.registry.store();
+    let about = store.manifest("b", "1").unwrap();
+    let gone = image::legacy_signature(about.digest, "b", &[]);
+    let tag = image::legacy_tag(about.digest, "");
+    image::fallback_index(std::slice::from_ref(&gone)).put(store, "b", Some(&tag)).unwrap();
+    assert!(store.remove_manifest("b", gone.digest()));
+    upstream.project.lock();
+    let left_out = upstream.project.locked()["skipped"].clone();
+    assert_eq!(left_out.as_array().unwrap().len(), 1);
+    upstream.project.run(&["lock", "core.yaml", "--update", &upstream.name("a")]).succeeds();
+    assert_eq!(upstream.project.locked()["skipped"], left_out);
+}
+
+#[test]
 fn an_update_pins_what_is_new_in_the_definition_as_well() {
     let upstream = Upstream::new();
     upstream.project.lock();
