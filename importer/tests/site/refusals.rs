@@ -233,3 +233,19 @@ fn what_is_in_may_be_loaded_again_after_its_date() {
     let said = site.refuse(&site.archive(&draft), &[]);
     assert!(said.contains("first import before"), "another identity is another import: {said}");
 }
+
+#[test]
+fn one_of_two_preparers_is_not_enough() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    let person = |name: &str, key| {
+        format!("{{name: {name}, keys: [{{pem: {}}}]}}", serde_json::to_string(&pem(key)).unwrap())
+    };
+    let people = [person("build-1", &site.people.build), person("build-2", &site.people.stranger)].join(", ");
+    site.write(
+        "two.yaml",
+        &format!("apiVersion: airgap/v1\nkind: Trust\nspec: {{version: 1, expires: 2999-01-01, roles: {{preparer: {{threshold: 2, people: [{people}]}}}}}}\n"),
+    );
+    let said = site.refuse(&archive, &["--trust", "two.yaml"]);
+    assert!(said.contains("found 1 of 2 signatures by different people as preparer"), "{said}");
+}
