@@ -79,7 +79,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// Writes an archive of the channel `core`, made on this day of November 2026.
+    /// Writes an archive of the channel `core`, made on this day of November 2024.
     pub(crate) fn archive(&self, day: u32, items: Vec<Brought>) -> PathBuf {
         self.archive_of("core", day, items)
     }
@@ -92,7 +92,7 @@ impl Site {
             blobs.get(&wanted.digest).cloned().ok_or("missing")
         })
         .unwrap();
-        let created: Timestamp = format!("2026-11-{day:02}T21:30:00Z").parse().unwrap();
+        let created: Timestamp = format!("2024-11-{day:02}T21:30:00Z").parse().unwrap();
         let carried = |blob: manifests::inventory::Blob| ContentBlob {
             carried: true,
             digest: blob.digest,
