@@ -2,12 +2,14 @@
 
 import hashlib
 import io
+import json
 import tempfile
 import unittest
 from pathlib import Path
 
 import airgap_reader
 import canonical_json
+import index_json
 import inventory
 import layout
 import slot
@@ -150,6 +152,22 @@ class Inventories(unittest.TestCase):
             read({"apiVersion": "airgap/v2", "anything": [{}]})
 
 
+class IndexJson(unittest.TestCase):
+    def test_evidence_under_two_names_is_listed_once_and_after_the_items(self):
+        _, good = small()
+        piece = good["items"][0]["evidence"][0]
+        tag = "sha256-" + piece["subject"].removeprefix("sha256:") + ".sig"
+        value = changed(good, ("items", 0, "evidence"), [piece, {**piece, "tag": tag}])
+        listed = json.loads(index_json.write(value))["manifests"]
+        item = good["items"][0]
+        annotations = {
+            "io.containerd.image.name": item["name"],
+            "org.opencontainers.image.ref.name": "registry.example-app-1",
+        }
+        bare = {key: piece[key] for key in ("digest", "mediaType", "size")}
+        self.assertEqual(listed, [{"annotations": annotations, **item["published"]}, bare])
+
+
 class Signed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -176,6 +194,11 @@ class Signed(unittest.TestCase):
         self.assertNotIn(b"layer" + bytes(507), data)
         # Without carried content the evidence pack lacks nothing but the end.
         self.verify(data[:-len(layout.END)], evidence_pack=True)
+
+    def test_blobs_in_another_order_than_that_of_the_walk_are_refused_under_a_good_signature(self):
+        other = changed(self.good, ("metadata",), self.good["metadata"][::-1])
+        with self.assertRaises(Damaged):
+            self.verify(archive(self.signer, self.store, other))
 
     def test_another_version_is_told_apart_from_damage(self):
         with self.assertRaises(Newer):

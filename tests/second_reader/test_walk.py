@@ -132,7 +132,9 @@ class Walk(unittest.TestCase):
     def test_a_manifest_with_a_key_twice_is_refused(self):
         image = self.store.manifest([self.layer])
         text = self.store.blobs[image["digest"]]
-        twice = self.store.add(text[:-1] + b',"l\\u0061yers":[]}', OCI_MANIFEST)
+        # The same value again, so that nothing but the key is wrong.
+        again = b',"l\\u0061yers":' + json.dumps([self.layer]).encode() + b"}"
+        twice = self.store.add(text[:-1] + again, OCI_MANIFEST)
         self.assert_refused([item("r.example/a:1", twice)], [twice, self.config], [self.layer], "a key twice")
 
 
