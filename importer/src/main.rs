@@ -19,6 +19,7 @@ mod client_failure;
 mod commands;
 mod destinations;
 mod folder_index;
+mod hosts;
 mod input;
 mod load;
 mod open;

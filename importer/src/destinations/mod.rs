@@ -24,6 +24,7 @@ use manifests::reference::Repository;
 use serde::Serialize;
 
 use crate::blobs::Metadata;
+use crate::hosts;
 use crate::input;
 use crate::shipment::Shipment;
 
@@ -67,6 +68,8 @@ pub(crate) struct Survey {
     pub(crate) has: HashSet<(usize, Digest)>,
     /// For each item: the number of its place.
     pub(crate) places: Vec<usize>,
+    /// Items whose name or manifest is there and may not be read by us, by their position.
+    pub(crate) kept_from_us: Vec<usize>,
     /// Blobs to be sent; small ones that were not asked for count as such.
     pub(crate) send: Amount,
     /// Blobs that the target has in another repository already, or will have.
@@ -79,6 +82,27 @@ pub(crate) struct Survey {
     pub(crate) create: Vec<String>,
     /// What a person should know, and need not act on.
     pub(crate) notices: Vec<String>,
+}
+
+/// What a name points to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameThere {
+    /// To this.
+    At(Digest),
+    /// There is no such name.
+    Nowhere,
+    /// A policy does not let us see.
+    KeptFromUs,
+}
+
+impl NameThere {
+    /// The digest, where it is known.
+    pub(crate) const fn digest(self) -> Option<Digest> {
+        match self {
+            Self::At(digest) => Some(digest),
+            Self::Nowhere | Self::KeptFromUs => None,
+        }
+    }
 }
 
 /// What was brought to a target.
@@ -128,7 +152,7 @@ impl Destinations {
             return Err(wrong("found no destination in it, wanted registries: or a folder".to_owned()));
         }
         let folder = to.parent().unwrap_or_else(|| Path::new("."));
-        let http = clients(&document, folder).map_err(|error| wrong(error.to_string()))?;
+        let http = clients(&document, folder)?;
         let targets = document.registries.into_iter().map(|destination| match destination.kind {
             RegistryKind::Oci => Target::Registry(registry::Registry::new(destination, http.clone())),
             RegistryKind::Harbor { create, public } => {
@@ -146,8 +170,8 @@ impl Destinations {
 }
 
 /// Clients with the settings of the document. A mirror is for reading: writes go where they are sent.
-fn clients(document: &Document, folder: &Path) -> Result<Http, clients::Error> {
-    let mut hosts = http::settings::load(&document.hosts, folder)?;
+fn clients(document: &Document, folder: &Path) -> Result<Http, Failure> {
+    let mut hosts = hosts::settings(&document.hosts, folder)?;
     for registry in &document.registries {
         let settings = hosts.entry(registry.host.clone()).or_default();
         settings.mirror = None;
@@ -182,10 +206,16 @@ impl Target {
     pub(crate) async fn survey(&self, shipment: &Shipment) -> Result<Survey, Vec<Failure>> {
         match self {
             Self::Directory(directory) => directory.survey(shipment),
-            Self::Registry(registry) => registry.survey(shipment, &HashSet::new()).await,
+            Self::Registry(registry) => {
+                let survey = registry.survey(shipment, &HashSet::new()).await?;
+                registry.ask_for_blobs(shipment, &HashSet::new(), survey).await
+            }
             Self::Harbor(registry, harbor) => {
                 let found = harbor.prepare(&registry.paths(shipment)?).await?;
-                let survey = registry.survey(shipment, &found.missing_places()).await?;
+                let missing = found.missing_places();
+                let survey = registry.survey(shipment, &missing).await?;
+                let survey = harbor.look(&found, shipment, survey).await?;
+                let survey = registry.ask_for_blobs(shipment, &missing, survey).await?;
                 harbor.judge(&found, shipment, survey).await
             }
         }
@@ -235,7 +265,20 @@ impl Target {
     ) -> Result<Vec<Option<Digest>>, Vec<Failure>> {
         match self {
             Self::Directory(directory) => directory.look_up(names),
-            Self::Registry(registry) | Self::Harbor(registry, _) => registry.look_up(names).await,
+            Self::Registry(registry) => {
+                let found = registry.look_up(names).await?;
+                Ok(found.into_iter().map(NameThere::digest).collect())
+            }
+            Self::Harbor(registry, harbor) => {
+                let mut digests = Vec::new();
+                for (found, (upstream, tag)) in registry.look_up(names).await?.into_iter().zip(names) {
+                    digests.push(match found {
+                        NameThere::KeptFromUs => harbor.digest_of(&registry.path(upstream), tag).await?,
+                        found => found.digest(),
+                    });
+                }
+                Ok(digests)
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use fixtures::faults::{Fault, Rule};
 use fixtures::image::{self, Signer};
-use fixtures::registry::{Options, Registry};
+use fixtures::registry::{Auth, Credentials, Options, Registry};
 
 use crate::support::{Brought, Site, small_image, text, writes};
 
@@ -127,9 +127,8 @@ fn only_a_group_is_loaded_and_wrong_names_are_told() {
 
 #[test]
 fn wrong_credentials_are_told_before_anything_is_written() {
-    let (site, credentials) =
-        (Site::new(), fixtures::registry::Credentials { user: "robot".into(), password: "right".into() });
-    let auth = fixtures::registry::Auth::Bearer { credentials, anonymous_pull: false, uses: None };
+    let (site, credentials) = (Site::new(), Credentials { user: "robot".into(), password: "right".into() });
+    let auth = Auth::Bearer { credentials, anonymous_pull: false, uses: None };
     let registry = Registry::start(Options { auth, ..Options::default() }).unwrap();
     let archive =
         text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]));
@@ -189,4 +188,19 @@ fn a_cut_upload_is_sent_again_and_a_load_that_failed_goes_on() {
     let loaded = site.succeed(&["load", &archive, "--to", &to, "--json"]);
     assert_eq!(registry.count("PUT", "/blobs/uploads/"), 0, "the blobs were there: {loaded}");
     assert_eq!(registry.store().tags("ghcr.io/demo/web"), Some(vec!["1".to_owned()]));
+}
+
+#[test]
+fn tokens_that_expire_in_the_middle_are_renewed() {
+    let credentials = Credentials { user: "robot".into(), password: "right".into() };
+    let auth = Auth::Bearer { credentials, anonymous_pull: false, uses: Some(3) };
+    let registry = Registry::start(Options { auth, ..Options::default() }).unwrap();
+    let site = Site::new();
+    let items = ["a", "b", "c"]
+        .map(|name| Brought::new(&format!("ghcr.io/demo/{name}:1"), &small_image("base", name)));
+    let archive = text(&site.archive(3, items.into()));
+    site.log_in(&registry.host(), "robot", "right");
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    site.succeed(&["load", &archive, "--to", &to]);
+    assert_eq!(registry.store().repositories().len(), 3);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clients::http::{ApiAnswer, Host, Method};
 use clients::{Error, Problem};
+use manifests::Digest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -159,34 +160,41 @@ impl Api {
         }
     }
 
-    /// Whether a rule keeps a tag that is there from moving; `false` where we may not ask.
-    pub(super) async fn is_immutable(
-        &self,
-        project: &str,
-        repository: &str,
-        tag: &str,
-    ) -> Result<bool, Error> {
-        #[derive(Deserialize)]
-        struct Tag {
-            name: String,
-            #[serde(default)]
-            immutable: bool,
-        }
-        #[derive(Deserialize)]
-        struct Artifact {
-            #[serde(default)]
-            tags: Option<Vec<Tag>>,
-        }
+    /// What there is under a tag or a digest; nothing where there is none, or where we may not ask.
+    pub(super) async fn artifact(&self, path: &str, reference: &str) -> Result<Option<Artifact>, Error> {
+        let (project, repository) = path.split_once('/').unwrap_or((path, ""));
         // Twice encoded: Harbor's own front decodes it once.
         let repository = repository.replace('/', "%252F");
         let path = format!(
-            "/api/v2.0/projects/{project}/repositories/{repository}/artifacts/{tag}?with_tag=true&with_immutable_status=true"
+            "/api/v2.0/projects/{project}/repositories/{repository}/artifacts/{reference}?with_tag=true&with_immutable_status=true"
         );
         let answer = self.get(&path).await?;
         if matches!(answer.status, 403 | 404) {
-            return Ok(false);
+            return Ok(None);
         }
-        let artifact: Artifact = self.read(&path, &answer)?;
-        Ok(artifact.tags.unwrap_or_default().iter().any(|found| found.name == tag && found.immutable))
+        self.read(&path, &answer).map(Some)
+    }
+}
+
+/// An artifact, as the API describes it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Artifact {
+    /// The digest of its manifest.
+    pub(super) digest: Digest,
+    #[serde(default)]
+    tags: Option<Vec<Tag>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tag {
+    name: String,
+    #[serde(default)]
+    immutable: bool,
+}
+
+impl Artifact {
+    /// Whether a rule keeps one of its tags from moving.
+    pub(super) fn is_immutable(&self, tag: &str) -> bool {
+        self.tags.iter().flatten().any(|found| found.name == tag && found.immutable)
     }
 }

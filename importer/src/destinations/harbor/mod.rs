@@ -32,6 +32,8 @@ pub(crate) struct Harbor {
 
 /// What was found before anything else.
 pub(crate) struct Found {
+    /// The path of each place, by its number.
+    paths: Vec<String>,
     /// The project of each place, by its number.
     projects: Vec<String>,
     /// What is known of each project that is there.
@@ -110,7 +112,11 @@ impl Harbor {
             let advice = "make them, or set projects: {create: true} in the destinations";
             failures.push(Failure::new(Class::Failed, &self.name, message).advise(advice));
         }
-        if failures.is_empty() { Ok(Found { projects, known, missing, info }) } else { Err(failures) }
+        if failures.is_empty() {
+            Ok(Found { paths: paths.to_vec(), projects, known, missing, info })
+        } else {
+            Err(failures)
+        }
     }
 
     fn refused_paths(&self, paths: &[String]) -> Vec<Failure> {
@@ -125,6 +131,54 @@ impl Harbor {
             Some(Failure::new(Class::Usage, &self.name, message).advise("map: can name another place"))
         };
         paths.iter().filter_map(refused).collect()
+    }
+
+    /// Asks the API about what a policy keeps from us at the registry.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn look(
+        &self,
+        found: &Found,
+        shipment: &Shipment,
+        mut survey: Survey,
+    ) -> Result<Survey, Vec<Failure>> {
+        let failed = |error: Error| vec![self.failed(&error)];
+        let api = self.api().map_err(|failure| vec![failure])?;
+        for at in std::mem::take(&mut survey.kept_from_us) {
+            let (Some(cargo), Some(place)) = (shipment.items.get(at), survey.places.get(at).copied()) else {
+                continue;
+            };
+            let Some(path) = found.paths.get(place) else { continue };
+            let digest = api.artifact(path, cargo.name.tag().unwrap_or_default()).await.map_err(failed)?;
+            let digest = digest.map(|artifact| artifact.digest);
+            if let Some(name) = survey.names.get_mut(at) {
+                *name = digest;
+            }
+            if digest != Some(cargo.published.digest) {
+                continue;
+            }
+            let mut there = vec![&cargo.tree];
+            for proof in &cargo.evidence {
+                let reference = proof.manifest.digest.to_string();
+                if api.artifact(path, &reference).await.map_err(failed)?.is_some() {
+                    there.push(&proof.tree);
+                }
+            }
+            let parts = there.into_iter().flat_map(|tree| tree.manifests.iter().chain(&tree.blobs));
+            survey.has.extend(parts.map(|part| (place, part.digest)));
+        }
+        Ok(survey)
+    }
+
+    /// What a name points to, by the API.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn digest_of(&self, path: &str, tag: &str) -> Result<Option<Digest>, Vec<Failure>> {
+        let api = self.api().map_err(|failure| vec![failure])?;
+        let artifact = api.artifact(path, tag).await.map_err(|error| vec![self.failed(&error)])?;
+        Ok(artifact.map(|artifact| artifact.digest))
     }
 
     /// Compares what is to be sent with the room and the rules of the projects.
@@ -202,16 +256,15 @@ impl Harbor {
         let api = self.api().map_err(|failure| vec![failure])?;
         let mut failures = Vec::new();
         for (path, tag) in tags {
-            let (project, repository) = path.split_once('/').unwrap_or((path, ""));
-            match api.is_immutable(project, repository, tag).await {
-                Ok(true) => {
+            match api.artifact(path, tag).await {
+                Ok(Some(artifact)) if artifact.is_immutable(tag) => {
                     let message = format!(
                         "found the tag {path}:{tag} elsewhere and immutable, wanted one that may move"
                     );
                     let failure = Failure::new(Class::Failed, &self.name, message);
                     failures.push(failure.advise("change the project's rule, or remove the tag"));
                 }
-                Ok(false) => {}
+                Ok(_) => {}
                 Err(error) => failures.push(self.failed(&error)),
             }
         }

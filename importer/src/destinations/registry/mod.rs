@@ -16,6 +16,7 @@ use manifests::destinations::RegistryDestination;
 use manifests::reference::Repository;
 
 use crate::client_failure;
+use crate::destinations::NameThere;
 
 /// How many questions without content are under way at once. They cost a registry little, and each waits for
 /// an answer.
@@ -65,9 +66,9 @@ impl Registry {
     pub(crate) async fn look_up(
         &self,
         names: &[(Repository, String)],
-    ) -> Result<Vec<Option<Digest>>, Vec<Failure>> {
+    ) -> Result<Vec<NameThere>, Vec<Failure>> {
         let asked = stream::iter(names).map(|(upstream, tag)| async move {
-            tag_digest(&self.remote(upstream)?, tag)
+            name_there(&self.remote(upstream)?, tag)
                 .await
                 .map_err(|error| client_failure::failure(&format!("{upstream}:{tag}"), &error))
         });
@@ -87,30 +88,36 @@ fn settle<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Vec<Failure>> {
     if failures.is_empty() { Ok(values) } else { Err(failures) }
 }
 
-/// What a tag points to; nothing where there is none, or where a policy does not let us read it.
-async fn tag_digest(remote: &Remote, tag: &str) -> Result<Option<Digest>, Error> {
+/// What a tag points to.
+async fn name_there(remote: &Remote, tag: &str) -> Result<NameThere, Error> {
     let selector = clients::registry::Selector::Tag(tag);
     match remote.head_manifest(selector).await {
-        Ok(head) if head.digest.is_some() => Ok(head.digest),
-        // A registry that names no digest: the content says it.
-        Ok(_) => Ok(Some(remote.get_manifest(selector).await?.digest)),
-        Err(error) => absent(error).map(|()| None),
+        Ok(head) => match head.digest {
+            Some(digest) => Ok(NameThere::At(digest)),
+            // A registry that names no digest: the content says it.
+            None => Ok(NameThere::At(remote.get_manifest(selector).await?.digest)),
+        },
+        Err(error) => match error.problem {
+            Problem::NotFound(_) => Ok(NameThere::Nowhere),
+            problem if is_policy(&problem) => Ok(NameThere::KeptFromUs),
+            problem => Err(problem.about(error.subject)),
+        },
     }
 }
 
-/// Whether a manifest is there, by its digest.
+/// Whether a manifest is there, by its digest. One that we may not see counts as absent: sent again, the
+/// answer to the upload confirms it.
 async fn has_manifest(remote: &Remote, digest: Digest) -> Result<bool, Error> {
     match remote.head_manifest(digest).await {
         Ok(head) if head.digest == Some(digest) => Ok(true),
         Ok(_) => Ok(remote.get_manifest(digest).await.is_ok()),
-        Err(error) => absent(error).map(|()| false),
+        Err(error) if is_policy(&error.problem) => Ok(false),
+        Err(Error { problem: Problem::NotFound(_), .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-/// Lets the answers pass that mean "not there", or "not for you to read" (412, Harbor's policies).
-fn absent(error: Error) -> Result<(), Error> {
-    match error.problem {
-        Problem::NotFound(_) | Problem::Denied { status: 412, .. } => Ok(()),
-        _ => Err(error),
-    }
+/// 412: what is there is not for us to see, by a policy of Harbor's.
+const fn is_policy(problem: &Problem) -> bool {
+    matches!(problem, Problem::Denied { status: 412, .. })
 }

@@ -8,9 +8,9 @@ use futures_util::{StreamExt as _, stream};
 use manifests::{Descriptor, Digest};
 
 use super::places::Places;
-use super::{QUESTIONS, Registry, has_manifest, settle, tag_digest};
+use super::{QUESTIONS, Registry, has_manifest, name_there, settle};
 use crate::client_failure;
-use crate::destinations::{Amount, Survey};
+use crate::destinations::{Amount, NameThere, Survey};
 use crate::shipment::{Cargo, Shipment};
 use crate::tree::Tree;
 
@@ -38,27 +38,32 @@ impl Registry {
             }
         });
         let answers: Vec<_> = asked.buffered(QUESTIONS).collect().await;
-        for (name, has) in settle(answers)? {
-            survey.names.push(name);
+        for (at, (name, has)) in settle(answers)?.into_iter().enumerate() {
+            if name == NameThere::KeptFromUs {
+                survey.kept_from_us.push(at);
+            }
+            survey.names.push(name.digest());
             survey.has.extend(has);
         }
-        self.ask_for_blobs(shipment, &places, missing, &mut survey).await?;
-        count(shipment, &mut survey);
         survey.notices.extend(notices(shipment));
         Ok(survey)
     }
 
-    /// Large blobs of what is not there may be there themselves: an earlier load was cut.
-    async fn ask_for_blobs(
+    /// Large blobs of what is not there may be there themselves: an earlier load was cut. Then counts what is to
+    /// be done.
+    ///
+    /// # Errors
+    /// Every blob that is neither there nor in the archive, or that the registry did not answer about.
+    pub(crate) async fn ask_for_blobs(
         &self,
         shipment: &Shipment,
-        places: &Places,
         missing: &HashSet<usize>,
-        survey: &mut Survey,
-    ) -> Result<(), Vec<Failure>> {
+        mut survey: Survey,
+    ) -> Result<Survey, Vec<Failure>> {
+        let places = &self.places(shipment)?;
         let mut asked: BTreeSet<(usize, Digest)> = BTreeSet::new();
         let mut absent: Vec<Failure> = Vec::new();
-        for (place, cargo, blob) in wanted_blobs(shipment, survey) {
+        for (place, cargo, blob) in wanted_blobs(shipment, &survey) {
             let is_carried = shipment.blobs.carries(&blob.digest);
             if !missing.contains(&place) && (blob.size >= WORTH_ASKING || !is_carried) {
                 asked.insert((place, blob.digest));
@@ -75,12 +80,13 @@ impl Registry {
         let answers: Vec<Result<_, Failure>> = answers.buffered(QUESTIONS).collect().await;
         survey.has.extend(settle(answers)?.into_iter().flatten());
         let somewhere: HashSet<Digest> = survey.has.iter().map(|(_, digest)| *digest).collect();
-        for (_, cargo, blob) in wanted_blobs(shipment, survey) {
+        for (_, cargo, blob) in wanted_blobs(shipment, &survey) {
             if !shipment.blobs.carries(&blob.digest) && !somewhere.contains(&blob.digest) {
                 absent.push(not_carried(cargo, blob));
             }
         }
-        if absent.is_empty() { Ok(()) } else { Err(absent) }
+        count(shipment, &mut survey);
+        if absent.is_empty() { Ok(survey) } else { Err(absent) }
     }
 }
 
@@ -90,16 +96,16 @@ async fn item(
     place: usize,
     places: &Places,
     is_missing: bool,
-) -> Result<(Option<Digest>, Vec<(usize, Digest)>), Error> {
+) -> Result<(NameThere, Vec<(usize, Digest)>), Error> {
     let Some(remote) = places.remotes.get(place).filter(|_| !is_missing) else {
-        return Ok((None, Vec::new()));
+        return Ok((NameThere::Nowhere, Vec::new()));
     };
     let name = match cargo.name.tag() {
-        Some(tag) => tag_digest(remote, tag).await?,
-        None => None,
+        Some(tag) => name_there(remote, tag).await?,
+        None => NameThere::Nowhere,
     };
     let root = cargo.published.digest;
-    if name != Some(root) && !has_manifest(remote, root).await? {
+    if name != NameThere::At(root) && !has_manifest(remote, root).await? {
         return Ok((name, Vec::new()));
     }
     let mut has = within(place, &cargo.tree);
