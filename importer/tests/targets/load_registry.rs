@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use fixtures::faults::{Fault, Rule};
-use fixtures::image::{self, Signer};
+use fixtures::image::{self, Format, Layer, Signer};
 use fixtures::registry::{Auth, Credentials, Options, Registry};
 
 use crate::support::{Brought, Site, small_image, text, writes};
@@ -193,14 +193,14 @@ fn a_cut_upload_is_sent_again_and_a_load_that_failed_goes_on() {
 #[test]
 fn tokens_that_expire_in_the_middle_are_renewed() {
     let credentials = Credentials { user: "robot".into(), password: "right".into() };
-    let auth = Auth::Bearer { credentials, anonymous_pull: false, uses: Some(3) };
+    let auth = Auth::Bearer { credentials, anonymous_pull: false, uses: Some(12) };
     let registry = Registry::start(Options { auth, ..Options::default() }).unwrap();
     let site = Site::new();
-    let items = ["a", "b", "c"]
-        .map(|name| Brought::new(&format!("ghcr.io/demo/{name}:1"), &small_image("base", name)));
-    let archive = text(&site.archive(3, items.into()));
+    let layers: Vec<Layer> = (0..30).map(|at| Layer::with_files(&format!("layer {at}"), 100)).collect();
+    let image = image::image("linux/amd64", &layers, Format::Oci);
+    let archive = text(&site.archive(3, vec![Brought::new("ghcr.io/demo/a:1", &image)]));
     site.log_in(&registry.host(), "robot", "right");
     let to = text(&site.registry(&registry.url(), "type: oci"));
     site.succeed(&["load", &archive, "--to", &to]);
-    assert_eq!(registry.store().repositories().len(), 3);
+    assert!(registry.count("GET", "/token") > 6, "each token was good for twelve requests");
 }
