@@ -104,9 +104,10 @@ struct Walk<'a, E> {
     load: &'a mut dyn FnMut(&Descriptor) -> Result<Vec<u8>, E>,
     order: Vec<(Blob, Role)>,
     at: HashMap<Digest, usize>,
-    /// A manifest is walked once in each role: an index that lists one child a thousand times, on four
-    /// levels, would otherwise never end.
-    walked: HashSet<(Descriptor, Role)>,
+    /// A manifest is walked once in each role at each depth: an index that lists one child a thousand times,
+    /// on four levels, would otherwise never end. The depth counts, so that the limit does not depend on the
+    /// order in which a manifest is met.
+    walked: HashSet<(Descriptor, Role, usize)>,
     item: String,
 }
 
@@ -132,7 +133,7 @@ impl<E> Walk<'_, E> {
             return Err(self.limit("indexes within indexes", limits::INDEX_DEPTH as u64));
         }
         self.add(manifest, Role::Metadata)?;
-        if !self.walked.insert((manifest.clone(), layers)) {
+        if !self.walked.insert((manifest.clone(), layers, depth)) {
             return Ok(());
         }
         match self.read(manifest)? {

@@ -293,6 +293,11 @@ fn check_item(item: &Item, names: &HashSet<&str>) -> Result<(), InventoryError> 
         .parse::<crate::Reference>()
         .is_ok_and(|reference| reference.to_string() == item.name && item.name.len() <= limits::NAME_BYTES);
     rule(is_reference, "found a name that is not a full reference")?;
+    let pinned = item.name.parse::<crate::Reference>().ok().and_then(|reference| reference.digest());
+    rule(
+        pinned.is_none_or(|digest| digest == item.source.digest),
+        "found another source than the digest in its name",
+    )?;
     for descriptor in [&item.published, &item.source] {
         rule(media_type::is_manifest(&descriptor.media_type), "found another media type than a manifest's")?;
         rule(descriptor.size <= limits::MANIFEST_BYTES, "found a manifest that is too large")?;

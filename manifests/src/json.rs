@@ -135,10 +135,11 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if seen.contains(&key) {
+            // Go reads `Layers` as `layers`: keys that differ in case only are one key to other readers.
+            let folded = key.to_lowercase().replace('\u{17f}', "s");
+            if !seen.insert(folded) {
                 return Err(serde::de::Error::custom(format_args!("found the key {key:?} twice")));
             }
-            seen.insert(key);
             entries.next_value_seed(inner)?;
         }
         Ok(())
@@ -173,7 +174,12 @@ mod tests {
 
     #[test]
     fn duplicate_keys_are_refused_at_any_depth() {
-        for bytes in [r#"{"a":1,"a":2}"#, r#"{"x":[{"a":{"b":1,"b":1}}]}"#, r#"{"a":1,"\u0061":2}"#] {
+        for bytes in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"x":[{"a":{"b":1,"b":1}}]}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"layers":1,"Layer\u017f":2}"#,
+        ] {
             let error = parse::<serde_json::Value>(bytes.as_bytes()).unwrap_err();
             assert!(error.to_string().contains("twice"), "{error}");
         }

@@ -49,7 +49,8 @@ def parse_any_spelling(data: bytes, what: str):
 
 def without_duplicates(pairs):
     found = dict(pairs)
-    require(len(found) == len(pairs), "found a key twice")
+    folded = {key.lower().replace("\u017f", "s") for key, _ in pairs}
+    require(len(folded) == len(pairs), "found a key twice")
     return found
 
 

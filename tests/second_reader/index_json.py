@@ -7,6 +7,7 @@ from collections import Counter
 import canonical_json
 
 LONGEST_TAG = 128
+LOOKS_CUT = re.compile(r"-[0-9a-f]{12}\Z")
 LONGEST_CUT = 115
 
 
@@ -40,7 +41,7 @@ def ref_names(names: list) -> list:
     plain = [tag_safe(name) for name in names]
     uses = Counter(plain)
     return [
-        cut(ref, name) if len(ref) > LONGEST_TAG or uses[ref] > 1 else ref
+        cut(ref, name) if len(ref) > LONGEST_TAG or uses[ref] > 1 or LOOKS_CUT.search(ref) else ref
         for ref, name in zip(plain, names)
     ]
 

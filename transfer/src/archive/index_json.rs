@@ -63,7 +63,11 @@ pub fn ref_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     }
     let unique = |(name, safe): &(&str, String)| {
         let is_taken = uses.get(safe.as_str()).is_some_and(|uses| *uses > 1);
-        if is_taken || safe.len() > limits::TAG_BYTES { with_digest(name, safe) } else { safe.clone() }
+        if is_taken || safe.len() > limits::TAG_BYTES || has_digest(safe) {
+            with_digest(name, safe)
+        } else {
+            safe.clone()
+        }
     };
     names.iter().map(unique).collect()
 }
@@ -80,8 +84,17 @@ fn tag_safe(name: &str) -> String {
     }
 }
 
+/// How many digits of a digest keep two names apart.
+const DIGITS: usize = 12;
+
+/// Whether a name ends as [`with_digest`] ends one. Such a name gets a digest as well: a tag upstream could
+/// otherwise be chosen to look like another name with its digest.
+fn has_digest(safe: &str) -> bool {
+    let is_digit = |character: char| matches!(character, '0'..='9' | 'a'..='f');
+    safe.rsplit_once('-').is_some_and(|(_, end)| end.len() == DIGITS && end.chars().all(is_digit))
+}
+
 fn with_digest(name: &str, safe: &str) -> String {
-    const DIGITS: usize = 12;
     let hex = Digest::of(name.as_bytes()).hex();
     let kept = safe.len().min(limits::TAG_BYTES - DIGITS - 1);
     format!("{}-{}", &safe[..kept], &hex[..DIGITS])
@@ -90,6 +103,15 @@ fn with_digest(name: &str, safe: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_cannot_be_chosen_to_look_like_another_with_its_digest() {
+        let first = ref_names(["r.example/a/b:1", "r.example/a-b:1"].into_iter());
+        let chosen = format!("r.example/a/b:1-{}", first[0].rsplit_once('-').unwrap().1);
+        let names = ref_names(["r.example/a/b:1", "r.example/a-b:1", &chosen].into_iter());
+        assert_eq!(names[..2], first[..]);
+        assert_ne!(names[0], names[2]);
+    }
 
     #[test]
     fn names_are_tags_and_stay_apart() {
