@@ -13,5 +13,6 @@
 pub mod binaries;
 pub mod command;
 pub mod desk;
+pub mod served;
 pub mod servers;
 pub mod upstream;
