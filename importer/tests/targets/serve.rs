@@ -130,3 +130,49 @@ fn an_unverified_archive_is_served_on_loopback_only() {
     let server = Server::start(&site, &archive, &["--unverified"]);
     assert_eq!(server.get("/v2/ghcr.io/demo/app/manifests/2").0, 200);
 }
+
+#[test]
+fn tls_is_spoken_with_the_certificate_that_is_given() {
+    let site = Site::new();
+    let archive = site.archive(3, items());
+    // Made for this test; they certify nothing.
+    let (certificate, key) = (include_bytes!("data/node.pem"), include_bytes!("data/node.key"));
+    let (pem, key_path) = (site.path("node.pem"), site.path("node.key"));
+    std::fs::write(&pem, certificate).unwrap();
+    std::fs::write(&key_path, key).unwrap();
+    let (pem, key) = (pem.display().to_string(), key_path.display().to_string());
+    let server = Server::start(&site, &archive, &["--tls-cert", &pem, "--tls-key", &key]);
+    assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
+    // A client that opens a connection and says nothing keeps nobody waiting.
+    let address = server.url.trim_start_matches("https://");
+    let _silent = std::net::TcpStream::connect(address).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let text = runtime.block_on(async {
+        let root = reqwest::Certificate::from_pem(certificate).unwrap();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap();
+        let url = format!("{}/v2/ghcr.io/demo/app/manifests/2", server.url);
+        client.get(url).send().await.unwrap().text().await.unwrap()
+    });
+    assert_eq!(manifests::Digest::of(text.as_bytes()), small_image("base", "app").digest());
+    site.fail(2, &["serve", &archive.display().to_string(), "--tls-cert", &key, "--tls-key", &key]);
+}
+
+#[test]
+fn parts_of_a_blob_are_served() {
+    let site = Site::new();
+    let archive = site.archive(3, items());
+    let server = Server::start(&site, &archive, &[]);
+    let layer = small_image("base", "app").blobs()[2].clone();
+    let mut content = Vec::new();
+    layer.write(&mut content).unwrap();
+    let url = format!("{}/v2/ghcr.io/demo/app/blobs/{}", server.url, layer.digest());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (status, range, bytes) = runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(&url).header("range", "bytes=100-").send().await.unwrap();
+        let range = answer.headers()["content-range"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), range, answer.bytes().await.unwrap())
+    });
+    assert_eq!((status, range), (206, format!("bytes 100-{}/{}", content.len() - 1, content.len())));
+    assert_eq!(bytes, content[100..]);
+}
