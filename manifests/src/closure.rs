@@ -63,6 +63,16 @@ pub enum ClosureError<E> {
         /// The other size.
         second: u64,
     },
+    /// A referrer that is about something else than the inventory says.
+    #[error("{item}: found the evidence {digest} about something else, wanted it about {wanted}")]
+    Subject {
+        /// The item.
+        item: String,
+        /// The evidence.
+        digest: Digest,
+        /// What the inventory says that it is about.
+        wanted: Digest,
+    },
     /// A limit of the format.
     #[error("{item}: found {found}, wanted at most {limit}")]
     Limit {
@@ -152,6 +162,17 @@ impl<E> Walk<'_, E> {
     }
 
     fn evidence(&mut self, evidence: &Evidence) -> Result<(), ClosureError<E>> {
+        // A referrer says itself what it is about; at a target it would be found there, whatever the inventory says.
+        if evidence.tag.is_none() {
+            let found = match self.read(&evidence.descriptor())? {
+                Manifest::Image(image) => image.subject,
+                Manifest::Index(index) => index.subject,
+            };
+            if found.is_none_or(|subject| subject.digest != evidence.subject) {
+                let (item, digest, wanted) = (self.item.clone(), evidence.digest, evidence.subject);
+                return Err(ClosureError::Subject { item, digest, wanted });
+            }
+        }
         self.manifest(&evidence.descriptor(), Role::Metadata, 0)
     }
 
@@ -300,11 +321,37 @@ mod tests {
             media_type: signature.media_type.clone(),
             size: signature.size,
             subject: image.digest,
-            tag: None,
+            tag: Some(format!("sha256-{}.sig", image.digest.hex())),
         }];
         let closure = store.walk(&[item]).unwrap();
         assert_eq!(names(&closure.content, &["shared", "own"]), ["own"]);
         assert_eq!(names(&closure.metadata, &["shared", "own"]), ["shared"]);
+    }
+
+    #[test]
+    fn a_referrer_is_about_what_the_inventory_says() {
+        let mut store = Store::default();
+        let image = store.image("config", &[("own", 10)]);
+        let other = store.image("other", &[("own", 10)]);
+        let mut referrer = |subject: &Descriptor| {
+            let subject = String::from_utf8(crate::json::encode(subject)).unwrap();
+            let config = format!(r#"{{"digest":"{}","mediaType":"x/y","size":2}}"#, Digest::of(b"empty"));
+            let text = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"subject":{subject}}}"#);
+            store.put(OCI_MANIFEST, text)
+        };
+        let (right, wrong) = (referrer(&image), referrer(&other));
+        for (manifest, is_right) in [(right, true), (wrong, false), (other, false)] {
+            let mut item = item(&image);
+            item.evidence = vec![Evidence {
+                digest: manifest.digest,
+                media_type: manifest.media_type.clone(),
+                size: manifest.size,
+                subject: image.digest,
+                tag: None,
+            }];
+            let walked = store.walk(&[item]);
+            assert_eq!(walked.is_ok(), is_right, "{walked:?}");
+        }
     }
 
     #[test]

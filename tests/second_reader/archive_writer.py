@@ -54,6 +54,12 @@ class Store:
         }
 
 
+def about(evidence: dict, subject: dict) -> dict:
+    """Evidence under the legacy tag of its subject, as signatures have it."""
+    tag = f"sha256-{subject['digest'].removeprefix('sha256:')}.sig"
+    return {**evidence, "subject": subject["digest"], "tag": tag}
+
+
 def item(name: str, published: dict, source: dict | None = None, **more) -> dict:
     def bare(descriptor):
         return {key: descriptor[key] for key in ("digest", "mediaType", "size")}
@@ -71,7 +77,7 @@ def small() -> tuple[Store, dict]:
     statement = store.add(b"statement")
     evidence = store.manifest([statement])
     empty = store.add(b"{}")
-    piece = {**evidence, "subject": image["digest"]}
+    piece = about(evidence, image)
     items = [item("registry.example/app:1", image, evidence=[piece])]
     return store, store.inventory(items, [image, config, evidence, empty, statement], [layer])
 

@@ -10,11 +10,12 @@ from refusal import require, shown
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest has `config` and `layers`, an index has `entries`. All are descriptors."""
+    """A manifest has `config` and `layers`, an index has `entries`; either may have a `subject`. All are descriptors."""
 
     config: dict | None
     layers: list
     entries: list
+    subject: dict | None
 
 
 def is_manifest(media_type: str) -> bool:
@@ -32,13 +33,14 @@ def read(data: bytes, media_type: str, what: str) -> Manifest:
     require(type(version) is int and version == 2, f"{what}: found schemaVersion {shown(version)}, wanted 2")
     found = value.get("mediaType", media_type)
     require(found == media_type, f"{what}: found mediaType {shown(found)}, wanted {media_type}")
+    subject = descriptor(value["subject"], f"{what}.subject") if "subject" in value else None
     keys = {"config", "layers", "manifests"} & value.keys()
     if media_type in INDEXES:
         require(keys == {"manifests"}, f"{what}: found {sorted(keys)}, wanted an index")
-        return Manifest(None, [], descriptors(value["manifests"], f"{what}.manifests"))
+        return Manifest(None, [], descriptors(value["manifests"], f"{what}.manifests"), subject)
     require(keys == {"config", "layers"}, f"{what}: found {sorted(keys)}, wanted a manifest")
     config = descriptor(value["config"], f"{what}.config")
-    return Manifest(config, descriptors(value["layers"], f"{what}.layers"), [])
+    return Manifest(config, descriptors(value["layers"], f"{what}.layers"), [], subject)
 
 
 def descriptors(values, what: str) -> list:

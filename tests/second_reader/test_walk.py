@@ -6,7 +6,7 @@ import unittest
 import inventory
 import platforms
 import walk
-from archive_writer import OCI_INDEX, OCI_MANIFEST, Store, item, small
+from archive_writer import OCI_INDEX, OCI_MANIFEST, Store, about, item, small
 from refusal import Damaged
 
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -52,7 +52,7 @@ class Walk(unittest.TestCase):
         first, last = self.store.add(b"first"), self.store.add(b"last")
         image = self.store.manifest([first, last])
         evidence = self.store.manifest([first])
-        items = [item("r.example/a:1", image, evidence=[{**evidence, "subject": image["digest"]}])]
+        items = [item("r.example/a:1", image, evidence=[about(evidence, image)])]
         self.walk(items, [image, self.config, first, evidence], [last])
         self.assert_refused(items, [image, self.config, evidence, first], [last], "at its last use")
 
@@ -67,7 +67,7 @@ class Walk(unittest.TestCase):
         report = self.store.manifest([self.layer])
         index = self.store.index([report, self.store.add(b"note", "text/plain")])
         note = self.store.add(b"note")
-        items = [item("r.example/a:1", image, evidence=[{**index, "subject": image["digest"]}])]
+        items = [item("r.example/a:1", image, evidence=[about(index, image)])]
         self.walk(items, [image, self.config, index, report, self.layer, note], [])
 
     def test_evidence_about_something_else_is_refused(self):
@@ -76,10 +76,10 @@ class Walk(unittest.TestCase):
         index = self.store.index([image])
         metadata = [index, image, self.config, evidence]
         for subject in (index, image, evidence):
-            pieces = [{**evidence, "subject": subject["digest"]}]
+            pieces = [about(evidence, subject)]
             self.walk([item("r.example/a:1", index, evidence=pieces)], metadata, [self.layer])
         for subject, why in ((self.layer, "a layer"), (self.config, "a config")):
-            pieces = [{**evidence, "subject": subject["digest"]}]
+            pieces = [about(evidence, subject)]
             self.assert_refused([item("r.example/a:1", index, evidence=pieces)], metadata, [self.layer], why)
 
     def test_indexes_are_nested_four_deep_at_most(self):

@@ -44,7 +44,16 @@ class Walk:
         self.manifest(published, CONTENT, 1)
         for piece in item.get("evidence", []):
             self.manifest(piece, METADATA, 1)
+            self.referrer(piece)
         self.subjects(item)
+
+    def referrer(self, piece: dict) -> None:
+        """Evidence without a legacy tag says itself what it is about."""
+        if "tag" in piece:
+            return
+        found = manifest.read(self.read(piece), piece["mediaType"], piece["digest"]).subject
+        digest = found["digest"] if found else None
+        require(digest == piece["subject"], f"{piece['digest']}: found it about {digest}, wanted {piece['subject']}")
 
     def subjects(self, item: dict) -> None:
         """Evidence is about the item's manifest, one of its children, or other evidence."""
