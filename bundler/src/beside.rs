@@ -5,19 +5,21 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use manifests::{Descriptor, Digest};
+
+/// How the names of files begin that are not whole yet.
+const PARTIAL: &str = ".partial-";
 
 /// The folder of one lock.
 #[derive(Debug)]
 pub(crate) struct Beside {
     folder: PathBuf,
-    next: AtomicU64,
     written: Mutex<Vec<Digest>>,
 }
 
@@ -40,6 +42,12 @@ pub(crate) enum BesideError {
         /// How large it should be.
         size: u64,
     },
+    /// Another lock is being made.
+    #[error("{}: found another `airgap-bundle lock` at work, wanted one at a time", path.display())]
+    Busy {
+        /// The folder that both would write into.
+        path: PathBuf,
+    },
 }
 
 impl Beside {
@@ -49,7 +57,7 @@ impl Beside {
         let mut folder = OsString::from(name.strip_suffix(".json").unwrap_or(name));
         folder.push(".d");
         let folder = lock.with_file_name(folder).join("sha256");
-        Self { folder, next: AtomicU64::new(0), written: Mutex::default() }
+        Self { folder, written: Mutex::default() }
     }
 
     /// Where a digest lies.
@@ -57,9 +65,16 @@ impl Beside {
         self.folder.join(digest.hex())
     }
 
-    /// Makes the folder.
-    pub(crate) fn create(&self) -> Result<(), BesideError> {
-        fs::create_dir_all(&self.folder).map_err(|error| disk(&self.folder, error))
+    /// Makes the folder, and keeps other locks out of it for as long as the result lives: each would remove
+    /// what the other one has just fetched.
+    pub(crate) fn claim(&self) -> Result<File, BesideError> {
+        let opened = fs::create_dir_all(&self.folder).and_then(|()| File::open(&self.folder));
+        let folder = opened.map_err(|error| disk(&self.folder, error))?;
+        match folder.try_lock() {
+            Ok(()) => Ok(folder),
+            Err(TryLockError::WouldBlock) => Err(BesideError::Busy { path: self.folder.clone() }),
+            Err(TryLockError::Error(error)) => Err(disk(&self.folder, error)),
+        }
     }
 
     /// The bytes of a digest, when they are there and are what the digest says.
@@ -91,10 +106,16 @@ impl Beside {
     pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Digest, BesideError> {
         let digest = Digest::of(bytes);
         let path = self.path(digest);
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.folder.join(format!(".{}.{number}", std::process::id()));
-        let written = File::create_new(&temporary).and_then(|mut file| file.write_all(bytes));
-        written.and_then(|()| fs::rename(&temporary, &path)).map_err(|error| disk(&path, error))?;
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::Builder::new()
+                .prefix(PARTIAL)
+                .permissions(fs::Permissions::from_mode(0o644))
+                .tempfile_in(&self.folder)?;
+            file.write_all(bytes)?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| disk(&path, error))?;
         self.written.lock().unwrap_or_else(PoisonError::into_inner).push(digest);
         Ok(digest)
     }
@@ -118,7 +139,7 @@ impl Beside {
             let entry = entry.map_err(|error| disk(&self.folder, error))?;
             let name = entry.file_name();
             let name = name.to_str().unwrap_or_default();
-            let is_ours = name.starts_with('.') || Digest::from_hex(name).is_ok();
+            let is_ours = name.starts_with(PARTIAL) || Digest::from_hex(name).is_ok();
             let is_needed = Digest::from_hex(name).is_ok_and(|digest| needed.contains(&digest));
             if is_ours && !is_needed {
                 fs::remove_file(entry.path()).map_err(|error| disk(&entry.path(), error))?;
@@ -160,7 +181,7 @@ mod tests {
     fn lock() -> (tempfile::TempDir, Beside) {
         let folder = tempfile::tempdir().unwrap();
         let beside = Beside::of(&folder.path().join("core.lock.json"));
-        beside.create().unwrap();
+        drop(beside.claim().unwrap());
         (folder, beside)
     }
 
@@ -169,6 +190,15 @@ mod tests {
         for (lock, folder) in [("a/x.lock.json", "a/x.lock.d/sha256"), ("pinned", "pinned.d/sha256")] {
             assert_eq!(Beside::of(Path::new(lock)).folder, Path::new(folder));
         }
+    }
+
+    #[test]
+    fn two_locks_do_not_clean_up_after_each_other() {
+        let (_folder, beside) = lock();
+        let first = beside.claim().unwrap();
+        assert!(matches!(beside.claim(), Err(BesideError::Busy { .. })));
+        drop(first);
+        assert!(beside.claim().is_ok());
     }
 
     #[test]
@@ -188,10 +218,10 @@ mod tests {
     fn only_what_is_ours_and_not_needed_is_removed() {
         let (_folder, beside) = lock();
         let (needed, old) = (beside.keep(b"needed").unwrap(), beside.keep(b"old").unwrap());
-        fs::write(beside.folder.join(".99.0"), "left by an interrupted run").unwrap();
+        fs::write(beside.folder.join(".partial-99"), "left by an interrupted run").unwrap();
         fs::write(beside.folder.join("README"), "somebody's own").unwrap();
         beside.remove_others(&HashSet::from([needed])).unwrap();
         assert!(beside.has(needed, 6) && !beside.has(old, 3));
-        assert!(beside.folder.join("README").exists() && !beside.folder.join(".99.0").exists());
+        assert!(beside.folder.join("README").exists() && !beside.folder.join(".partial-99").exists());
     }
 }

@@ -6,7 +6,7 @@ use console::{Class, Failure};
 use manifests::Timestamp;
 use manifests::inventory::Inventory;
 use manifests::slot::ArchiveSignature;
-use manifests::trust::{Role, Signer, Trust, TrustError};
+use manifests::trust::{Role, Signer, Trust};
 
 use crate::cli::TrustArguments;
 use crate::input;
@@ -49,9 +49,6 @@ pub(crate) fn check(
             "found it signed at {signed_at}, wanted a time from {created} to {latest}"
         )));
     }
-    let expired = trust.decide(&[], &std::collections::BTreeMap::new(), now).err().unwrap_or_default();
-    if let Some(reason) = expired.iter().find(|reason| matches!(reason, TrustError::Expired(_))) {
-        return Err(refused(reason.to_string()));
-    }
+    trust.check_current(now).map_err(|reason| refused(reason.to_string()))?;
     trust.signer(key, role, &inventory.name, signed_at).map_err(|error| refused(error.to_string()))
 }

@@ -1,5 +1,6 @@
 //! `lock`: resolve and collect, then the file.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,8 +46,6 @@ pub(crate) struct Locked {
 pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Failures> {
     let project = project::read(&arguments.definition)?;
     let path = arguments.output.clone().unwrap_or_else(|| project::lock_path(&arguments.definition));
-    let old = read_old(&path)?;
-    let created = created(&path, old.as_ref())?;
     let http = crate::hosts::clients(
         &project.definition.hosts,
         &project.folder,
@@ -54,7 +53,9 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
         CONNECTIONS,
     )?;
     let beside = Beside::of(&path);
-    beside.create().map_err(|error| failed(&error))?;
+    let _alone = beside.claim().map_err(|error| failed(&error))?;
+    let old = read_old(&path, &beside)?;
+    let created = created(&path, old.as_ref())?;
     let upstream = Upstream::new(http, beside);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Class::Failed, "tokio", error))?;
@@ -103,7 +104,25 @@ async fn make(
     };
     let resolved =
         resolve::resolve(&project.definition, entries, inputs, created, update.as_ref(), upstream).await?;
-    collect::collect(resolved, upstream).await
+    let mut collected = collect::collect(resolved, upstream).await?;
+    collected.lock.hosts = hosts(&collected.lock, old);
+    Ok(collected)
+}
+
+/// The hosts that a build will contact: those of this run, and those that the lock
+/// before contacted for the same registries. What lies beside the lock already was not asked for again, so this run
+/// may not have met the servers that a build is redirected to.
+fn hosts(lock: &Lock, old: Option<&Lock>) -> Vec<String> {
+    let origins = |lock: &Lock| -> BTreeSet<String> {
+        let origins = lock.items.iter().filter_map(|locked| locked.origin.as_ref());
+        origins.map(|origin| origin.host().to_owned()).collect()
+    };
+    let now = origins(lock);
+    let before = old.filter(|old| origins(old).is_subset(&now)).map(|old| old.hosts.clone());
+    let mut hosts: BTreeSet<String> = lock.hosts.iter().cloned().collect();
+    hosts.extend(before.into_iter().flatten());
+
+    hosts.into_iter().collect()
 }
 
 fn all(failures: Vec<Failure>) -> Failures {
@@ -112,9 +131,8 @@ fn all(failures: Vec<Failure>) -> Failures {
 }
 
 /// The lock that is there, as far as this version understands it: what is damaged is made anew.
-fn read_old(path: &Path) -> Result<Option<Lock>, Failure> {
+fn read_old(path: &Path, beside: &Beside) -> Result<Option<Lock>, Failure> {
     let Some(bytes) = input::read_if_there(path, LOCK_BYTES)? else { return Ok(None) };
-    let beside = Beside::of(path);
     match Lock::read(&bytes, &mut |wanted| beside.load(wanted)) {
         Ok(lock) => Ok(Some(lock)),
         Err(error) => {

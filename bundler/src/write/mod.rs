@@ -22,7 +22,7 @@ use clients::Http;
 use console::progress::Progress;
 use console::{Class, Failure, Failures, clock};
 use manifests::inventory::Inventory;
-use manifests::key::PrivateKey;
+use manifests::key::{PrivateKey, PublicKey};
 use manifests::slot::{self, ArchiveSignature};
 use manifests::trust::Role;
 use manifests::{Digest, Timestamp};
@@ -76,13 +76,14 @@ pub(crate) fn inventory(judged: &Judged) -> Inventory {
 pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failures> {
     let inventory = inventory(writer.judged);
     let identity = Digest::of(&inventory.encode());
-    if let Some(size) = existing(path, identity)? {
+    let key = writer.key.public().map_err(|error| Failure::new(Class::Usage, "the key", error))?;
+    if let Some(size) = existing(path, identity, &key)? {
         return Ok(Written { identity, size, fetched: 0, resumed: 0, was_there: true });
     }
     let failed = |error: io::Error| Failure::new(Class::Failed, path.display(), error);
     let journal = Journal::open(&beside(path, ".journal"), identity)?;
     // Another build may have finished it while this one waited to look.
-    if let Some(size) = existing(path, identity)? {
+    if let Some(size) = existing(path, identity, &key)? {
         journal.remove().map_err(failed)?;
         return Ok(Written { identity, size, fetched: 0, resumed: 0, was_there: true });
     }
@@ -113,13 +114,23 @@ pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failu
 ///
 /// # Errors
 /// When something else is there.
-fn existing(path: &Path, identity: Digest) -> Result<Option<u64>, Failure> {
+fn existing(path: &Path, identity: Digest, key: &PublicKey) -> Result<Option<u64>, Failure> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::new(Class::Failed, path.display(), error)),
         Ok(metadata) => metadata,
     };
     let opened = File::open(path).ok().and_then(|file| open::unverified(file).ok());
+    // The same content under another signature is not what this build would leave.
+    let is_ours = |archive: &open::Unverified<File>| {
+        archive.signed_by() == key.id() && open::signed(archive.reader(), |_| Some(key.clone())).is_ok()
+    };
+    if let Some(archive) =
+        opened.as_ref().filter(|archive| archive.identity() == identity && !is_ours(archive))
+    {
+        let message = format!("found it there under another signature, by the key {}", archive.signed_by());
+        return Err(Failure::new(Class::Usage, path.display(), message).advise("choose another name with -o"));
+    }
     match opened.map(|archive| (archive.identity(), archive.layout().size())) {
         Some((found, size)) if found == identity && size == metadata.len() => Ok(Some(size)),
         Some((found, _)) => {

@@ -107,11 +107,11 @@ impl Draft {
     /// caller has written every blob and compared its digest.
     ///
     /// # Errors
-    /// When the disk fails; then the file keeps its temporary name.
+    /// When the disk fails, or something has that name by now; then the file keeps its temporary name.
     pub fn seal(self, slot: &[u8], name: &Path) -> Result<(), ArchiveError> {
         self.file.write_all_at(slot, BLOCK)?;
         self.file.sync_all()?;
-        fs::rename(&self.path, name)?;
+        rename(&self.path, name)?;
         let folder = name.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
         Ok(())
@@ -205,6 +205,16 @@ fn reserve(file: &File, path: &Path, size: u64) -> Result<bool, ArchiveError> {
             Ok(false)
         }
         Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+/// Gives a file its name, where nothing has it: what came there during the hours of a build is not overwritten.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some network file systems cannot do it in one step.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.try_exists()? => fs::rename(from, to),
+        other => Ok(other?),
     }
 }
 
