@@ -26,8 +26,8 @@ pub(crate) struct Accepted {
     archive: Verified<File>,
     signers: Vec<Signer>,
     annexes: Vec<Annex>,
-    trust: Digest,
-    policy: Option<Digest>,
+    trusts: Vec<Digest>,
+    policies: Vec<Digest>,
     notices: Vec<String>,
 }
 
@@ -50,16 +50,16 @@ impl Accepted {
         &self.annexes
     }
 
-    /// The digest of the trust file that the signers stand in.
+    /// The digests of the trust files that the signers stand in, the site's first.
     #[must_use]
-    pub(crate) const fn trust(&self) -> Digest {
-        self.trust
+    pub(crate) fn trusts(&self) -> &[Digest] {
+        &self.trusts
     }
 
-    /// The digest of the policy that it was accepted by; none where none was given.
+    /// The digests of the policies that it was accepted by, the site's first; none where none was given.
     #[must_use]
-    pub(crate) const fn policy(&self) -> Option<Digest> {
-        self.policy
+    pub(crate) fn policies(&self) -> &[Digest] {
+        &self.policies
     }
 
     /// What a person should know.
@@ -123,11 +123,36 @@ pub(crate) fn accept(
     Ok(Accepted {
         signers,
         annexes,
-        trust: rules.trust.digest(),
-        policy: rules.policies.first().map(|policy| policy.digest()),
+        trusts: rules.trusts().into_iter().map(Trust::digest).collect(),
+        policies: rules.policies.iter().map(|policy| policy.digest()).collect(),
         notices,
         archive,
     })
+}
+
+/// Whether a preparer whom every trust file knows signed an archive, for its channel and in time: what serving
+/// asks for, which needs no policy and no ledger.
+///
+/// # Errors
+/// Every reason against it.
+pub(crate) fn prepared(
+    archive: &Verified<File>,
+    trusts: &[&Trust],
+    now: Timestamp,
+) -> Result<(), Vec<String>> {
+    let ArchiveSignature { role, signed_at, .. } = *archive.signature();
+    let mut reasons = Vec::new();
+    if role != Role::Preparer {
+        reasons.push(format!("found it signed as {role}, wanted {}", Role::Preparer));
+    }
+    reasons.extend(check_signing_time(archive.inventory(), archive.signature(), now).err());
+    for trust in trusts {
+        let signer = trust.signer(archive.signed_by(), role, &archive.inventory().name, signed_at);
+        for error in signer.err().into_iter().chain(trust.check_current(now).err()) {
+            add(&mut reasons, error.to_string());
+        }
+    }
+    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
 /// A signature is not older than what it signs, and not from the future.

@@ -157,7 +157,7 @@ fn of_target(
 pub(crate) fn claim(accepted: &Accepted, target: &Target, cargo: &Cargo, tag: &str) -> (NameKey, NameEntry) {
     let archive = accepted.archive();
     let key = NameKey {
-        target: target.name().to_owned(),
+        target: target.place().to_owned(),
         repository: target.repository(cargo.name.repository()),
         tag: tag.to_owned(),
     };

@@ -226,7 +226,7 @@ impl Claimant {
 
     fn intent(&self, target: &Target, one: &Waiting<'_>, tag: &str) -> NameIntent {
         let key = NameKey {
-            target: target.name().to_owned(),
+            target: target.place().to_owned(),
             repository: target.repository(one.name.repository()),
             tag: tag.to_owned(),
         };

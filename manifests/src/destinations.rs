@@ -121,6 +121,12 @@ impl Destinations {
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(YamlError::Rule(format!("registries: found the name {} twice", pair[0])));
         }
+        let mut places: Vec<(&str, &str)> =
+            registries.iter().map(|registry| (registry.host.as_str(), registry.prefix.as_str())).collect();
+        places.sort_unstable();
+        if let Some(pair) = places.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(YamlError::Rule(format!("registries: found {} twice under two names", pair[0].0)));
+        }
         Ok(Self { hosts: spec.hosts, registries, unsupported })
     }
 }

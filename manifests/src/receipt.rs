@@ -33,8 +33,8 @@ pub struct Receipt {
     pub kind: String,
     /// The digest of the ledger's last line, so that a shortened ledger is noticed.
     pub ledger_head: Digest,
-    /// The policy that it was accepted by.
-    pub policy_digest: Digest,
+    /// Every policy that it was accepted by, the site's first.
+    pub policy_digests: Vec<Digest>,
     /// The receipt before this one; none for a site's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
@@ -44,8 +44,8 @@ pub struct Receipt {
     pub site: ChannelName,
     /// How far it went.
     pub state: State,
-    /// The trust file that the signers stand in.
-    pub trust_digest: Digest,
+    /// Every trust file that the signers stand in, the site's first.
+    pub trust_digests: Vec<Digest>,
 }
 
 /// The archive of a receipt.

@@ -87,6 +87,16 @@ impl Judge {
         open::verified(path, &self.rules()?.trusts(), keep, spool, quiet)
     }
 
+    /// Holds an archive that was opened to whom its signature must be of, and to nothing else.
+    ///
+    /// # Errors
+    /// Every reason against it.
+    pub(crate) fn prepared(&self, path: &Path, archive: &Verified<File>) -> Result<(), Failures> {
+        let reasons = accept::prepared(archive, &self.rules()?.trusts(), self.now).err().unwrap_or_default();
+        let refused = |reason| Failure::new(Class::Refused, path.display(), reason);
+        Failures::unless_empty(reasons.into_iter().map(refused).collect(), ())
+    }
+
     /// Judges an archive that was opened, with the annexes beside it and those that were given.
     ///
     /// # Errors

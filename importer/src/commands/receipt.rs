@@ -155,8 +155,8 @@ fn render(receipt: &Receipt) -> String {
     for annex in &receipt.annexes {
         line("annex", &annex.to_string());
     }
-    line("trust", &receipt.trust_digest.to_string());
-    line("policy", &receipt.policy_digest.to_string());
+    receipt.trust_digests.iter().for_each(|digest| line("trust", &digest.to_string()));
+    receipt.policy_digests.iter().for_each(|digest| line("policy", &digest.to_string()));
     let gates = receipt.gates.join(", ");
     line("gates", if gates.is_empty() { "0 gates: nothing was judged" } else { &gates });
     let previous =

@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: &ServeArguments, global: &Global) -> Result<S
 }
 
 /// The DMZ scans what is served before anybody accepts it, so trust is enough: no policy, no ledger.
-fn archive(arguments: &ServeArguments, global: &Global) -> Result<Content, Failure> {
+fn archive(arguments: &ServeArguments, global: &Global) -> Result<Content, Failures> {
     let path: &Path = &arguments.content;
     if arguments.unverified {
         notice(global, &["UNVERIFIED: nobody checked the signature".to_owned()]);
@@ -48,6 +48,7 @@ fn archive(arguments: &ServeArguments, global: &Global) -> Result<Content, Failu
     let rules = JudgeArguments { trust: arguments.trust.clone(), policy: None, annexes: vec![] };
     let judge = Judge::read(&rules, global.state.as_deref(), Access::Read, None)?;
     let verified = judge.open(path, Keep::Whole, None, global.quiet)?;
+    judge.prepared(path, &verified)?;
     Ok(Content::Verified(Box::new(verified)))
 }
 

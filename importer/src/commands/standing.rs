@@ -20,9 +20,8 @@ pub(crate) struct Standing {
     audience: Vec<ChannelName>,
     signers: Vec<SignerRecord>,
     annexes: Vec<Digest>,
-    trust_digest: Digest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy_digest: Option<Digest>,
+    trust_digests: Vec<Digest>,
+    policy_digests: Vec<Digest>,
     /// The gates that judged.
     gates: Vec<String>,
     /// What a person should know.
@@ -46,8 +45,8 @@ impl Standing {
             audience: inventory.audience.clone(),
             signers: signers.collect(),
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
-            trust_digest: accepted.trust(),
-            policy_digest: accepted.policy(),
+            trust_digests: accepted.trusts().to_vec(),
+            policy_digests: accepted.policies().to_vec(),
             gates: vec![],
             notices: accepted.notices().to_vec(),
         }
@@ -66,9 +65,11 @@ impl Standing {
         for SignerRecord { key, person, role } in &self.signers {
             line("signed by", &format!("{person} as {role}, key {key}"));
         }
-        line("trust", &self.trust_digest.to_string());
-        let policy = self.policy_digest.map_or_else(|| "none given".to_owned(), |digest| digest.to_string());
-        line("policy", &policy);
+        self.trust_digests.iter().for_each(|digest| line("trust", &digest.to_string()));
+        self.policy_digests.iter().for_each(|digest| line("policy", &digest.to_string()));
+        if self.policy_digests.is_empty() {
+            line("policy", "none given");
+        }
         line("gates", "0 gates: nothing was judged");
         text
     }

@@ -175,11 +175,12 @@ fn clients(document: &Document, folder: &Path) -> Result<Http, Failure> {
     for registry in &document.registries {
         let settings = hosts.entry(registry.host.clone()).or_default();
         settings.mirror = None;
-        if registry.plain_http {
-            settings.plain_http = Some(true);
-        }
+        // What the URL says: otherwise `https://127.0.0.1`, a forwarded port, would be spoken to in the clear.
+        settings.plain_http = Some(registry.plain_http);
     }
-    Ok(Http::new(http::Options { hosts, ..http::Options::default() }))
+    // Inside the gap a registry does not send anybody elsewhere, unless its settings list the host.
+    let redirects = http::Redirects::SameHost;
+    Ok(Http::new(http::Options { hosts, redirects, ..http::Options::default() }))
 }
 
 impl Target {
@@ -188,6 +189,15 @@ impl Target {
         match self {
             Self::Directory(directory) => directory.name(),
             Self::Registry(registry) | Self::Harbor(registry, _) => registry.name(),
+        }
+    }
+
+    /// What the ledger knows its names by: where it is, not what the destinations call it, so that a new name in
+    /// that file does not make every name there unknown.
+    pub(crate) fn place(&self) -> &str {
+        match self {
+            Self::Directory(directory) => directory.name(),
+            Self::Registry(registry) | Self::Harbor(registry, _) => registry.host(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use manifests::Digest;
-use transfer::archive::ReadAt;
+use transfer::archive::{ArchiveError, ReadAt, open};
 
 use super::{EVIDENCE, Site, SiteError, files};
 use crate::accept::Accepted;
@@ -33,7 +33,11 @@ impl Site {
         let archive = accepted.archive();
         let folder = self.evidence(archive.identity());
         files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
-        copy(archive.reader(), archive.layout().evidence_end(), &self.evidence_pack(archive.identity()))?;
+        let pack = self.evidence_pack(archive.identity());
+        copy(archive.reader(), archive.layout().evidence_end(), &pack, &|file| {
+            let signed = open::signed(file, |id| self.trust.key(id).cloned())?;
+            signed.verify_evidence(&|_| ())
+        })?;
         for annex in accepted.annexes() {
             let size = annex.archive.layout().size();
             let path = folder.join(format!(
@@ -41,7 +45,9 @@ impl Site {
                 annex.signers.first().map_or("", |signer| signer.person.as_str()),
                 short(annex.identity)
             ));
-            copy(annex.archive.reader(), size, &path)?;
+            copy(annex.archive.reader(), size, &path, &|file| {
+                open::signed(file, |id| self.trust.key(id).cloned())?.verify(&|_| ()).map(|_| ())
+            })?;
         }
         for (name, text) in [("trust", &self.trust_text), ("policy", &self.policy_text)] {
             let path = folder.join(format!("{name}-{}.yaml", short(Digest::of(text.as_bytes()))));
@@ -62,8 +68,18 @@ fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(
     files::put(path, write).map_err(|error| SiteError::Io(path.to_owned(), error))
 }
 
-fn copy(from: &File, size: u64, path: &Path) -> Result<(), SiteError> {
-    put(path, |file| {
+/// Copies the beginning of a file, and reads the copy before it gets its name: the medium may have changed since it
+/// was verified, and this is what answers in ten years. A copy that is there already and is not good is made anew.
+fn copy(
+    from: &File,
+    size: u64,
+    path: &Path,
+    check: &dyn Fn(&File) -> Result<(), ArchiveError>,
+) -> Result<(), SiteError> {
+    if File::open(path).is_ok_and(|file| check(&file).is_ok()) {
+        return Ok(());
+    }
+    let copied = files::put(path, |file| {
         let mut buffer = vec![0; usize::try_from(CHUNK.min(size)).unwrap_or_default()];
         let mut done = 0;
         while done < size {
@@ -73,6 +89,7 @@ fn copy(from: &File, size: u64, path: &Path) -> Result<(), SiteError> {
             file.write_all(chunk)?;
             done += length as u64;
         }
-        Ok(())
-    })
+        check(file).map_err(io::Error::other)
+    });
+    copied.map_err(|error| SiteError::Io(path.to_owned(), error))
 }

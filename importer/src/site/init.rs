@@ -143,6 +143,10 @@ fn receipt_key(given: Option<&Path>) -> Result<Key, Failure> {
     }
     let key = PrivateKey::generate().map_err(failed)?;
     let password = key_file::PASSWORD_VARIABLES.iter().find_map(|name| std::env::var(name).ok());
+    if password.as_deref() == Some("") {
+        let message = "found an empty password in the environment, wanted one, or no such variable";
+        return Err(Failure::new(Class::Usage, "the receipt key", message));
+    }
     let pem = match &password {
         Some(password) => key.to_encrypted_pem(password),
         None => key.to_pem(),

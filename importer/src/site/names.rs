@@ -8,7 +8,7 @@ use manifests::{ChannelName, Digest};
 /// A name at a target: a tag of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct NameKey {
-    /// The target, as the destinations call it.
+    /// The target: the path of a folder, or the host of a registry.
     pub(crate) target: String,
     /// The repository at the target.
     pub(crate) repository: String,

@@ -168,12 +168,12 @@ impl Site {
             items,
             kind: "Receipt".to_owned(),
             ledger_head: self.ledger.head(),
-            policy_digest: self.policy.digest(),
+            policy_digests: accepted.policies().to_vec(),
             previous: None,
             signers: accepted.signers().iter().map(signer).collect(),
             site: self.name().clone(),
             state,
-            trust_digest: self.trust.digest(),
+            trust_digests: accepted.trusts().to_vec(),
         }
     }
 

@@ -214,6 +214,16 @@ impl Trust {
         Ok(Signer { person: person.name.clone(), role, key })
     }
 
+    /// Whether the file is before its date.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check_current(&self, now: Timestamp) -> Result<(), TrustError> {
+        self.expires
+            .filter(|expires| now >= *expires)
+            .map_or(Ok(()), |expires| Err(TrustError::Expired(expires)))
+    }
+
     /// Whether the signatures are enough for an import: every role but `recovery` meets its threshold, and
     /// the larger one that `policy` asks for; nobody who prepared also approved. All reasons are returned.
     ///
@@ -225,8 +235,7 @@ impl Trust {
         policy: &BTreeMap<Role, usize>,
         now: Timestamp,
     ) -> Result<(), Vec<TrustError>> {
-        let mut reasons: Vec<TrustError> =
-            self.expires.filter(|expires| now >= *expires).map(TrustError::Expired).into_iter().collect();
+        let mut reasons: Vec<TrustError> = self.check_current(now).err().into_iter().collect();
         let people = |role: Role| -> BTreeSet<&ChannelName> {
             signers.iter().filter(|signer| signer.role == role).map(|signer| &signer.person).collect()
         };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -26,6 +26,9 @@ const PIECE: u64 = 1024 * 1024;
 
 /// How many files are written at once, at most: the sync of one overlaps with the writing of others.
 const WRITERS: usize = 4;
+
+/// The file that marks an OCI image layout.
+const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// Why a blob is not in the folder.
 enum Wrong {
@@ -128,16 +131,20 @@ impl Directory {
             fs::remove_file(leftover?.path())?;
         }
         let layout = self.layout.join("oci-layout");
-        if !layout.exists() {
-            fs::write(layout, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        if fs::read(&layout).ok().as_deref() != Some(OCI_LAYOUT) {
+            let mut file = NamedTempFile::new_in(self.partial())?;
+            file.write_all(OCI_LAYOUT)?;
+            named(file, &layout)?;
         }
         Ok(lock)
     }
 
     /// Makes the new names of blobs last.
     fn sync(&self) -> io::Result<()> {
-        File::open(self.layout.join("blobs/sha256"))?.sync_all()?;
-        File::open(&self.layout)?.sync_all()
+        let parent = self.layout.parent().unwrap_or(&self.layout);
+        let blobs = [self.layout.join("blobs/sha256"), self.layout.join("blobs")];
+        let folders = blobs.iter().map(PathBuf::as_path).chain([self.layout.as_path(), parent]);
+        folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
     }
 
     fn bring(&self, blobs: &dyn Blobs, part: &Descriptor, progress: &Progress) -> Result<Outcome, Wrong> {
@@ -161,12 +168,7 @@ impl Directory {
 
     /// Gives a whole file its name.
     fn keep(&self, file: NamedTempFile, part: &Descriptor) -> io::Result<()> {
-        use std::os::unix::fs::PermissionsExt as _;
-        // Temporary files are for their owner only; what is loaded is for everybody who may enter the folder.
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        file.persist(self.folder().path(&part.digest))?;
-        Ok(())
+        named(file, &self.folder().path(&part.digest))
     }
 
     /// Writes a document that was made here.
@@ -197,6 +199,15 @@ impl Directory {
             }
         }
     }
+}
+
+fn named(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    // Temporary files are for their owner only; what is loaded is for everybody who may enter the folder.
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Everything that is to be there, each once.

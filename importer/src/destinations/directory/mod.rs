@@ -17,6 +17,15 @@ use crate::destinations::Survey;
 use crate::folder_index::FolderIndex;
 use crate::shipment::Shipment;
 
+/// An absolute path without links, as far as it exists.
+fn canonical(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(found), _, _) => found,
+        (Err(_), Some(parent), Some(name)) => canonical(parent).join(name),
+        (Err(_), _, _) => path.to_owned(),
+    }
+}
+
 /// A folder.
 pub(crate) struct Directory {
     name: String,
@@ -31,8 +40,8 @@ impl Directory {
     pub(crate) fn new(path: &Path) -> Result<Self, Failures> {
         let absolute = std::path::absolute(path);
         let absolute = absolute.map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
-        // Two ways to one folder must have one name in the ledger.
-        let absolute = absolute.canonicalize().unwrap_or(absolute);
+        // Two ways to one folder must have one name in the ledger, also before the folder is there.
+        let absolute = canonical(&absolute);
         Ok(Self { name: absolute.display().to_string(), layout: absolute.join("oci") })
     }
 

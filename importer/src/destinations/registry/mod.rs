@@ -34,6 +34,11 @@ impl Registry {
         Self { destination, http }
     }
 
+    /// Where it is.
+    pub(crate) fn host(&self) -> &str {
+        &self.destination.host
+    }
+
     /// What receipts call it.
     pub(crate) fn name(&self) -> &str {
         self.destination.name.as_str()
