@@ -72,14 +72,12 @@ fn evidence_under_the_older_tags_may_be_signed_too() {
 #[test]
 fn what_a_registry_kept_from_before_it_had_the_api_is_found() {
     let (registry, image) = signed(true);
-    let old = says(&image, "old");
-    old.put(registry.store(), "elsewhere", None).unwrap();
-    // Only its fallback index, as a copy from an older registry would leave it.
-    for blob in old.blobs() {
-        registry.store().put_blob(REPOSITORY, blob).unwrap();
-    }
     let tag = image::legacy_tag(image.digest(), "");
+    let old = says(&image, "old");
     image::fallback_index(std::slice::from_ref(&old)).put(registry.store(), REPOSITORY, Some(&tag)).unwrap();
+    // An API that knows nothing of what came before it: it lists what refers to something else.
+    let nothing = format!("{}/v2/{REPOSITORY}/referrers/{}", registry.url(), old.digest());
+    registry.fault(Rule::new(&format!("/referrers/{}", image.digest()), Fault::Redirect(nothing)));
     assert_eq!(evidence(&registry).len(), 1);
 }
 
