@@ -102,7 +102,7 @@ impl Beside {
         fs::metadata(self.path(digest)).is_ok_and(|found| found.is_file() && found.len() == size)
     }
 
-    /// Keeps `bytes`. They are on the disk for good only after [`Beside::finish`].
+    /// Keeps `bytes`. They are on the disk for good only after [`Beside::sync`].
     pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Digest, BesideError> {
         let digest = Digest::of(bytes);
         let path = self.path(digest);
