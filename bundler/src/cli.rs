@@ -16,9 +16,10 @@ pub(crate) struct Cli {
 }
 
 const STATUS: &str = "\
-Exit status: 0 done; 1 failed, worth another try (network, disk); 2 wrong use; 3 refused by trust or policy;
-4 damaged. Credentials come from the Docker configuration and its helpers (`docker login`), the password of
-a key from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is asked for.
+Exit status: 0 done; 1 failed, worth another try (network, disk); 2 wrong use; 3 refused
+by trust or policy; 4 damaged. Credentials come from the Docker configuration and its
+helpers (`docker login`), the password of a key from AIRGAP_KEY_PASSWORD or
+COSIGN_PASSWORD, or it is asked for.
 
 Examples:
   airgap-bundle init .
@@ -73,9 +74,9 @@ pub(crate) struct InitArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-PREFIX.key is readable by you alone; its password comes from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or is
-asked for. PREFIX.pub goes to whoever checks the archives: compare the printed id by voice. A key pair of
-`cosign generate-key-pair` works as well.
+PREFIX.key is readable by you alone; its password comes from AIRGAP_KEY_PASSWORD or
+COSIGN_PASSWORD, or is asked for. PREFIX.pub goes to whoever checks the archives: compare
+the printed id by voice. A key pair of `cosign generate-key-pair` works as well.
 
 Examples:
   airgap-bundle keygen --out build-1
@@ -100,9 +101,9 @@ pub(crate) struct HostsArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Everything is pinned anew, and what changed is shown. --update pins only the named entries anew (an
-emergency fix, say) and keeps all others as the lock has them. A name is written as in the definition, or in
-full, with or without its tag.
+Everything is pinned anew, and what changed is shown. --update pins only the named entries
+anew (an emergency fix, say) and keeps all others as the lock has them. A name is written
+as in the definition, or in full, with or without its tag.
 
 Examples:
   airgap-bundle lock sovereign-core.yaml
@@ -122,8 +123,8 @@ pub(crate) struct LockArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-An interrupted build goes on where it was when the same command is given again. With `-o -` the archive goes
-to standard output, in order and without resuming.
+An interrupted build goes on where it was when the same command is given again. With
+`-o -` the archive goes to standard output, in order and without resuming.
 
 Examples:
   airgap-bundle build sovereign-core.yaml --key build-1.key
@@ -161,8 +162,8 @@ pub(crate) struct TrustArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Without --trust or --key nothing of it is to be believed, and the output says so. The content is not read:
-`airgap-bundle verify` does that.
+Without --trust or --key nothing of it is to be believed, and the output says so. The
+content is not read: `airgap-bundle verify` does that.
 
 Examples:
   airgap-bundle inspect sovereign-core-20261123213000.tar

@@ -37,6 +37,7 @@ pub(crate) struct Locked {
     evidence: usize,
     metadata_bytes: u64,
     content_bytes: u64,
+    download_bytes: u64,
     hosts: Vec<String>,
     changes: Changes,
     skipped: Vec<Skipped>,
@@ -65,6 +66,9 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
     if !quiet {
         notices.iter().for_each(|notice| eprintln!("notice: {}", escape(notice)));
     }
+    // Layers of charts are content, but lie beside the lock too.
+    let mut away = lock.content.clone();
+    away.retain(|blob| !upstream.beside().has(blob.digest, blob.size));
     let size = |blobs: &[manifests::inventory::Blob]| blobs.iter().map(|blob| blob.size).sum();
     Ok(Locked {
         changes: changes::between(old.as_ref(), &lock, |item| collect::size(item, upstream.beside())),
@@ -76,6 +80,7 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
         evidence: lock.items.iter().map(|locked| locked.item.evidence.len()).sum(),
         metadata_bytes: size(&lock.metadata),
         content_bytes: size(&lock.content),
+        download_bytes: size(&away),
         hosts: lock.hosts,
         skipped: lock.skipped,
         notices,
@@ -179,19 +184,21 @@ impl Locked {
             text.push_str(&format!("skipped {}: {}\n", escape(&skipped.name), escape(&skipped.reason)));
         }
         let path = escape(&self.lock.display().to_string());
-        let (metadata, content) = (HumanBytes(self.metadata_bytes), HumanBytes(self.content_bytes));
+        let kept = self.metadata_bytes + self.content_bytes - self.download_bytes;
+        let (kept, away) = (HumanBytes(kept), HumanBytes(self.download_bytes));
+        let hosts = if self.hosts.is_empty() { "none".to_owned() } else { self.hosts.join(", ") };
         let before = self.import_before.map_or_else(|| "any time".to_owned(), |time| time.to_string());
         text + &format!(
             "\nlock           {path}\n\
              name           {}, serial {}\n\
              import before  {before}\n\
-             content        {} items, {} pieces of evidence; {metadata} beside the lock, {content} to download\n\
+             content        {} items, {} pieces of evidence; {kept} beside the lock, {away} to download\n\
              hosts          {}\n",
             self.name,
             self.serial,
             self.items,
             self.evidence,
-            escape(&self.hosts.join(", ")),
+            escape(&hosts),
         )
     }
 }
