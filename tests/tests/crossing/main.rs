@@ -8,6 +8,7 @@
 )]
 
 mod credentials;
+mod holding;
 mod platforms;
 
 use std::collections::BTreeSet;
@@ -199,6 +200,14 @@ fn crosses_from(source: &Registry) {
         let load = format!("airgap-import load core.tar --state sovereign --to {name}.yaml");
         let loaded = desk.json(&format!("{load} --json"));
         assert!(sent(&loaded) > 0, "{loaded}");
+        // The layer that two images share is sent once, where the registry takes it from another repository.
+        let mounted = loaded["load"]["targets"][0]["mounted"]["bytes"].as_u64().unwrap();
+        assert_eq!(
+            mounted >= base().blob.size(),
+            *target != servers::referrers(),
+            "{}: {loaded:#}",
+            target.name
+        );
         let there = inside(target, &prefix, &content.below);
         holds_what_was_put_in(&desk, &content, &there);
 
