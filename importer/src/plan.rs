@@ -126,7 +126,9 @@ fn of_target(
         let entry = known.lookup(&key);
         let (outcome, previous) = match decide_name(entry, *present, &wanted) {
             NameDecision::Set { previous: None } => (Outcome::Set, None),
-            NameDecision::Set { previous } if entry.is_some() => (Outcome::Move, previous),
+            NameDecision::Set { previous } if entry.map(|entry| entry.digest) == previous => {
+                (Outcome::Move, previous)
+            }
             NameDecision::Set { previous } => (Outcome::Replace, previous),
             NameDecision::Unchanged => (Outcome::Unchanged, None),
             NameDecision::LeftNewer => (Outcome::LeftNewer, *present),
@@ -221,7 +223,7 @@ impl TargetPlan {
                 Outcome::Replace => {
                     line(
                         "  replace",
-                        &format!("{} by {digest}, which is {previous} by somebody else", name.name),
+                        &format!("{} by {digest}, which is {previous}, and not by this site", name.name),
                     );
                 }
                 Outcome::Unchanged => line("  unchanged", &name.name),

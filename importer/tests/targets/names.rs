@@ -46,6 +46,13 @@ fn another_channel_may_not_take_a_name_and_a_stranger_s_tag_is_replaced_and_show
     assert_eq!(name["previous"], stranger.digest().to_string());
     site.succeed(&["load", &core, "--to", &to]);
 
+    // Somebody moves the name that this site set: that is as strange.
+    stranger.put(registry.store(), "ghcr.io/demo/web", Some("1")).unwrap();
+    let name = plan(&site, &core, &to)["plan"]["targets"][0]["names"][0].clone();
+    assert_eq!(name["outcome"], "replace");
+    assert_eq!(name["previous"], stranger.digest().to_string());
+    site.succeed(&["load", &core, "--to", &to]);
+
     let edge = text(&site.archive_of("edge", 5, web("edge")));
     registry.forget_requests();
     let errors = site.fail(3, &["load", &edge, "--to", &to]);
