@@ -249,3 +249,26 @@ fn one_of_two_preparers_is_not_enough() {
     let said = site.refuse(&archive, &["--trust", "two.yaml"]);
     assert!(said.contains("found 1 of 2 signatures by different people as preparer"), "{said}");
 }
+
+/// If one of these were served, the command would not end.
+#[test]
+fn what_no_preparer_signed_for_its_channel_and_in_time_is_not_served() {
+    for (setup, draft, said) in [
+        (
+            USUAL,
+            Draft { role: Role::SecurityOfficer, verdict: Some(Verdict::Approved), ..Draft::on(3) },
+            "signed as security-officer, wanted preparer",
+        ),
+        (
+            Setup { expires: "2024-12-01", ..USUAL },
+            Draft::on(3),
+            "the trust file ended at 2024-12-01T00:00:00Z",
+        ),
+        (Setup { build_until: "2024-11-03", ..USUAL }, Draft::on(3), "when that key ended"),
+    ] {
+        let site = Site::with(setup);
+        let archive = site.archive(&draft);
+        let refused = site.fail(3, &["serve", &text(&archive.path), "--listen", "127.0.0.1:0"]);
+        assert!(refused.contains(said), "{refused}");
+    }
+}
