@@ -7,6 +7,7 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+mod charts;
 mod credentials;
 mod holding;
 mod platforms;
