@@ -25,9 +25,10 @@ pub fn airgap_import() -> Command {
 pub fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        // TARGET/PROFILE/deps/this-test
-        let test = env::current_exe().expect("the path of the running test");
-        let folder = test.ancestors().nth(2).expect("the folder of the profile");
+        // TARGET/PROFILE/deps/this-test, or TARGET/PROFILE/benchmark
+        let program = env::current_exe().expect("the path of the running program");
+        let above = program.parent().expect("the folder of the running program");
+        let folder = if above.ends_with("deps") { above.parent().expect("a folder above") } else { above };
         let profile = match folder.file_name().and_then(|name| name.to_str()) {
             Some("debug") | None => "dev",
             Some(profile) => profile,

@@ -46,9 +46,9 @@ fn fill(registry: &Registry, folder: &Path) {
     let platforms = ["linux/amd64", "linux/arm64"];
     let images = platforms.map(|platform| {
         let layer = Layer::with_files(&format!("pause {platform}"), 20_000);
-        (platform, image::image(platform, &[layer], Format::Oci))
+        (platform, image::image(platform, &[layer], Format::Docker))
     });
-    let pause = image::index(&images, Format::Oci);
+    let pause = image::index(&images, Format::Docker);
     let server = image::image("linux/amd64", &[Layer::with_files("registry", 90_000)], Format::Docker);
     let podinfo = chart::artifact("podinfo", "6.9.1");
     let contents: [(&str, &str, &Artifact); 3] = [
