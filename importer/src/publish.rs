@@ -1,7 +1,7 @@
 //! Publish: the names move.
 //!
-//! What a name points to is asked once more, the ledger decides once more, and what is about to move is in the
-//! ledger before it does: a plan may be hours old, a load that was held days.
+//! What a name points to is asked once more where the answer may be old (a load takes hours, one that was held
+//! days), the ledger decides once more, and what is about to move is in the ledger before it does.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -27,8 +27,10 @@ struct Waiting<'a> {
     name: Reference,
     confirmation: Confirmation,
     evidence: Vec<Digest>,
-    /// What its name pointed to when the load was planned; none where that was long ago.
+    /// What its name pointed to when the load was planned.
     before: Option<Digest>,
+    /// Whether that is believed, and not asked again.
+    is_known: bool,
 }
 
 /// Whose names move.
@@ -144,7 +146,7 @@ fn held_at<'a>(
             return Err(Failure::new(Class::Usage, &record.name, message));
         }
         let (confirmation, evidence) = (place.confirmation, place.evidence.clone());
-        waiting.push(Waiting { item, name, confirmation, evidence, before: None });
+        waiting.push(Waiting { item, name, confirmation, evidence, before: None, is_known: false });
     }
     Ok(waiting)
 }
@@ -157,6 +159,7 @@ fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation], names: &[Option<D
     all.filter_map(|((cargo, confirmation), before)| {
         let item = *by_name.get(cargo.name.to_string().as_str())?;
         let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();
+        let is_known = plan.is_fresh() || *before == Some(item.published.digest);
         evidence.sort_unstable();
         evidence.dedup();
         Some(Waiting {
@@ -165,6 +168,7 @@ fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation], names: &[Option<D
             confirmation: *confirmation,
             evidence,
             before: *before,
+            is_known,
         })
     })
     .collect()
@@ -188,9 +192,9 @@ async fn to_target(
     Ok(places)
 }
 
-/// What each name points to now. One that the plan found where it belongs is not asked about again.
+/// What each name points to now. What the plan was told a moment ago, or found where it belongs, is not asked again.
 async fn present(target: &Target, waiting: &[Waiting<'_>]) -> Result<Vec<Option<Digest>>, Vec<Failure>> {
-    let asked = |one: &&Waiting<'_>| one.name.tag().is_some() && !one.is_named();
+    let asked = |one: &&Waiting<'_>| one.name.tag().is_some() && !one.is_known;
     let names: Vec<(Repository, String)> = waiting
         .iter()
         .filter(asked)
@@ -273,11 +277,6 @@ impl Claimant {
 }
 
 impl Waiting<'_> {
-    /// Whether the plan found its name where it belongs.
-    fn is_named(&self) -> bool {
-        self.before == Some(self.item.published.digest)
-    }
-
     fn place(&self, target: &Target, name: Option<NameRecord>) -> Place {
         Place {
             confirmation: self.confirmation,
