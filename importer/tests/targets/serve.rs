@@ -114,7 +114,8 @@ fn what_changed_since_it_was_verified_is_not_sent_whole() {
     let url = format!("{}/v2/ghcr.io/demo/app/blobs/{}", server.url, layer.digest());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(async {
-        let answer = reqwest::Client::builder().no_proxy().build().unwrap().get(&url).send().await.unwrap();
+        // A small answer may be cut before its head has left the server; then there is no answer at all.
+        let answer = reqwest::Client::builder().no_proxy().build().unwrap().get(&url).send().await?;
         assert_eq!(answer.content_length(), Some(layer.size()));
         answer.bytes().await
     });
