@@ -126,3 +126,55 @@ fn unknown(wanted: &str, items: &[Item]) -> Failure {
     let message = format!("found no group and no item of this name in the archive, {groups}");
     Failure::new(Class::Usage, wanted, message).advise("inspect lists the items")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use manifests::inventory::ItemKind;
+
+    use super::*;
+
+    fn item(name: &str, group: Option<&str>, requires: &[&str]) -> Item {
+        let manifest = Descriptor {
+            digest: Digest::of(name.as_bytes()),
+            media_type: manifests::media_type::OCI_MANIFEST.to_owned(),
+            size: 1,
+        };
+        Item {
+            annotations: BTreeMap::new(),
+            evidence: vec![],
+            group: group.map(str::to_owned),
+            kind: ItemKind::Image,
+            name: name.to_owned(),
+            platforms: vec![],
+            published: manifest.clone(),
+            requires: requires.iter().map(|name| (*name).to_owned()).collect(),
+            source: manifest,
+            to: None,
+        }
+    }
+
+    #[test]
+    fn what_is_required_comes_with_what_requires_it() {
+        let items = [
+            item("ghcr.io/a/a:1", Some("bootstrap"), &["ghcr.io/a/c:1"]),
+            item("ghcr.io/a/b:1", None, &[]),
+            item("ghcr.io/a/c:1", None, &["ghcr.io/a/d:1"]),
+            item("ghcr.io/a/d:1", None, &["ghcr.io/a/c:1"]),
+            item("docker.io/library/e:latest", None, &[]),
+        ];
+        for (only, wanted, why) in [
+            (&[][..], &[0, 1, 2, 3, 4][..], "everything"),
+            (&["bootstrap"], &[0, 2, 3], "a group, and in a circle what it requires"),
+            (&["ghcr.io/a/b:1"], &[1], "one item"),
+            (&["e"], &[4], "a name as Docker fills it in"),
+            (&["bootstrap", "ghcr.io/a/b:1"], &[0, 1, 2, 3], "both"),
+        ] {
+            let only: Vec<String> = only.iter().map(|text| (*text).to_owned()).collect();
+            let found: Vec<usize> = chosen(&items, &only).unwrap().into_iter().collect();
+            assert_eq!(found, wanted, "{why}");
+        }
+        assert!(chosen(&items, &["bootstap".to_owned(), "bootstrap".to_owned()]).is_err());
+    }
+}
