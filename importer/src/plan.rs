@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use console::escape::escape;
 use console::{Class, Failure, Failures};
@@ -15,10 +14,6 @@ use crate::destinations::{Amount, Destinations, Survey, Target};
 use crate::shipment::{self, Cargo, Shipment};
 use crate::site::names::{NameDecision, NameEntry, NameKey, Names, decide_name};
 
-/// How long an answer about a name is believed. Asking once more is one request a name, which small loads
-/// feel and large ones do not.
-const FRESH: Duration = Duration::from_secs(60);
-
 /// What will be sent where, and which names will be set. A document that can be printed.
 pub(crate) struct Plan {
     /// Whose content it is.
@@ -29,8 +24,6 @@ pub(crate) struct Plan {
     pub(crate) destinations: Destinations,
     /// What each target has, in the order of the destinations.
     pub(crate) surveys: Vec<Survey>,
-    /// When the targets were asked.
-    asked: Instant,
     document: PlanDocument,
 }
 
@@ -91,7 +84,6 @@ pub(crate) async fn plan(
     destinations: Destinations,
     only: &[String],
 ) -> Result<Plan, Failures> {
-    let asked = Instant::now();
     let inventory = accepted.archive().inventory();
     let shipment = shipment::pack(inventory, Arc::new(Arc::clone(&accepted)), only)?;
     let (mut surveys, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
@@ -117,7 +109,7 @@ pub(crate) async fn plan(
     }
     Failures::unless_empty(failures, ())?;
     let document = PlanDocument { items: shipment.items.len(), targets };
-    Ok(Plan { accepted, shipment, destinations, surveys, asked, document })
+    Ok(Plan { accepted, shipment, destinations, surveys, document })
 }
 
 fn of_target(
@@ -193,11 +185,6 @@ fn moving<'a>(
 }
 
 impl Plan {
-    /// Whether what the targets said about names may be acted upon. Later somebody else may have set one.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.asked.elapsed() < FRESH
-    }
-
     /// What it says.
     pub(crate) fn document(&self) -> &PlanDocument {
         &self.document

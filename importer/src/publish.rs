@@ -1,7 +1,7 @@
 //! Publish: the names move.
 //!
-//! What a name points to is asked once more where the answer may be old (a load takes hours, one that was held
-//! days), the ledger decides once more, and what is about to move is in the ledger before it does.
+//! What a name points to is asked once more, the ledger decides once more, and what is about to move is in the
+//! ledger before it does: a plan may be hours old, a load that was held days.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -18,7 +18,7 @@ use crate::blobs::Metadata;
 use crate::destinations::{Destinations, Move, Target};
 use crate::load::Loaded;
 use crate::plan::Plan;
-use crate::site::ledger::{Ledger, LedgerError};
+use crate::site::ledger::Ledger;
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
 
 /// An item at one target whose content is there.
@@ -27,10 +27,6 @@ struct Waiting<'a> {
     name: Reference,
     confirmation: Confirmation,
     evidence: Vec<Digest>,
-    /// What its name pointed to when the load was planned.
-    before: Option<Digest>,
-    /// Whether that is believed, and not asked again.
-    is_known: bool,
 }
 
 /// Whose names move.
@@ -49,9 +45,8 @@ pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<I
     let archive = plan.accepted.archive();
     let claimant = Claimant::of(archive.inventory(), archive.identity());
     let (mut records, mut failures) = (Records::default(), Vec::new());
-    let targets = plan.destinations.targets().iter().zip(&plan.surveys);
-    for ((target, survey), delivery) in targets.zip(&deliveries) {
-        let waiting = waiting(&plan, &delivery.confirmations, &survey.names);
+    for (target, delivery) in plan.destinations.targets().iter().zip(&deliveries) {
+        let waiting = waiting(&plan, delivery.confirmations.as_slice());
         match to_target(target, &waiting, &claimant, &plan.accepted, ledger).await {
             Ok(places) => records.add(&waiting, places),
             Err(reasons) => failures.extend(reasons),
@@ -66,10 +61,10 @@ pub(crate) fn held(loaded: Loaded) -> Vec<ItemRecord> {
     let Loaded { plan, deliveries, .. } = loaded;
     for ((target, delivery), survey) in plan.destinations.targets().iter().zip(&deliveries).zip(&plan.surveys)
     {
-        let waiting = waiting(&plan, &delivery.confirmations, &survey.names);
-        let places = waiting.iter().map(|one| {
+        let waiting = waiting(&plan, delivery.confirmations.as_slice());
+        let places = waiting.iter().zip(&survey.names).map(|(one, previous)| {
             let tag = one.name.tag().map(str::to_owned);
-            let record = |tag| NameRecord { outcome: NameOutcome::Held, previous: one.before, tag };
+            let record = |tag| NameRecord { outcome: NameOutcome::Held, previous: *previous, tag };
             one.place(target, tag.map(record))
         });
         records.add(&waiting, places.collect());
@@ -146,30 +141,22 @@ fn held_at<'a>(
             return Err(Failure::new(Class::Usage, &record.name, message));
         }
         let (confirmation, evidence) = (place.confirmation, place.evidence.clone());
-        waiting.push(Waiting { item, name, confirmation, evidence, before: None, is_known: false });
+        waiting.push(Waiting { item, name, confirmation, evidence });
     }
     Ok(waiting)
 }
 
-fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation], names: &[Option<Digest>]) -> Vec<Waiting<'a>> {
+fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation]) -> Vec<Waiting<'a>> {
     let inventory = plan.accepted.archive().inventory();
     let by_name: HashMap<&str, &Item> =
         inventory.items.iter().map(|item| (item.name.as_str(), item)).collect();
-    let all = plan.shipment.items.iter().zip(confirmations).zip(names);
-    all.filter_map(|((cargo, confirmation), before)| {
+    let all = plan.shipment.items.iter().zip(confirmations);
+    all.filter_map(|(cargo, confirmation)| {
         let item = *by_name.get(cargo.name.to_string().as_str())?;
         let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();
-        let is_known = plan.is_fresh() || *before == Some(item.published.digest);
         evidence.sort_unstable();
         evidence.dedup();
-        Some(Waiting {
-            item,
-            name: cargo.name.clone(),
-            confirmation: *confirmation,
-            evidence,
-            before: *before,
-            is_known,
-        })
+        Some(Waiting { item, name: cargo.name.clone(), confirmation: *confirmation, evidence })
     })
     .collect()
 }
@@ -182,78 +169,54 @@ async fn to_target(
     manifests: &dyn Metadata,
     ledger: &mut Ledger,
 ) -> Result<Vec<Place>, Vec<Failure>> {
-    let present = present(target, waiting).await?;
-    let Decided { moves, intents, sure, places } = decide(target, waiting, &present, claimant, ledger)?;
-    let failed = |error: LedgerError| vec![Failure::new(Class::Failed, "the ledger", error)];
-    ledger.intend(&intents, clock::now()).map_err(failed)?;
-    target.publish(&moves, manifests).await?;
-    let done: Vec<NameIntent> = intents.into_iter().chain(sure).collect();
-    ledger.done(&done, clock::now()).map_err(failed)?;
-    Ok(places)
-}
-
-/// What each name points to now. What the plan was told a moment ago, or found where it belongs, is not asked again.
-async fn present(target: &Target, waiting: &[Waiting<'_>]) -> Result<Vec<Option<Digest>>, Vec<Failure>> {
-    let asked = |one: &&Waiting<'_>| one.name.tag().is_some() && !one.is_known;
-    let names: Vec<(Repository, String)> = waiting
-        .iter()
-        .filter(asked)
-        .map(|one| (one.name.repository().clone(), one.name.tag().unwrap_or_default().to_owned()))
-        .collect();
-    let mut answers = target.look_up(&names).await?.into_iter();
-    let found = |one: &Waiting<'_>| if asked(&one) { answers.next().flatten() } else { one.before };
-    Ok(waiting.iter().map(found).collect())
-}
-
-/// What is to be done with the names at one target.
-#[derive(Default)]
-struct Decided<'a> {
-    moves: Vec<Move<'a>>,
-    /// Names that are about to be set.
-    intents: Vec<NameIntent>,
-    /// Names that point there already.
-    sure: Vec<NameIntent>,
-    places: Vec<Place>,
-}
-
-fn decide<'a>(
-    target: &Target,
-    waiting: &[Waiting<'a>],
-    present: &[Option<Digest>],
-    claimant: &Claimant,
-    ledger: &Ledger,
-) -> Result<Decided<'a>, Vec<Failure>> {
-    let (mut decided, mut refused) = (Decided::default(), Vec::new());
-    for (one, found) in waiting.iter().zip(present) {
-        let (mut record, mut is_there, mut tag) = (None, false, None);
+    let tagged = waiting.iter().filter_map(|one| Some((one, one.name.tag()?)));
+    let names: Vec<(Repository, String)> =
+        tagged.clone().map(|(one, tag)| (one.name.repository().clone(), tag.to_owned())).collect();
+    let mut present = target.look_up(&names).await?.into_iter();
+    let (mut moves, mut intents, mut sure, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut refused = Vec::new();
+    for one in waiting {
+        let mut record = None;
+        let mut tag = None;
         if let Some(name) = one.name.tag() {
+            let found = present.next().flatten();
             let intent = claimant.intent(target, one, name);
-            let known = ledger.names().lookup(&intent.key);
-            let outcome = match decide_name(known, *found, &intent.entry) {
-                NameDecision::Set { .. } => {
-                    decided.intents.push(intent);
-                    NameOutcome::Set
-                }
-                NameDecision::Unchanged => {
-                    decided.sure.push(intent);
-                    NameOutcome::Unchanged
-                }
-                NameDecision::LeftNewer => NameOutcome::LeftNewer,
-                NameDecision::Refused(reason) => {
-                    let name = format!("{}:{}", intent.key.repository, intent.key.tag);
-                    refused.push(Failure::new(Class::Refused, name, reason));
-                    continue;
-                }
-            };
-            is_there = outcome == NameOutcome::Unchanged;
-            tag = (outcome != NameOutcome::LeftNewer).then(|| name.to_owned());
-            record = Some(NameRecord { outcome, previous: *found, tag: name.to_owned() });
+            let (outcome, previous) =
+                match decide_name(ledger.names().lookup(&intent.key), found, &intent.entry) {
+                    NameDecision::Set { previous } => {
+                        tag = Some(name.to_owned());
+                        intents.push(intent);
+                        (NameOutcome::Set, previous)
+                    }
+                    NameDecision::Unchanged => {
+                        sure.push(intent);
+                        (NameOutcome::Unchanged, found)
+                    }
+                    NameDecision::LeftNewer => (NameOutcome::LeftNewer, found),
+                    NameDecision::Refused(reason) => {
+                        let name = format!("{}:{}", intent.key.repository, intent.key.tag);
+                        refused.push(Failure::new(Class::Refused, name, reason));
+                        continue;
+                    }
+                };
+            record = Some(NameRecord { outcome, previous, tag: name.to_owned() });
         }
+        let is_there = record.as_ref().is_some_and(|name| name.outcome == NameOutcome::Unchanged);
         let upstream = one.name.repository().clone();
-        decided.moves.push(Move { item: one.item, upstream, tag, is_there });
-        decided.places.push(one.place(target, record));
+        let tag = if is_there { one.name.tag().map(str::to_owned) } else { tag };
+        moves.push(Move { item: one.item, upstream, tag, is_there });
+        places.push(one.place(target, record));
     }
-    if refused.is_empty() { Ok(decided) } else { Err(refused) }
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    let of_ledger =
+        |error: crate::site::ledger::LedgerError| vec![Failure::new(Class::Failed, "the ledger", error)];
+    ledger.intend(&intents, clock::now()).map_err(of_ledger)?;
+    target.publish(&moves, manifests).await?;
+    intents.extend(sure);
+    ledger.done(&intents, clock::now()).map_err(of_ledger)?;
+    Ok(places)
 }
 
 impl Claimant {
