@@ -10,11 +10,11 @@ use manifests::key::PublicKey;
 use manifests::limits::SLOT_BYTES;
 use manifests::slot::ArchiveSignature;
 
+use super::check;
 use super::error::ArchiveError;
 use super::header::BLOCK;
 use super::layout::{Content, END, Layout, Member};
 use super::open::{self, Verified};
-use super::{check, write};
 
 const CHUNK: usize = 1 << 20;
 
@@ -63,7 +63,7 @@ pub fn verify(
         copy.fixed(&last, end, &[0; END as usize])?;
         copy.end(layout.size())?;
     }
-    write::sync(&copy.spool)?;
+    copy.spool.sync_all()?;
     open::spooled(copy.spool, identity, signature, key.id(), inventory, layout)
 }
 

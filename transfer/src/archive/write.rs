@@ -217,7 +217,3 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
         other => Ok(other?),
     }
 }
-
-pub(super) fn sync(file: &File) -> io::Result<()> {
-    file.sync_all()
-}
