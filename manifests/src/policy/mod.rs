@@ -1,7 +1,10 @@
 //! What a site accepts. Both sides read the same form, each its own file.
 
+mod pattern;
+
 use std::collections::BTreeMap;
 
+pub use pattern::{Pattern, PatternError};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;

@@ -1,0 +1,157 @@
+//! Which items a rule of a policy is about: patterns of references.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::json;
+
+/// Longest pattern, in bytes: a name and some stars.
+const BYTES: usize = 1024;
+
+/// A pattern of references, such as `ghcr.io/openova-io/**`. It is compared with the whole of a reference:
+/// with its repository, and with the tag and digest where the pattern has them.
+///
+/// `*` stands for any text without `/`, `**` for any text. Nothing else is special.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Pattern(String);
+
+/// Why a text is not a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Empty or too long.
+    #[error("found a pattern of {0} bytes, wanted 1 to {BYTES}")]
+    Length(usize),
+    /// It could match no reference.
+    #[error("found the pattern {0:?}, wanted visible characters of references and stars, such as ghcr.io/openova-io/**")]
+    Form(String),
+}
+
+impl Pattern {
+    /// Whether the pattern is about a reference, given in full (`ghcr.io/demo/web:1`). A pattern without a tag
+    /// is about every tag.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        matches(self.0.as_bytes(), name.as_bytes()) || matches(self.0.as_bytes(), repository(name).as_bytes())
+    }
+}
+
+/// A full reference without its tag and digest. The colon of a port stands before the last slash.
+fn repository(name: &str) -> &str {
+    let name = name.split_once('@').map_or(name, |(before, _)| before);
+    let path = name.rfind('/').unwrap_or(0);
+    let colon = name.get(path..).and_then(|last| last.find(':')).map(|at| at + path);
+    colon.and_then(|colon| name.get(..colon)).unwrap_or(name)
+}
+
+/// Compares with a table of one row a pattern byte, so that no pattern takes more than its length times the
+/// name's: an attacker chooses names, and backtracking over stars would be exponential.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let mut reached = vec![false; name.len() + 1];
+    if let Some(start) = reached.first_mut() {
+        *start = true;
+    }
+    let mut rest = pattern;
+    loop {
+        rest = match rest {
+            [] => return reached.last().copied().unwrap_or(false),
+            [b'*', b'*', rest @ ..] => {
+                stars(&mut reached, name, |_| true);
+                rest
+            }
+            [b'*', rest @ ..] => {
+                stars(&mut reached, name, |byte| byte != b'/');
+                rest
+            }
+            [byte, rest @ ..] => {
+                let mut next = vec![false];
+                let steps = name.iter().zip(&reached);
+                next.extend(steps.map(|(found, is_reached)| *is_reached && found == byte));
+                reached = next;
+                rest
+            }
+        };
+    }
+}
+
+/// From every place that was reached, on over every byte that the star may stand for.
+fn stars(reached: &mut [bool], name: &[u8], may_stand_for: impl Fn(u8) -> bool) {
+    let mut is_reached = false;
+    for (at, place) in reached.iter_mut().enumerate() {
+        let byte = at.checked_sub(1).and_then(|before| name.get(before));
+        is_reached = *place || (is_reached && byte.is_some_and(|byte| may_stand_for(*byte)));
+        *place = is_reached;
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = PatternError;
+
+    fn try_from(text: String) -> Result<Self, PatternError> {
+        if text.is_empty() || text.len() > BYTES {
+            return Err(PatternError::Length(text.len()));
+        }
+        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_visible || text.contains("***") || text.starts_with('/') || text.contains("://") {
+            return Err(PatternError::Form(json::shortened(&text)));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> Self {
+        pattern.0
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_compared_with_the_whole_name() {
+        for (pattern, name, wanted) in [
+            ("**", "ghcr.io/demo/web:1", true),
+            ("ghcr.io/**", "ghcr.io/demo/web:1", true),
+            ("ghcr.io/**", "ghcr.io.evil.test/demo/web:1", false),
+            ("ghcr.io/**", "evil.test/ghcr.io/web:1", false),
+            ("ghcr.io/demo/*", "ghcr.io/demo/web:1", true),
+            ("ghcr.io/demo/*", "ghcr.io/demo/deep/web:1", false),
+            ("ghcr.io/*/web", "ghcr.io/demo/web:1", true),
+            ("ghcr.io/*/web", "ghcr.io/demo/website:1", false),
+            ("ghcr.io/demo/web", "ghcr.io/demo/web:1", true),
+            ("ghcr.io/demo/web:1", "ghcr.io/demo/web:1", true),
+            ("ghcr.io/demo/web:1", "ghcr.io/demo/web:12", false),
+            ("ghcr.io/demo/web:1*", "ghcr.io/demo/web:12", true),
+            ("127.0.0.1:5000/**", "127.0.0.1:5000/demo/web:1", true),
+            ("127.0.0.1:5000/web", "127.0.0.1:5000/web@sha256:00", true),
+            ("ghcr.io/**/web", "ghcr.io/a/b/web:1", true),
+            ("ghcr.io/demo", "ghcr.io/demo/web:1", false),
+        ] {
+            let pattern: Pattern = Pattern::try_from(pattern.to_owned()).unwrap();
+            assert_eq!(pattern.matches(name), wanted, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn many_stars_take_no_longer_than_their_number() {
+        let pattern = Pattern::try_from("*a".repeat(400)).unwrap();
+        assert!(!pattern.matches(&"a".repeat(399)));
+        assert!(pattern.matches(&"a".repeat(700)));
+    }
+
+    #[test]
+    fn what_could_match_nothing_is_refused() {
+        for text in ["", "/web", "https://ghcr.io/**", "ghcr.io/***", "ghcr.io/de mo", "ghcr.io/w\u{e9}b"] {
+            assert!(Pattern::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+}
