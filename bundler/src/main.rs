@@ -16,7 +16,6 @@ mod cli;
 mod collect;
 mod commands;
 mod hosts;
-mod input;
 mod judge;
 mod project;
 mod resolve;

@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use console::{Class, Failure, Failures};
+use console::{Class, Failure, Failures, input};
 use manifests::Digest;
 use manifests::definition::Definition;
-
-use crate::input;
 
 /// Largest lock that is read, in bytes: 250,000 blobs with line breaks, and as much again for items.
 pub(crate) const LOCK_BYTES: u64 = 128 * 1024 * 1024;

@@ -2,17 +2,13 @@
 
 use std::path::Path;
 
-use console::{Class, Failure};
+use console::{Class, Failure, Failures, input};
 use manifests::Timestamp;
 use manifests::inventory::Inventory;
 use manifests::slot::ArchiveSignature;
-use manifests::trust::{Role, Signer, Trust};
+use manifests::trust::{Signer, Trust};
 
 use crate::cli::TrustArguments;
-use crate::input;
-
-/// How far a signer's clock may be ahead of ours, in seconds.
-const CLOCK_SKEW: i64 = 5 * 60;
 
 /// Reads what the arguments name; nothing, when they name nothing.
 ///
@@ -20,8 +16,7 @@ const CLOCK_SKEW: i64 = 5 * 60;
 /// When it is neither a trust file nor a public key.
 pub(crate) fn read(arguments: &TrustArguments) -> Result<Option<Trust>, Failure> {
     let Some(path) = arguments.trust.as_deref().or(arguments.key.as_deref()) else { return Ok(None) };
-    let text = input::document(path)?;
-    Trust::parse(&text).map(Some).map_err(|error| Failure::new(Class::Usage, path.display(), error))
+    input::trust(path).map(Some)
 }
 
 /// Holds the preparer's signature, which was verified, to the trust file. Approvals are the importer's
@@ -36,19 +31,10 @@ pub(crate) fn check(
     signature: &ArchiveSignature,
     key: manifests::Digest,
     now: Timestamp,
-) -> Result<Signer, Failure> {
-    let refused = |message: String| Failure::new(Class::Refused, archive.display(), message);
-    let ArchiveSignature { role, signed_at, .. } = *signature;
-    if role != Role::Preparer {
-        return Err(refused(format!("found a signature as {role}, wanted one as {}", Role::Preparer)));
+) -> Result<Signer, Failures> {
+    let refused = |reason| Failure::new(Class::Refused, archive.display(), reason);
+    match trust.preparer(inventory, signature, key, now) {
+        Ok(signer) => Ok(signer),
+        Err(reasons) => Err(Failures::of(reasons.into_iter().map(refused).collect())),
     }
-    let latest = now.plus_seconds(CLOCK_SKEW).unwrap_or(now);
-    if signed_at < inventory.created || signed_at > latest {
-        let created = inventory.created;
-        return Err(refused(format!(
-            "found it signed at {signed_at}, wanted a time from {created} to {latest}"
-        )));
-    }
-    trust.check_current(now).map_err(|reason| refused(reason.to_string()))?;
-    trust.signer(key, role, &inventory.name, signed_at).map_err(|error| refused(error.to_string()))
 }

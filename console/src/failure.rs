@@ -84,6 +84,12 @@ impl Failures {
         if failures.is_empty() { Ok(value) } else { Err(Self(failures)) }
     }
 
+    /// These failures, of which there is at least one.
+    #[must_use]
+    pub const fn of(failures: Vec<Failure>) -> Self {
+        Self(failures)
+    }
+
     /// Each failure.
     pub fn iter(&self) -> impl Iterator<Item = &Failure> {
         self.0.iter()

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod escape;
 pub mod failure;
+pub mod input;
 pub mod inspect;
 pub mod key_file;
 pub mod progress;

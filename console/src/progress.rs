@@ -12,6 +12,12 @@ use crate::escape::escape;
 /// How often a log that is no terminal gets a line: a night's run should not fill a disk.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
+/// `1 manifest`, `2 manifests`.
+#[must_use]
+pub fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// A number of bytes for people: `3.50 MiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {

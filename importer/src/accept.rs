@@ -10,15 +10,12 @@ use console::{Class, Failure, Failures};
 use manifests::inventory::Inventory;
 use manifests::policy::{Decision, Policy};
 use manifests::slot::{ArchiveSignature, Verdict};
-use manifests::trust::{Role, Signer, Trust};
+use manifests::trust::{self, Role, Signer, Trust, TrustError};
 use manifests::{Digest, Timestamp};
 use transfer::archive::Verified;
 
 use crate::annex::{Annex, Annexes};
 use crate::site::Site;
-
-/// How far a signer's clock may be ahead of ours, in seconds.
-const CLOCK_SKEW: i64 = 5 * 60;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
 #[derive(Debug)]
@@ -106,7 +103,8 @@ pub(crate) fn accept(
     if let Some(about) = inventory.annex_of {
         reasons.push(format!("found an annex of {about}, wanted the archive itself"));
     }
-    reasons.extend(check_signing_time(inventory, archive.signature(), rules.now).err());
+    let signing_time = trust::check_signing_time(inventory, archive.signature(), rules.now);
+    reasons.extend(signing_time.err().map(|error| error.to_string()));
     let signers = judge_signers(&archive, &annexes, rules, &mut reasons);
     judge_policies(&rules.policies, &mut reasons);
     judge_dates(&archive, rules, &mut reasons);
@@ -140,43 +138,14 @@ pub(crate) fn prepared(
     trusts: &[&Trust],
     now: Timestamp,
 ) -> Result<(), Vec<String>> {
-    let ArchiveSignature { role, signed_at, .. } = *archive.signature();
     let mut reasons = Vec::new();
-    if role != Role::Preparer {
-        reasons.push(format!("found it signed as {role}, wanted {}", Role::Preparer));
-    }
-    reasons.extend(check_signing_time(archive.inventory(), archive.signature(), now).err());
     for trust in trusts {
-        let signer = trust.signer(archive.signed_by(), role, &archive.inventory().name, signed_at);
-        for error in signer.err().into_iter().chain(trust.check_current(now).err()) {
-            add(&mut reasons, error.to_string());
+        let signer = trust.preparer(archive.inventory(), archive.signature(), archive.signed_by(), now);
+        for reason in signer.err().into_iter().flatten() {
+            add(&mut reasons, reason.to_string());
         }
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
-}
-
-/// A signature is not older than what it signs, and not from the future.
-///
-/// # Errors
-/// The reason against it.
-pub(crate) fn check_signing_time(
-    inventory: &Inventory,
-    signature: &ArchiveSignature,
-    now: Timestamp,
-) -> Result<(), String> {
-    let (created, signed_at) = (inventory.created, signature.signed_at);
-    let latest = now.plus_seconds(CLOCK_SKEW).unwrap_or(now);
-    if signed_at < created {
-        return Err(format!(
-            "found it signed at {signed_at}, wanted {created} or later, when it was created"
-        ));
-    }
-    if signed_at > latest {
-        return Err(format!(
-            "found it signed at {signed_at}, wanted {latest} at the latest: one of the two clocks is wrong"
-        ));
-    }
-    Ok(())
 }
 
 /// Holds the preparer's signature and the approvals to every trust file, and returns who signed by the first.
@@ -208,12 +177,10 @@ fn judge_signers(
             .filter_map(|annex| annex.signers.get(at).cloned());
         let signers: Vec<Signer> = preparer.clone().into_iter().chain(approvers).collect();
         if let Err(errors) = trust.decide(&signers, &approvals, rules.now) {
-            let is_said = |error: &manifests::trust::TrustError| {
+            let is_said = |error: &TrustError| {
                 // Who it is was refused above; that one is missing adds nothing.
-                let of_preparer = matches!(
-                    error,
-                    manifests::trust::TrustError::Threshold { role: Role::Preparer, found: 0, .. }
-                );
+                let of_preparer =
+                    matches!(error, TrustError::Threshold { role: Role::Preparer, found: 0, .. });
                 of_preparer && preparer.is_none()
             };
             for error in errors.iter().filter(|error| !is_said(error)) {

@@ -7,14 +7,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use console::{Class, Failure, Failures};
+use console::{Class, Failure, Failures, input};
 use manifests::inventory::Inventory;
 use manifests::slot::{ArchiveSignature, Verdict};
-use manifests::trust::{Role, Signer, Trust};
+use manifests::trust::{self, Role, Signer, Trust};
 use manifests::{ChannelName, Digest, Timestamp};
 use transfer::archive::{ArchiveError, Verified, open};
 
-use crate::{accept, archive_failure};
+use crate::archive_failure;
 
 /// Most files beside an archive that are looked at. A dozen people sign; beyond this somebody fills a medium.
 const MOST: usize = 64;
@@ -104,7 +104,7 @@ fn beside(path: &Path, inventory: &Inventory, notices: &mut Vec<String>) -> Vec<
 
 fn read(path: &Path, about: &Verified<File>, trusts: &[&Trust], now: Timestamp) -> Result<Annex, Failure> {
     let refused = |message: String| Failure::new(Class::Refused, path.display(), message);
-    let file = File::open(path).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
+    let file = input::archive(path)?;
     let opened: Result<Verified<File>, ArchiveError> =
         open::signed(file, |id| crate::open::trusted_key(trusts, id)).and_then(|it| it.verify(&|_| ()));
     let archive = opened.map_err(|error| archive_failure::failure(path, &error))?;
@@ -120,7 +120,8 @@ fn read(path: &Path, about: &Verified<File>, trusts: &[&Trust], now: Timestamp) 
     }
     let verdict =
         verdict.ok_or_else(|| refused("found no verdict, wanted approved or rejected".to_owned()))?;
-    accept::check_signing_time(archive.inventory(), archive.signature(), now).map_err(&refused)?;
+    let signing_time = trust::check_signing_time(archive.inventory(), archive.signature(), now);
+    signing_time.map_err(|error| refused(error.to_string()))?;
     let channel = &about.inventory().name;
     let key = archive.signed_by();
     let signed_at = archive.signature().signed_at;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use console::Failures;
 use console::escape::escape;
-use console::progress::Progress;
+use console::progress::{Progress, count};
 use serde::Serialize;
 
 use crate::destinations::{Amount, Delivery};
@@ -50,7 +50,12 @@ impl LoadSummary {
             let what = if (sent.count, mounted.count, *manifests) == (0, 0, 0) {
                 "nothing was sent: everything was there".to_owned()
             } else {
-                format!("sent {}, mounted {}, {manifests} manifests", amount(*sent), amount(*mounted))
+                format!(
+                    "sent {}, mounted {}, {}",
+                    amount(*sent),
+                    amount(*mounted),
+                    count(*manifests, "manifest")
+                )
             };
             let _ = writeln!(text, "{:<14} {}: {what}", "loaded", escape(target));
         }

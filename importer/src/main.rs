@@ -20,7 +20,6 @@ mod commands;
 mod destinations;
 mod folder_index;
 mod hosts;
-mod input;
 mod load;
 mod open;
 mod plan;

@@ -5,7 +5,7 @@ use std::io::stdin;
 use std::path::Path;
 
 use console::progress::Progress;
-use console::{Class, Failure};
+use console::{Failure, input};
 use manifests::Digest;
 use manifests::key::PublicKey;
 use manifests::trust::Trust;
@@ -32,11 +32,11 @@ pub(crate) fn verified(
     let result = match (path == Path::new("-"), spool) {
         (true, spool) => piped(stdin().lock(), 0, key, keep, spool, quiet),
         (false, Some(folder)) => {
-            let file = open_file(path)?;
+            let file = input::archive(path)?;
             let size = file.metadata().map_or(0, |data| data.len());
             piped(file, size, key, Keep::Whole, Some(folder), quiet)
         }
-        (false, None) => from_file(open_file(path)?, key, quiet),
+        (false, None) => from_file(input::archive(path)?, key, quiet),
     };
     result.map_err(|error| archive_failure::failure(path, &error))
 }
@@ -46,10 +46,6 @@ pub(crate) fn trusted_key(trusts: &[&Trust], id: Digest) -> Option<PublicKey> {
     let mut keys = trusts.iter().map(|trust| trust.key(id));
     let first = keys.next().flatten()?;
     keys.all(|key| key.is_some()).then(|| first.clone())
-}
-
-fn open_file(path: &Path) -> Result<File, Failure> {
-    File::open(path).map_err(|error| Failure::new(Class::Usage, path.display(), error))
 }
 
 fn from_file(

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use console::escape::escape;
+use console::progress::{self, count};
 use console::{Class, Failure, Failures};
 use manifests::Digest;
 use manifests::reference::Repository;
@@ -13,6 +15,10 @@ use crate::accept::Accepted;
 use crate::destinations::{Amount, Destinations, Survey, Target};
 use crate::shipment::{self, Cargo, Shipment};
 use crate::site::names::{NameDecision, NameEntry, NameKey, Names, decide_name};
+
+/// How long an answer about a name is believed. To ask once more is one request a name, which is much of a load of
+/// small images and nothing of a large one.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// What will be sent where, and which names will be set. A document that can be printed.
 pub(crate) struct Plan {
@@ -24,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) destinations: Destinations,
     /// What each target has, in the order of the destinations.
     pub(crate) surveys: Vec<Survey>,
+    /// When the targets were asked.
+    asked: Instant,
     document: PlanDocument,
 }
 
@@ -84,6 +92,7 @@ pub(crate) async fn plan(
     destinations: Destinations,
     only: &[String],
 ) -> Result<Plan, Failures> {
+    let asked = Instant::now();
     let inventory = accepted.archive().inventory();
     let shipment = shipment::pack(inventory, Arc::new(Arc::clone(&accepted)), only)?;
     let (mut surveys, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
@@ -109,7 +118,7 @@ pub(crate) async fn plan(
     }
     Failures::unless_empty(failures, ())?;
     let document = PlanDocument { items: shipment.items.len(), targets };
-    Ok(Plan { accepted, shipment, destinations, surveys, document })
+    Ok(Plan { accepted, shipment, destinations, surveys, asked, document })
 }
 
 fn of_target(
@@ -185,6 +194,11 @@ fn moving<'a>(
 }
 
 impl Plan {
+    /// Whether what the targets said about names may be acted upon. Later, somebody else may have set one.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.asked.elapsed() < FRESH
+    }
+
     /// What it says.
     pub(crate) fn document(&self) -> &PlanDocument {
         &self.document
@@ -211,7 +225,7 @@ impl TargetPlan {
         for project in &self.create {
             line("  create", &format!("the project {project}"));
         }
-        line("  send", &format!("{}, and {} manifests", amount(self.send), self.manifests));
+        line("  send", &format!("{}, and {}", amount(self.send), count(self.manifests, "manifest")));
         line("  mount", &amount(self.mount));
         line("  there", &amount(self.present));
         for name in &self.names {
@@ -239,6 +253,5 @@ impl TargetPlan {
 /// `12 blobs, 3 MiB`.
 pub(crate) fn amount(amount: Amount) -> String {
     let Amount { count, bytes } = amount;
-    let blobs = if count == 1 { "blob" } else { "blobs" };
-    format!("{count} {blobs}, {}", console::progress::size(bytes))
+    format!("{}, {}", progress::count(count, "blob"), progress::size(bytes))
 }

@@ -1,7 +1,8 @@
 //! Publish: the names move.
 //!
-//! What a name points to is asked once more, the ledger decides once more, and what is about to move is in the
-//! ledger before it does: a plan may be hours old, a load that was held days.
+//! What a name points to is asked once more where the answer may be old (a load takes hours, one that was held
+//! days), the ledger decides once more, and what is about to move is in the ledger before it does, with what it
+//! replaces: a run that is cut must not take with it what a name was before.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -18,7 +19,7 @@ use crate::blobs::Metadata;
 use crate::destinations::{Destinations, Move, Target};
 use crate::load::Loaded;
 use crate::plan::Plan;
-use crate::site::ledger::Ledger;
+use crate::site::ledger::{Ledger, LedgerError};
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
 
 /// An item at one target whose content is there.
@@ -27,6 +28,8 @@ struct Waiting<'a> {
     name: Reference,
     confirmation: Confirmation,
     evidence: Vec<Digest>,
+    /// What its name points to, where that was asked a moment ago, or is what it is to be.
+    known: Option<Option<Digest>>,
 }
 
 /// Whose names move.
@@ -36,23 +39,20 @@ struct Claimant {
     identity: Digest,
 }
 
-/// Moves the names of what was loaded: the intents are in the ledger before the first one moves.
+/// Moves the names of what was loaded. Every name at every target is decided first, and what is about to move
+/// is in the ledger before the first one does.
 ///
 /// # Errors
-/// Every name that could not be moved.
+/// Every name that may not be moved, or could not be.
 pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<ItemRecord>, Failures> {
     let Loaded { plan, deliveries, .. } = loaded;
     let archive = plan.accepted.archive();
     let claimant = Claimant::of(archive.inventory(), archive.identity());
-    let (mut records, mut failures) = (Records::default(), Vec::new());
-    for (target, delivery) in plan.destinations.targets().iter().zip(&deliveries) {
-        let waiting = waiting(&plan, delivery.confirmations.as_slice());
-        match to_target(target, &waiting, &claimant, &plan.accepted, ledger).await {
-            Ok(places) => records.add(&waiting, places),
-            Err(reasons) => failures.extend(reasons),
-        }
-    }
-    Failures::unless_empty(failures, records.list)
+    let targets = plan.destinations.targets().iter().zip(&deliveries).zip(&plan.surveys);
+    let at: Vec<(&Target, Vec<Waiting<'_>>)> = targets
+        .map(|((target, delivery), survey)| (target, waiting(&plan, &delivery.confirmations, &survey.names)))
+        .collect();
+    everywhere(&at, &claimant, &plan.accepted, ledger).await
 }
 
 /// What a load that is held leaves for the receipt: every name as `Held`.
@@ -61,7 +61,7 @@ pub(crate) fn held(loaded: Loaded) -> Vec<ItemRecord> {
     let Loaded { plan, deliveries, .. } = loaded;
     for ((target, delivery), survey) in plan.destinations.targets().iter().zip(&deliveries).zip(&plan.surveys)
     {
-        let waiting = waiting(&plan, delivery.confirmations.as_slice());
+        let waiting = waiting(&plan, &delivery.confirmations, &survey.names);
         let places = waiting.iter().zip(&survey.names).map(|(one, previous)| {
             let tag = one.name.tag().map(str::to_owned);
             let record = |tag| NameRecord { outcome: NameOutcome::Held, previous: *previous, tag };
@@ -85,22 +85,16 @@ pub(crate) async fn publish_held(
 ) -> Result<Vec<ItemRecord>, Failures> {
     let inventory = evidence.inventory();
     let claimant = Claimant::of(inventory, evidence.identity());
-    let (mut records, mut failures) = (Records::default(), missing_targets(receipt, &destinations));
-    Failures::unless_empty(std::mem::take(&mut failures), ())?;
+    let mut failures = missing_targets(receipt, &destinations);
+    let mut at = Vec::new();
     for target in destinations.targets() {
-        let waiting = match held_at(target, receipt, inventory) {
-            Ok(waiting) => waiting,
-            Err(failure) => {
-                failures.push(failure);
-                continue;
-            }
-        };
-        match to_target(target, &waiting, &claimant, evidence, ledger).await {
-            Ok(places) => records.add(&waiting, places),
-            Err(reasons) => failures.extend(reasons),
+        match held_at(target, receipt, inventory) {
+            Ok(waiting) => at.push((target, waiting)),
+            Err(failure) => failures.push(failure),
         }
     }
-    Failures::unless_empty(failures, records.list)
+    Failures::unless_empty(failures, ())?;
+    everywhere(&at, &claimant, evidence, ledger).await
 }
 
 /// Targets of a receipt that the destinations no longer have.
@@ -141,82 +135,139 @@ fn held_at<'a>(
             return Err(Failure::new(Class::Usage, &record.name, message));
         }
         let (confirmation, evidence) = (place.confirmation, place.evidence.clone());
-        waiting.push(Waiting { item, name, confirmation, evidence });
+        waiting.push(Waiting { item, name, confirmation, evidence, known: None });
     }
     Ok(waiting)
 }
 
-fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation]) -> Vec<Waiting<'a>> {
+fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation], names: &[Option<Digest>]) -> Vec<Waiting<'a>> {
     let inventory = plan.accepted.archive().inventory();
     let by_name: HashMap<&str, &Item> =
         inventory.items.iter().map(|item| (item.name.as_str(), item)).collect();
-    let all = plan.shipment.items.iter().zip(confirmations);
-    all.filter_map(|(cargo, confirmation)| {
+    let all = plan.shipment.items.iter().zip(confirmations).zip(names);
+    let is_fresh = plan.is_fresh();
+    all.filter_map(|((cargo, confirmation), found)| {
         let item = *by_name.get(cargo.name.to_string().as_str())?;
         let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();
         evidence.sort_unstable();
         evidence.dedup();
-        Some(Waiting { item, name: cargo.name.clone(), confirmation: *confirmation, evidence })
+        let is_known = is_fresh || *found == Some(item.published.digest);
+        let known = is_known.then_some(*found);
+        Some(Waiting { item, name: cargo.name.clone(), confirmation: *confirmation, evidence, known })
     })
     .collect()
 }
 
-/// Moves the names at one target, and says what became of each.
-async fn to_target(
-    target: &Target,
-    waiting: &[Waiting<'_>],
+/// Moves the names at every target, and says what became of each. A refusal at one target leaves the names at
+/// all of them alone.
+async fn everywhere(
+    at: &[(&Target, Vec<Waiting<'_>>)],
     claimant: &Claimant,
     manifests: &dyn Metadata,
     ledger: &mut Ledger,
-) -> Result<Vec<Place>, Vec<Failure>> {
-    let tagged = waiting.iter().filter_map(|one| Some((one, one.name.tag()?)));
+) -> Result<Vec<ItemRecord>, Failures> {
+    let (mut decided, mut failures) = (Vec::new(), Vec::new());
+    for (target, waiting) in at {
+        match decide(target, waiting, claimant, ledger).await {
+            Ok(one) => decided.push(one),
+            Err(reasons) => failures.extend(reasons),
+        }
+    }
+    Failures::unless_empty(std::mem::take(&mut failures), ())?;
+    let of_ledger = |error: LedgerError| Failure::new(Class::Failed, "the ledger", error);
+    let intents: Vec<NameIntent> = decided.iter().flat_map(|one| one.intents.iter().cloned()).collect();
+    ledger.intend(&intents, clock::now()).map_err(of_ledger)?;
+    let mut records = Records::default();
+    for ((target, waiting), Decided { moves, intents, sure, places }) in at.iter().zip(decided) {
+        match target.publish(&moves, manifests).await {
+            Ok(()) => {
+                let done: Vec<NameIntent> = intents.into_iter().chain(sure).collect();
+                ledger.done(&done, clock::now()).map_err(of_ledger)?;
+                records.add(waiting, places);
+            }
+            Err(reasons) => failures.extend(reasons),
+        }
+    }
+    Failures::unless_empty(failures, records.list)
+}
+
+/// What is to be done with the names at one target.
+#[derive(Default)]
+struct Decided<'a> {
+    moves: Vec<Move<'a>>,
+    /// Names that are about to be set.
+    intents: Vec<NameIntent>,
+    /// Names that point there already.
+    sure: Vec<NameIntent>,
+    places: Vec<Place>,
+}
+
+/// Decides about the names at one target, from what they point to now.
+async fn decide<'a>(
+    target: &Target,
+    waiting: &[Waiting<'a>],
+    claimant: &Claimant,
+    ledger: &Ledger,
+) -> Result<Decided<'a>, Vec<Failure>> {
+    let asked = waiting.iter().filter(|one| one.known.is_none());
     let names: Vec<(Repository, String)> =
-        tagged.clone().map(|(one, tag)| (one.name.repository().clone(), tag.to_owned())).collect();
-    let mut present = target.look_up(&names).await?.into_iter();
-    let (mut moves, mut intents, mut sure, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut refused = Vec::new();
+        asked.filter_map(|one| Some((one.name.repository().clone(), one.name.tag()?.to_owned()))).collect();
+    let mut answers = target.look_up(&names).await?.into_iter();
+    let (mut decided, mut refused) = (Decided::default(), Vec::new());
     for one in waiting {
-        let mut record = None;
-        let mut tag = None;
-        if let Some(name) = one.name.tag() {
-            let found = present.next().flatten();
-            let intent = claimant.intent(target, one, name);
-            let (outcome, previous) =
-                match decide_name(ledger.names().lookup(&intent.key), found, &intent.entry) {
-                    NameDecision::Set { previous } => {
-                        tag = Some(name.to_owned());
-                        intents.push(intent);
-                        (NameOutcome::Set, previous)
-                    }
-                    NameDecision::Unchanged => {
-                        sure.push(intent);
-                        (NameOutcome::Unchanged, found)
-                    }
-                    NameDecision::LeftNewer => (NameOutcome::LeftNewer, found),
-                    NameDecision::Refused(reason) => {
-                        let name = format!("{}:{}", intent.key.repository, intent.key.tag);
-                        refused.push(Failure::new(Class::Refused, name, reason));
+        let record = match one.name.tag() {
+            Some(tag) => {
+                let found = one.known.unwrap_or_else(|| answers.next().flatten());
+                match decided.name(claimant.intent(target, one, tag, found), ledger) {
+                    Ok(record) => Some(record),
+                    Err(failure) => {
+                        refused.push(failure);
                         continue;
                     }
+                }
+            }
+            None => None,
+        };
+        let moves = |record: &&NameRecord| record.outcome != NameOutcome::LeftNewer;
+        decided.moves.push(Move {
+            item: one.item,
+            upstream: one.name.repository().clone(),
+            tag: record.as_ref().filter(moves).map(|record| record.tag.clone()),
+            is_there: record.as_ref().is_some_and(|record| record.outcome == NameOutcome::Unchanged),
+        });
+        decided.places.push(one.place(target, record));
+    }
+    if refused.is_empty() { Ok(decided) } else { Err(refused) }
+}
+
+impl Decided<'_> {
+    /// Decides about one name. `intent.replaces` is what it points to now.
+    fn name(&mut self, intent: NameIntent, ledger: &Ledger) -> Result<NameRecord, Failure> {
+        let names = ledger.names();
+        let found = intent.replaces;
+        let tag = intent.key.tag.clone();
+        let record = |outcome, previous| NameRecord { outcome, previous, tag };
+        match decide_name(names.lookup(&intent.key), found, &intent.entry) {
+            NameDecision::Set { previous } => {
+                self.intents.push(intent);
+                Ok(record(NameOutcome::Set, previous))
+            }
+            NameDecision::Unchanged => {
+                // An earlier run set it and was cut before its receipt: that it did so is in the ledger alone.
+                let record = match names.unfinished(&intent) {
+                    Some(previous) => record(NameOutcome::Set, previous),
+                    None => record(NameOutcome::Unchanged, found),
                 };
-            record = Some(NameRecord { outcome, previous, tag: name.to_owned() });
+                self.sure.push(intent);
+                Ok(record)
+            }
+            NameDecision::LeftNewer => Ok(record(NameOutcome::LeftNewer, found)),
+            NameDecision::Refused(reason) => {
+                let name = format!("{}:{}", intent.key.repository, intent.key.tag);
+                Err(Failure::new(Class::Refused, name, reason))
+            }
         }
-        let is_there = record.as_ref().is_some_and(|name| name.outcome == NameOutcome::Unchanged);
-        let upstream = one.name.repository().clone();
-        let tag = if is_there { one.name.tag().map(str::to_owned) } else { tag };
-        moves.push(Move { item: one.item, upstream, tag, is_there });
-        places.push(one.place(target, record));
     }
-    if !refused.is_empty() {
-        return Err(refused);
-    }
-    let of_ledger =
-        |error: crate::site::ledger::LedgerError| vec![Failure::new(Class::Failed, "the ledger", error)];
-    ledger.intend(&intents, clock::now()).map_err(of_ledger)?;
-    target.publish(&moves, manifests).await?;
-    intents.extend(sure);
-    ledger.done(&intents, clock::now()).map_err(of_ledger)?;
-    Ok(places)
 }
 
 impl Claimant {
@@ -224,7 +275,7 @@ impl Claimant {
         Self { channel: inventory.name.clone(), serial: inventory.serial, identity }
     }
 
-    fn intent(&self, target: &Target, one: &Waiting<'_>, tag: &str) -> NameIntent {
+    fn intent(&self, target: &Target, one: &Waiting<'_>, tag: &str, found: Option<Digest>) -> NameIntent {
         let key = NameKey {
             target: target.place().to_owned(),
             repository: target.repository(one.name.repository()),
@@ -235,6 +286,7 @@ impl Claimant {
         NameIntent {
             key,
             entry: NameEntry { channel: channel.clone(), serial: *serial, identity: *identity, digest },
+            replaces: found,
         }
     }
 }

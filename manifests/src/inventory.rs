@@ -322,6 +322,10 @@ fn check_item(item: &Item, names: &HashSet<&str>) -> Result<(), InventoryError> 
     check_annotations(&item.annotations)?;
     let keys = item.evidence.iter().map(|evidence| (evidence.subject, evidence.digest, &evidence.tag));
     rule(is_increasing(keys), "found evidence that is not in order")?;
+    rule(
+        item.evidence.len() <= limits::EVIDENCE_PER_ITEM,
+        "found more evidence than an item may have (10,000 manifests)",
+    )?;
     for evidence in &item.evidence {
         let is_ours = |tag: &String| {
             let stem = format!("sha256-{}.", evidence.subject.hex());

@@ -20,6 +20,9 @@ pub const EVIDENCE_BYTES: u64 = 32 * 1024 * 1024;
 /// Most evidence manifests of one subject. Beyond it somebody is filling a registry, not signing.
 pub const EVIDENCE_PER_SUBJECT: usize = 1_000;
 
+/// Most evidence manifests of one item: of its index, some dozens of platforms, and evidence on evidence.
+pub const EVIDENCE_PER_ITEM: usize = 10_000;
+
 /// How deep evidence may stand on evidence (a signature on an SBOM of an image is 2).
 pub const EVIDENCE_DEPTH: usize = 4;
 

@@ -73,13 +73,9 @@ impl Set {
                 description: "one layer of 4 GiB",
                 images: vec![image(0, vec![vec![(1, 4096 * MIB)]])],
             },
-            "small" => Self {
-                description: "300 images of 3 x 20 KB",
-                images: (0..300)
-                    .map(|at| image(at, vec![(0..3).map(|layer| (1000 + at * 3 + layer, 20_000)).collect()]))
-                    .collect(),
-            },
-            other => panic!("found the set {other:?}, wanted images, layer or small"),
+            "small" => Self { description: "300 images of 3 x 20 KB", images: small_images(300, 20_000) },
+            "many" => Self { description: "5,000 blobs in 1,250 images", images: small_images(1250, 1000) },
+            other => panic!("found the set {other:?}, wanted images, layer, small or many"),
         }
     }
 
@@ -107,6 +103,13 @@ fn image(at: u64, platforms: Vec<Vec<(u64, u64)>>) -> Image {
     let layers =
         |layers: Vec<(u64, u64)>| layers.into_iter().map(|(seed, size)| Layer { seed, size }).collect();
     Image { repository: format!("bench/image-{at}"), platforms: platforms.into_iter().map(layers).collect() }
+}
+
+/// Images with a config and three layers of this size.
+fn small_images(count: u64, size: u64) -> Vec<Image> {
+    (0..count)
+        .map(|at| image(at, vec![(0..3).map(|layer| (1000 + at * 3 + layer, size)).collect()]))
+        .collect()
 }
 
 /// Five bases that are shared, and a layer of 64 MiB for each platform of each image.

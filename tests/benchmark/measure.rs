@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Run {
     /// Wall time.
     pub(crate) seconds: f64,
-    /// The most memory that was resident, of the process itself.
+    /// The most memory that was resident: of the process itself, or of one that it started.
     pub(crate) resident_kib: u64,
 }
 
@@ -17,13 +17,13 @@ pub(crate) struct Run {
 pub(crate) fn run(command: &mut Command) -> Run {
     let began = Instant::now();
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-    let status_file = format!("/proc/{}/status", child.id());
     let mut resident_kib = 0;
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        resident_kib = high_water(&status_file).unwrap_or(resident_kib);
+        let started = children(child.id()).into_iter().chain([child.id()]);
+        resident_kib = started.filter_map(high_water).fold(resident_kib, u64::max);
         std::thread::sleep(Duration::from_millis(2));
     };
     let seconds = began.elapsed().as_secs_f64();
@@ -32,10 +32,16 @@ pub(crate) fn run(command: &mut Command) -> Run {
 }
 
 /// `VmHWM` only grows, so the last reading is the most that was resident up to then.
-fn high_water(status_file: &str) -> Option<u64> {
-    let status = fs::read_to_string(status_file).ok()?;
+fn high_water(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The processes that a process started and that run now: a shell's commands.
+fn children(process: u32) -> Vec<u32> {
+    let listed = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 /// The middle one of some values.

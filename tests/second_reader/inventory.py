@@ -13,6 +13,7 @@ API_VERSION = "airgap/v1"
 LARGEST_METADATA = 33_554_432
 LARGEST_MANIFEST = 4_194_304
 MOST_BLOBS = 250_000
+MOST_EVIDENCE = 10_000
 LARGEST_SIZE = 2**53 - 1
 # What each blob adds to the sum of sizes: its header and padding.
 AROUND_A_BLOB = 1_024
@@ -159,6 +160,8 @@ def check_items(items) -> None:
     for item in items:
         for wanted in item.get("requires", []):
             require(wanted in found, f"{item['name']}: requires {wanted}, and found no such item")
+        evidence = len(item.get("evidence", []))
+        require(evidence <= MOST_EVIDENCE, f"{item['name']}: found {evidence} pieces of evidence, wanted at most {MOST_EVIDENCE}")
         check_source(item)
 
 

@@ -46,6 +46,9 @@ pub(super) enum EvidenceError {
         /// How many.
         found: usize,
     },
+    /// The same, spread over many subjects.
+    #[error("found more than {max} manifests of evidence about the item, its parts and their evidence", max = limits::EVIDENCE_PER_ITEM)]
+    Total,
     /// Evidence about evidence about evidence.
     #[error("found evidence more than {max} levels above the item, about {subject}", max = limits::EVIDENCE_DEPTH)]
     Depth {
@@ -79,10 +82,10 @@ pub(super) async fn gather(
     let mut found = BTreeMap::new();
     let mut skipped = Vec::new();
     for depth in 0..=limits::EVIDENCE_DEPTH {
-        let asking = stream::iter(&level).map(|subject| about(upstream, repository, *subject));
-        let answers: Vec<About> = asking.buffered(AT_ONCE).try_collect().await?;
-        level.clear();
-        for About { evidence, skipped: left_out } in answers {
+        let asked = std::mem::take(&mut level);
+        let asking = stream::iter(&asked).map(|subject| about(upstream, repository, *subject));
+        let mut answers = asking.buffered(AT_ONCE);
+        while let Some(About { evidence, skipped: left_out }) = answers.try_next().await? {
             if let Some(one) = evidence.first().filter(|_| depth == limits::EVIDENCE_DEPTH) {
                 return Err(EvidenceError::Depth { subject: one.subject });
             }
@@ -93,6 +96,9 @@ pub(super) async fn gather(
                     level.push(one.digest);
                 }
                 found.insert((one.subject, one.digest, one.tag.clone()), one);
+            }
+            if found.len() > limits::EVIDENCE_PER_ITEM {
+                return Err(EvidenceError::Total);
             }
         }
         if level.is_empty() {

@@ -6,19 +6,18 @@ use std::process::ExitCode;
 
 use console::escape::escape;
 use console::report::finish;
-use console::{Class, Failure, Failures, key_file};
+use console::{Class, Failure, Failures, input, key_file};
 use indicatif::HumanBytes;
 use manifests::lock::Lock;
-use manifests::policy::Policy;
 use manifests::{ChannelName, Digest, Timestamp, limits};
 use serde::Serialize;
 
 use crate::beside::Beside;
 use crate::cli::{BuildArguments, Output};
+use crate::hosts;
 use crate::judge;
 use crate::project::{self, LOCK_BYTES, Project};
 use crate::write::{self, CONNECTIONS, Writer, Written};
-use crate::{hosts, input};
 
 /// What `build` prints.
 #[derive(Serialize)]
@@ -62,7 +61,7 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
     let beside = Beside::of(&lock_path);
     let lock = read_lock(&lock_path, &beside)?;
     check_inputs(&project, &lock)?;
-    let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
+    let policy = arguments.policy.as_deref().map(input::policy).transpose()?;
     let policy = arguments.policy.as_deref().zip(policy.as_ref());
     let judged = judge::judge(lock, policy)?;
     let key = key_file::read(&arguments.key)?;
@@ -136,11 +135,6 @@ fn check_inputs(project: &Project, lock: &Lock) -> Result<(), Failures> {
         }
     }
     Failures::unless_empty(failures, ())
-}
-
-fn read_policy(path: &Path) -> Result<Policy, Failure> {
-    let text = input::document(path)?;
-    Policy::parse(&text).map_err(|error| Failure::new(Class::Usage, path.display(), error))
 }
 
 impl Built {

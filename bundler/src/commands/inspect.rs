@@ -1,8 +1,6 @@
 //! `inspect`: what an archive says it is.
 
-use std::fs::File;
-
-use console::{Class, Failure, Failures, clock, inspect};
+use console::{Failures, clock, input, inspect};
 use manifests::inventory::Inventory;
 use manifests::{Digest, Timestamp};
 use serde::Serialize;
@@ -25,7 +23,7 @@ pub(crate) struct Inspected {
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Inspected, Failures> {
     let path = &arguments.archive;
     let trust = trusted::read(&arguments.trust)?;
-    let file = File::open(path).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
+    let file = input::archive(path)?;
     let failed = |error| archive_failure::failure(path, &error);
     let Some(trust) = trust else {
         let archive = open::unverified(file).map_err(failed)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use console::escape::escape;
-use console::{Class, Failure, Failures, clock};
+use console::{Class, Failure, Failures, clock, input};
 use indicatif::HumanBytes;
 use manifests::lock::{Lock, Skipped};
 use manifests::{ChannelName, Timestamp};
@@ -15,7 +15,6 @@ use crate::beside::{self, Beside, BesideError};
 use crate::changes::{self, Changes};
 use crate::cli::LockArguments;
 use crate::collect::{self, Collected};
-use crate::input;
 use crate::project::{self, LOCK_BYTES, Project};
 use crate::resolve::{self, Update};
 use crate::sources;

@@ -5,7 +5,7 @@ use std::io::stdin;
 use std::path::Path;
 
 use console::progress::Progress;
-use console::{Class, Failure, Failures, clock};
+use console::{Class, Failure, Failures, clock, input};
 use manifests::trust::{Signer, Trust};
 use manifests::{ChannelName, Digest, Timestamp};
 use serde::Serialize;
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &VerifyArguments, quiet: bool) -> Result<Checked, F
 type Outcome = Result<Verified<File>, ArchiveError>;
 
 fn from_file(path: &Path, trust: &Trust, quiet: bool) -> Result<Outcome, Failure> {
-    let file = File::open(path).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
+    let file = input::archive(path)?;
     Ok(open::signed(file, |id| trust.key(id).cloned()).and_then(|signed| {
         let total = signed.inventory().carried().map(|blob| blob.size).sum();
         let progress = Progress::new("verify", total, quiet);

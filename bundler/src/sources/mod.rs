@@ -9,13 +9,12 @@ mod image;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use console::{Class, Failure};
+use console::{Class, Failure, input};
 use manifests::definition::Definition;
 use manifests::inventory::{Item, ItemKind};
 use manifests::reference::{Reference, Repository};
 use manifests::{ChannelName, Descriptor, Digest, Platform};
 
-use crate::input;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// One thing that the definition names.

@@ -1,7 +1,11 @@
 //! How one host is reached, ready for use.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use manifests::limits;
 
 use crate::error::{Error, Problem};
 
@@ -66,15 +70,38 @@ pub fn load(hosts: &manifests::hosts::Hosts, folder: &Path) -> Result<Hosts, Err
     hosts.iter().map(load_one).collect()
 }
 
+/// Reads a file of `hosts:`, with the certificate files that it names, relative to itself.
+///
+/// # Errors
+/// When it or a file that it names cannot be read, is too large, or is not of the form.
+pub fn load_file(path: &Path) -> Result<Hosts, Error> {
+    let failed = |message: String| Problem::Settings(message).about(path.display().to_string());
+    let bytes = read_at_most(path, limits::DOCUMENT_BYTES).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|_| failed("found no UTF-8 text".to_owned()))?;
+    let hosts = manifests::hosts::parse(&text).map_err(|error| failed(error.to_string()))?;
+    load(&hosts, path.parent().unwrap_or_else(|| Path::new(".")))
+}
+
+/// The user's own file of hosts, where there is one: `airgap/hosts.yaml` in `$XDG_CONFIG_HOME`, by default in
+/// `~/.config`.
+#[must_use]
+pub fn user_file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))?;
+    Some(folder.join("airgap/hosts.yaml")).filter(|path| path.symlink_metadata().is_ok())
+}
+
 fn read_certificates(path: &Path) -> Result<Vec<u8>, Problem> {
-    use std::io::Read as _;
-    let failed = |error| Problem::Settings(format!("cannot read the caFile {}: {error}", path.display()));
+    read_at_most(path, CERTIFICATES_BYTES)
+        .map_err(|message| Problem::Settings(format!("the caFile {}: {message}", path.display())))
+}
+
+fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(CERTIFICATES_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > CERTIFICATES_BYTES {
-        let text = format!("the caFile {}: found more than {CERTIFICATES_BYTES} bytes", path.display());
-        return Err(Problem::Settings(text));
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > limit {
+        return Err(format!("found more than {limit} bytes, wanted at most that"));
     }
     Ok(bytes)
 }

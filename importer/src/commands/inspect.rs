@@ -1,16 +1,14 @@
 //! `inspect`: what an archive says it is.
 
-use std::fs::File;
-
-use console::{Class, Failure, Failures, inspect};
+use console::{Class, Failure, Failures, input, inspect};
 use manifests::inventory::Inventory;
 use manifests::trust::TrustError;
 use manifests::{Digest, Timestamp};
 use serde::Serialize;
 use transfer::archive::open;
 
+use crate::archive_failure;
 use crate::cli::InspectArguments;
-use crate::{archive_failure, input};
 
 /// What `inspect` prints.
 #[derive(Serialize)]
@@ -26,7 +24,7 @@ pub(crate) struct Inspected {
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Inspected, Failures> {
     let path = &arguments.archive;
     let trust = arguments.trust.as_deref().map(input::trust).transpose()?;
-    let file = File::open(path).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
+    let file = input::archive(path)?;
     let failed = |error| archive_failure::failure(path, &error);
     let Some(trust) = trust else {
         let archive = open::unverified(file).map_err(failed)?;

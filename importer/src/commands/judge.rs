@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use console::{Class, Failure, Failures, clock};
+use console::{Class, Failure, Failures, clock, input};
 use manifests::Timestamp;
 use manifests::policy::Policy;
 use manifests::trust::Trust;
@@ -14,7 +14,7 @@ use super::open_site;
 use crate::accept::{self, Accepted, Rules};
 use crate::cli::JudgeArguments;
 use crate::site::{Access, Site};
-use crate::{annex, input, open};
+use crate::{annex, open};
 
 /// Everything that an archive is held to.
 pub(crate) struct Judge {
@@ -22,7 +22,7 @@ pub(crate) struct Judge {
     pub(crate) site: Option<Site>,
     trust: Option<Trust>,
     policy: Option<Policy>,
-    now: Timestamp,
+    at: Option<Timestamp>,
 }
 
 impl Judge {
@@ -40,13 +40,13 @@ impl Judge {
             trust: arguments.trust.as_deref().map(input::trust).transpose()?,
             policy: arguments.policy.as_deref().map(input::policy).transpose()?,
             site: open_site(state, access)?,
-            now: at.unwrap_or_else(clock::now),
+            at,
         };
         if judge.site.is_none() && judge.trust.is_none() {
             return Err(no_trust());
         }
         if let Some(site) = judge.site.as_ref().filter(|_| at.is_none()) {
-            site.check_clock(judge.now)?;
+            site.check_clock(judge.now())?;
         }
         Ok(judge)
     }
@@ -56,9 +56,9 @@ impl Judge {
         self.site.is_some() || self.policy.is_some()
     }
 
-    /// The moment that is judged by.
-    pub(crate) const fn now(&self) -> Timestamp {
-        self.now
+    /// The moment that is judged by. The clock is read anew: hours lie between opening an archive and judging it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.at.unwrap_or_else(clock::now)
     }
 
     fn rules(&self) -> Result<Rules<'_>, Failure> {
@@ -69,7 +69,7 @@ impl Judge {
             stricter: trusts.next(),
             policies: site.map(Site::policy).into_iter().chain(&self.policy).collect(),
             site,
-            now: self.now,
+            now: self.now(),
         })
     }
 
@@ -92,7 +92,8 @@ impl Judge {
     /// # Errors
     /// Every reason against it.
     pub(crate) fn prepared(&self, path: &Path, archive: &Verified<File>) -> Result<(), Failures> {
-        let reasons = accept::prepared(archive, &self.rules()?.trusts(), self.now).err().unwrap_or_default();
+        let reasons =
+            accept::prepared(archive, &self.rules()?.trusts(), self.now()).err().unwrap_or_default();
         let refused = |reason| Failure::new(Class::Refused, path.display(), reason);
         Failures::unless_empty(reasons.into_iter().map(refused).collect(), ())
     }
@@ -108,7 +109,7 @@ impl Judge {
         archive: Verified<File>,
     ) -> Result<Accepted, Failures> {
         let rules = self.rules()?;
-        let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), self.now)?;
+        let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
         accept::accept(archive, annexes, &rules)
     }
 }

@@ -1,10 +1,13 @@
 //! `load`: an archive is accepted, its content brought, its names set, and a receipt left.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use console::escape::escape;
 use console::{Class, Failure, Failures, clock};
-use manifests::receipt::{Receipt, State};
+use manifests::Digest;
+use manifests::receipt::{ItemRecord, NameOutcome, Receipt, State};
 use serde::Serialize;
 use transfer::archive::stream::Keep;
 
@@ -26,8 +29,29 @@ pub(crate) struct Done {
     archive: Standing,
     plan: PlanDocument,
     load: LoadSummary,
+    names: Names,
     state: State,
     receipt: PathBuf,
+}
+
+/// What became of the names.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Names {
+    set: usize,
+    unchanged: usize,
+    held: usize,
+    left_newer: usize,
+    /// Names that pointed elsewhere before.
+    replaced: Vec<Replaced>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Replaced {
+    name: String,
+    target: String,
+    previous: Digest,
 }
 
 pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Done, Failures> {
@@ -56,9 +80,11 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     } else {
         (publish::publish(loaded, &mut site.ledger).await?, State::Published)
     };
+    let names = Names::of(&items);
     let receipt: Receipt = site.receipt(&accepted, items, state, clock::now());
     let issued = site.issue(receipt, &key)?;
-    Ok(Done { archive: Standing::of(&accepted), plan: document, load: summary, state, receipt: issued.path })
+    let archive = Standing::of(&accepted);
+    Ok(Done { archive, plan: document, load: summary, names, state, receipt: issued.path })
 }
 
 fn site(judge: &mut Judge) -> Result<&mut Site, Failure> {
@@ -74,17 +100,59 @@ fn remember(site: &mut Site, accepted: &Accepted, now: manifests::Timestamp) -> 
     Ok(())
 }
 
+impl Names {
+    fn of(items: &[ItemRecord]) -> Self {
+        let mut names = Self::default();
+        for place in items.iter().flat_map(|item| &item.places) {
+            let Some(name) = &place.name else { continue };
+            match name.outcome {
+                NameOutcome::Set => {
+                    names.set += 1;
+                    names.replaced.extend(name.previous.map(|previous| Replaced {
+                        name: format!("{}:{}", place.repository, name.tag),
+                        target: place.target.clone(),
+                        previous,
+                    }));
+                }
+                NameOutcome::Unchanged => names.unchanged += 1,
+                NameOutcome::Held => names.held += 1,
+                NameOutcome::LeftNewer => names.left_newer += 1,
+            }
+        }
+        names
+    }
+
+    fn render(&self) -> String {
+        let Self { set, unchanged, held, left_newer, replaced } = self;
+        let counts =
+            [(set, "set"), (unchanged, "unchanged"), (held, "held"), (left_newer, "left to a newer archive")];
+        let counts: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| **count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+        let mut text = format!("{:<14} {counts}\n", "names");
+        for Replaced { name, target, previous } in replaced {
+            let line = format!("{name} at {target}, was {previous}");
+            let _ = writeln!(text, "{:<14} {}", "  replaced", escape(&line));
+        }
+        text
+    }
+}
+
 impl Done {
     pub(crate) fn render(&self) -> String {
         let state = match self.state {
             State::Held => "the content is at its targets, no name was set: `publish` sets them",
             State::Published => "the content is at its targets and its names point to it",
         };
-        let receipt = console::escape::escape(&self.receipt.display().to_string());
+        let receipt = escape(&self.receipt.display().to_string());
         format!(
-            "{}\n{}\n{:<14} {state}\n{:<14} {receipt}\n",
+            "{}\n{}{}\n{:<14} {state}\n{:<14} {receipt}\n",
             self.archive.render(),
             self.load.render(),
+            self.names.render(),
             "state",
             "receipt"
         )

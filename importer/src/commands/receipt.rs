@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use console::escape::escape;
 use console::report::finish;
-use console::{Class, Failure, Failures};
+use console::{Class, Failure, Failures, input};
 use manifests::Digest;
 use manifests::key::PublicKey;
 use manifests::receipt::{ItemRecord, NameOutcome, Receipt, State};
@@ -16,7 +16,6 @@ use serde::Serialize;
 
 use super::state;
 use crate::cli::{Global, ReceiptCommand};
-use crate::input;
 use crate::site::{Access, Site, chain, receipts};
 
 pub(crate) fn run(command: &ReceiptCommand, global: &Global) -> ExitCode {
@@ -105,23 +104,19 @@ struct Exported {
 fn export(number: u64, output: &Path, global: &Global) -> Result<Exported, Failures> {
     let site = Site::open(state(global)?, Access::Read)?;
     let path = find(&site, Some(number))?;
-    // What leaves the site is what it signed.
-    receipts::read(&path, site.public_key())?;
-    let copies =
-        [(path.clone(), output.to_owned()), (receipts::bundle_path(&path), receipts::bundle_path(output))];
-    for (from, to) in &copies {
-        copy(from, to)?;
-    }
-    let [(_, receipt), (_, bundle)] = copies;
-    Ok(Exported { receipt, bundle })
+    // What leaves the site is what it signed: the very bytes that were checked are written.
+    let checked = receipts::read(&path, site.public_key())?;
+    let bundle = receipts::bundle_path(output);
+    write(output, &checked.receipt.encode())?;
+    write(&bundle, &checked.bundle)?;
+    Ok(Exported { receipt: output.to_owned(), bundle })
 }
 
 /// Nothing that exists is overwritten.
-fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
-    let read = fs::read(from).map_err(|error| Failure::new(Class::Failed, from.display(), error))?;
+fn write(to: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let written = fs::OpenOptions::new().write(true).create_new(true).open(to);
     written
-        .and_then(|mut file| file.write_all(&read).and_then(|()| file.sync_all()))
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .map_err(|error| Failure::new(Class::Usage, to.display(), error))
 }
 

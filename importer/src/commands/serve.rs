@@ -1,9 +1,8 @@
 //! `serve`: an archive, or a folder that was loaded into, as a read-only registry.
 
-use std::fs::File;
 use std::path::Path;
 
-use console::{Class, Failure, Failures};
+use console::{Class, Failure, Failures, input};
 use serde::Serialize;
 use transfer::archive::open;
 use transfer::archive::stream::Keep;
@@ -41,7 +40,7 @@ fn archive(arguments: &ServeArguments, global: &Global) -> Result<Content, Failu
     let path: &Path = &arguments.content;
     if arguments.unverified {
         notice(global, &["UNVERIFIED: nobody checked the signature".to_owned()]);
-        let file = File::open(path).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
+        let file = input::archive(path)?;
         let archive = open::unverified(file).map_err(|error| archive_failure::failure(path, &error))?;
         return Ok(Content::Unverified(Box::new(archive)));
     }

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use clients::http::{self, Http};
 use console::progress::Progress;
-use console::{Class, Failure, Failures};
+use console::{Class, Failure, Failures, input};
 use manifests::Digest;
 use manifests::destinations::{Destinations as Document, RegistryKind};
 use manifests::inventory::Item;
@@ -25,7 +25,6 @@ use serde::Serialize;
 
 use crate::blobs::Metadata;
 use crate::hosts;
-use crate::input;
 use crate::shipment::Shipment;
 
 /// The targets of one command.

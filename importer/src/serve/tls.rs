@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use console::{Class, Failure};
+use console::{Class, Failure, input};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Tls;
-use crate::input;
 
 /// Largest file of certificates or a key, in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;

@@ -40,7 +40,7 @@ pub(crate) fn verify(site: &Site) -> Result<Chain, SiteError> {
     let (mut previous, mut at, mut count) = (None, 0, 0);
     for Listed { number, path } in receipts::list(&site.receipts())? {
         let wrong = |reason: String| SiteError::Receipt(path.clone(), reason);
-        let Signed { receipt, digest } = receipts::read(&path, site.public_key())?;
+        let Signed { receipt, digest, .. } = receipts::read(&path, site.public_key())?;
         if receipt.previous != previous {
             return Err(wrong("found another receipt before it than the one that it names".to_owned()));
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use console::{Class, Failure, Failures, key_file};
+use console::{Class, Failure, Failures, input, key_file};
 use manifests::key::{PrivateKey, PublicKey};
 use manifests::policy::Policy;
 use manifests::trust::Trust;
@@ -14,7 +14,6 @@ use super::ledger::Ledger;
 use super::{
     DESCRIPTION, EVIDENCE, KEY, LEDGER, LOCK, POLICY, PUBLIC_KEY, RECEIPTS, SiteError, TRUST, files,
 };
-use crate::input;
 
 /// What a site is set up with.
 #[derive(Debug)]

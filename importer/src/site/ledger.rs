@@ -36,6 +36,9 @@ pub(crate) struct Line {
     /// The digest of the line before, without its newline; none for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Digest>,
+    /// What the name pointed to before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<Digest>,
     /// The repository at the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) repository: Option<String>,
@@ -318,11 +321,16 @@ impl Ledger {
             }
             Event::Intended | Event::Named => {
                 let intent = line.intent().ok_or_else(|| broken("found a name with a field missing"))?;
-                self.names.note(&intent);
+                if line.event == Event::Intended {
+                    self.names.intended(&intent);
+                } else {
+                    self.names.named(&intent);
+                }
             }
             Event::Receipt => {
                 let number = line.serial.ok_or_else(|| broken("found a receipt without its number"))?;
                 self.receipt = Some((number, line.digest));
+                self.names.receipted();
             }
         }
         (self.head, self.number, self.last) = (digest, line.number, line.time);
@@ -339,6 +347,7 @@ impl Line {
             identity: None,
             number,
             previous,
+            replaces: None,
             repository: None,
             serial: None,
             tag: None,
@@ -348,10 +357,11 @@ impl Line {
     }
 
     fn name(event: Event, intent: &NameIntent, now: Timestamp) -> Self {
-        let NameIntent { key, entry } = intent;
+        let NameIntent { key, entry, replaces } = intent;
         Self {
             channel: Some(entry.channel.clone()),
             identity: Some(entry.identity),
+            replaces: *replaces,
             repository: Some(key.repository.clone()),
             serial: Some(entry.serial),
             tag: Some(key.tag.clone()),
@@ -373,6 +383,7 @@ impl Line {
                 identity: self.identity?,
                 digest: self.digest,
             },
+            replaces: self.replaces,
         })
     }
 }

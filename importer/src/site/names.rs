@@ -36,6 +36,8 @@ pub(crate) struct NameIntent {
     pub(crate) key: NameKey,
     /// To what, by which archive.
     pub(crate) entry: NameEntry,
+    /// What it pointed to before.
+    pub(crate) replaces: Option<Digest>,
 }
 
 /// What is to be done with a name.
@@ -56,19 +58,59 @@ pub(crate) enum NameDecision {
 
 /// Every name that the ledger knows.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Names(HashMap<NameKey, NameEntry>);
+pub(crate) struct Names {
+    set: HashMap<NameKey, NameEntry>,
+    /// Names that were about to be set and stand in no receipt yet.
+    unfinished: HashMap<NameKey, Unfinished>,
+}
+
+/// A name between its intent and its receipt.
+#[derive(Debug, Clone)]
+struct Unfinished {
+    digest: Digest,
+    replaced: Option<Digest>,
+    is_named: bool,
+}
 
 impl Names {
     /// Who set the name last, or was about to.
     #[must_use]
     pub(crate) fn lookup(&self, key: &NameKey) -> Option<&NameEntry> {
-        self.0.get(key)
+        self.set.get(key)
+    }
+
+    /// What a name pointed to before an earlier run set it to the same as `intent` wants, if that run was cut
+    /// before its receipt said so.
+    #[must_use]
+    pub(crate) fn unfinished(&self, intent: &NameIntent) -> Option<Option<Digest>> {
+        let Unfinished { digest, replaced, .. } = self.unfinished.get(&intent.key)?;
+        (*digest == intent.entry.digest).then_some(*replaced)
+    }
+
+    /// Notes that a name is about to be set.
+    pub(crate) fn intended(&mut self, intent: &NameIntent) {
+        self.note(intent);
+        let (digest, replaced) = (intent.entry.digest, intent.replaces);
+        self.unfinished.insert(intent.key.clone(), Unfinished { digest, replaced, is_named: false });
+    }
+
+    /// Notes that a name was set.
+    pub(crate) fn named(&mut self, intent: &NameIntent) {
+        self.note(intent);
+        if let Some(unfinished) = self.unfinished.get_mut(&intent.key) {
+            unfinished.is_named = true;
+        }
+    }
+
+    /// Notes that a receipt was issued: it has every name that was set up to now.
+    pub(crate) fn receipted(&mut self) {
+        self.unfinished.retain(|_, unfinished| !unfinished.is_named);
     }
 
     /// Notes who set a name. A name stays with the channel and does not go back to an older serial, whatever
     /// the lines of a ledger say.
-    pub(crate) fn note(&mut self, intent: &NameIntent) {
-        let entry = self.0.entry(intent.key.clone()).or_insert_with(|| intent.entry.clone());
+    fn note(&mut self, intent: &NameIntent) {
+        let entry = self.set.entry(intent.key.clone()).or_insert_with(|| intent.entry.clone());
         if entry.channel == intent.entry.channel && entry.serial <= intent.entry.serial {
             entry.clone_from(&intent.entry);
         }
@@ -166,8 +208,31 @@ mod tests {
         for (channel, serial, content) in
             [("core", 2, "new"), ("core", 1, "old"), ("edge", 9, "other"), ("core", 2, "new")]
         {
-            names.note(&NameIntent { key: key.clone(), entry: entry(channel, serial, content) });
+            names.named(&NameIntent {
+                key: key.clone(),
+                entry: entry(channel, serial, content),
+                replaces: None,
+            });
             assert_eq!(names.lookup(&key), Some(&entry("core", 2, "new")), "{channel} {serial}");
         }
+    }
+
+    #[test]
+    fn what_a_cut_run_replaced_is_known_until_a_receipt_has_it() {
+        let key = NameKey { target: "mgt".into(), repository: "a/b".into(), tag: "1".into() };
+        let old = Some(Digest::of(b"old"));
+        let intent = NameIntent { key, entry: entry("core", 2, "new"), replaces: old };
+        let mut names = Names::default();
+        assert_eq!(names.unfinished(&intent), None);
+        names.intended(&intent);
+        assert_eq!(names.unfinished(&intent), Some(old));
+        let other = NameIntent { entry: entry("core", 3, "newer"), ..intent.clone() };
+        assert_eq!(names.unfinished(&other), None, "it was about to be set to something else");
+        names.receipted();
+        assert_eq!(names.unfinished(&intent), Some(old), "the receipt is of something else");
+        names.named(&intent);
+        assert_eq!(names.unfinished(&intent), Some(old), "cut before the receipt");
+        names.receipted();
+        assert_eq!(names.unfinished(&intent), None);
     }
 }

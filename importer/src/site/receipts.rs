@@ -31,6 +31,8 @@ pub(crate) struct Signed {
     pub(crate) receipt: Receipt,
     /// The digest of its bytes.
     pub(crate) digest: Digest,
+    /// The signature.
+    pub(crate) bundle: Vec<u8>,
 }
 
 /// The last receipt of a site.
@@ -90,7 +92,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<Listed>, SiteError> {
 pub(super) fn last(folder: &Path, key: &PublicKey) -> Result<Option<Last>, SiteError> {
     let listed = list(folder)?;
     let Some(Listed { number, path }) = listed.last() else { return Ok(None) };
-    let Signed { receipt, digest } = read(path, key)?;
+    let Signed { receipt, digest, .. } = read(path, key)?;
     Ok(Some(Last {
         number: *number,
         digest,
@@ -130,7 +132,7 @@ pub(crate) fn read(path: &Path, key: &PublicKey) -> Result<Signed, SiteError> {
     if predicate != (ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() }) {
         return Err(wrong("found another site or time in the signature than in the receipt".to_owned()));
     }
-    Ok(Signed { receipt, digest })
+    Ok(Signed { receipt, digest, bundle })
 }
 
 impl Site {

@@ -50,3 +50,12 @@ fn a_file_that_was_changed_in_the_folder_is_written_again() {
     assert_eq!(loaded["load"]["targets"][0]["sent"]["count"], 1);
     assert_eq!(manifests::Digest::of(&fs::read(&path).unwrap()), web.blobs()[1].digest());
 }
+
+#[test]
+fn a_place_without_room_is_told_before_the_first_byte() {
+    let site = Site::new();
+    let archive =
+        text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]));
+    let errors = site.fail(1, &["load", &archive, "--to", "/proc/content"]);
+    assert!(errors.contains("found 0 bytes free"), "{errors}");
+}

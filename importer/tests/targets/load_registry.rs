@@ -204,3 +204,18 @@ fn tokens_that_expire_in_the_middle_are_renewed() {
     site.succeed(&["load", &archive, "--to", &to]);
     assert!(registry.count("GET", "/token") > 6, "each token was good for twelve requests");
 }
+
+#[test]
+fn a_registry_that_redirects_to_its_storage_is_not_followed_and_not_in_the_way() {
+    let (site, registry) = (Site::new(), registry(true));
+    let layers = [Layer::with_files("large", 2 << 20)];
+    let image = image::image("linux/amd64", &layers, Format::Oci);
+    registry.store().put_blob("ghcr.io/demo/web", &image.blobs()[1]).unwrap();
+    let elsewhere = Fault::Redirect("http://storage.invalid{path}".to_owned());
+    registry.fault(Rule::new("/blobs/sha256", elsewhere).on(Method::HEAD));
+    let archive = text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &image)]));
+    site.succeed(&["load", &archive, "--to", &text(&site.registry(&registry.url(), "type: oci"))]);
+    let large = image.blobs()[1].digest().hex();
+    let sent = registry.requests().into_iter().filter(|request| request.method == "PUT");
+    assert_eq!(sent.filter(|request| request.query.contains(&large)).count(), 0, "it was there");
+}

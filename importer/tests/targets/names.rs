@@ -85,23 +85,55 @@ fn all_targets_have_the_content_before_a_name_moves_at_any() {
     let (site, first) = (Site::new(), Registry::start(Options::default()).unwrap());
     let second = Registry::start(Options::default()).unwrap();
     let archive = text(&site.archive(3, web("a")));
-    let to = site.path("two.yaml");
-    let document = |one: &str, other: &str| {
-        format!(
-            "apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{{name: one, url: \"{one}\", type: oci}}, {{name: two, url: \"{other}\", type: oci}}]}}\n"
-        )
-    };
-    std::fs::write(&to, document(&first.url(), &second.url())).unwrap();
+    let to = two(&site, &first, &second);
     let denied = fixtures::faults::Fault::Status(axum::http::StatusCode::FORBIDDEN);
     second.fault(fixtures::faults::Rule::new("/blobs/uploads/", denied));
-    let errors = site.fail(1, &["load", &archive, "--to", &text(&to)]);
+    let errors = site.fail(1, &["load", &archive, "--to", &to]);
     assert!(errors.contains("denied (403)"), "{errors}");
     assert_eq!(first.store().tags("ghcr.io/demo/web"), Some(vec![]), "the content is there, no name");
     second.clear_faults();
-    site.succeed(&["load", &archive, "--to", &text(&to)]);
+    site.succeed(&["load", &archive, "--to", &to]);
     for registry in [&first, &second] {
         assert_eq!(registry.store().tags("ghcr.io/demo/web"), Some(vec!["1".to_owned()]));
     }
+}
+
+/// A file with two destinations.
+fn two(site: &Site, one: &Registry, other: &Registry) -> String {
+    let path = site.path("two.yaml");
+    let registry = |name: &str, url: &str| format!("{{name: {name}, url: \"{url}\", type: oci}}");
+    let registries = [registry("one", &one.url()), registry("two", &other.url())].join(", ");
+    let document =
+        format!("apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{registries}]}}\n");
+    std::fs::write(&path, document).unwrap();
+    text(&path)
+}
+
+#[test]
+fn what_a_name_was_before_is_in_the_receipt_of_the_run_that_ends_well() {
+    let (site, first) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let second = Registry::start(Options::default()).unwrap();
+    let stranger = small_image("base", "stranger");
+    stranger.put(first.store(), "ghcr.io/demo/web", Some("1")).unwrap();
+    let archive = text(&site.archive(3, web("a")));
+    let to = two(&site, &first, &second);
+    let denied = fixtures::faults::Fault::Status(axum::http::StatusCode::FORBIDDEN);
+    second.fault(fixtures::faults::Rule::new("/manifests/1", denied).on(axum::http::Method::PUT));
+    site.fail(1, &["load", &archive, "--to", &to]);
+    let moved = first.store().manifest("ghcr.io/demo/web", "1").unwrap().digest;
+    assert_eq!(moved, small_image("base", "a").digest(), "the first target's name has moved already");
+
+    second.clear_faults();
+    let said = site.succeed(&["load", &archive, "--to", &to]);
+    assert!(said.contains(&format!("was {}", stranger.digest())), "{said}");
+    let receipt: Value = serde_json::from_str(&site.succeed(&["receipt", "show", "--json"])).unwrap();
+    let name = &receipt["items"][0]["places"][0]["name"];
+    assert_eq!(name["outcome"], "set", "{receipt}");
+    assert_eq!(name["previous"], stranger.digest().to_string(), "{receipt}");
+
+    site.succeed(&["load", &archive, "--to", &to]);
+    let receipt: Value = serde_json::from_str(&site.succeed(&["receipt", "show", "--json"])).unwrap();
+    assert_eq!(receipt["items"][0]["places"][0]["name"]["outcome"], "unchanged", "{receipt}");
 }
 
 #[test]

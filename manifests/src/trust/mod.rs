@@ -1,6 +1,7 @@
 //! Who may prepare, approve and administer: people, their keys, their roles and the thresholds.
 
 mod document;
+mod preparer;
 mod role;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use document::{Spec, date, every_channel, read_holders};
+pub use preparer::{PreparerError, SigningTimeError, check_signing_time};
 pub use role::{Role, RoleError};
 
 use crate::digest::Digest;

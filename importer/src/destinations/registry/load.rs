@@ -246,19 +246,16 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// Asks for what was sent; where a policy does not let us read, the answer to the upload must do.
+    /// Reads back what was sent and compares its bytes with the digest: a header is the registry's word only.
+    /// Where a policy does not let us read, the answer to the upload must do.
     async fn confirm(
         &self,
         remote: &Remote,
         place: usize,
         published: &Descriptor,
     ) -> Result<Confirmation, Error> {
-        let error = match remote.head_manifest(published.digest).await {
-            Ok(head) if head.digest == Some(published.digest) => return Ok(Confirmation::ReadBack),
-            Ok(_) => match remote.get_manifest(published.digest).await {
-                Ok(_) => return Ok(Confirmation::ReadBack),
-                Err(error) => error,
-            },
+        let error = match remote.get_manifest(published.digest).await {
+            Ok(_) => return Ok(Confirmation::ReadBack),
             Err(error) => error,
         };
         let is_kept_from_us = matches!(error.problem, Problem::Denied { .. } | Problem::Unauthorized(_));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use clients::Error;
+use clients::{Error, Problem};
 use console::Failure;
 use futures_util::{StreamExt as _, stream};
 use manifests::{Descriptor, Digest};
@@ -73,8 +73,11 @@ impl Registry {
         }
         let answers = stream::iter(asked).map(|(place, digest)| async move {
             let Some(remote) = places.remotes.get(place) else { return Ok(None) };
-            let has = remote.head_blob(digest).await;
-            let has = has.map_err(|error| client_failure::failure("", &error))?;
+            let has = match remote.head_blob(digest).await {
+                // Registries on object storage redirect to it. The upload's first request will tell.
+                Err(Error { problem: Problem::RedirectRefused { .. }, .. }) => false,
+                has => has.map_err(|error| client_failure::failure("", &error))?,
+            };
             Ok(has.then_some((place, digest)))
         });
         let answers: Vec<Result<_, Failure>> = answers.buffered(QUESTIONS).collect().await;

@@ -1,19 +1,20 @@
-//! Reading the files that a person gives, within bounds.
+//! Reading what a person gives: documents and the files that they name, within bounds.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
-use console::{Class, Failure};
 use manifests::limits;
 use manifests::policy::Policy;
 use manifests::trust::Trust;
+
+use crate::{Class, Failure};
 
 /// The bytes of a file of at most `limit` bytes. That it cannot be read is wrong use: nothing was tried yet.
 ///
 /// # Errors
 /// When it cannot be read or is larger.
-pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let failed = |message: String| Failure::new(Class::Usage, path.display(), message);
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
@@ -24,11 +25,22 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// As [`read`]; nothing, when there is no such file.
+///
+/// # Errors
+/// When it is there and cannot be read, or is larger.
+pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        _ => read(path, limit).map(Some),
+    }
+}
+
 /// The text of a document that a person wrote.
 ///
 /// # Errors
 /// When it cannot be read, is larger than a document may be, or is not UTF-8.
-pub(crate) fn document(path: &Path) -> Result<String, Failure> {
+pub fn document(path: &Path) -> Result<String, Failure> {
     String::from_utf8(read(path, limits::DOCUMENT_BYTES)?)
         .map_err(|_| Failure::new(Class::Usage, path.display(), "found no UTF-8 text"))
 }
@@ -37,7 +49,7 @@ pub(crate) fn document(path: &Path) -> Result<String, Failure> {
 ///
 /// # Errors
 /// When it cannot be read, or is neither.
-pub(crate) fn trust(path: &Path) -> Result<Trust, Failure> {
+pub fn trust(path: &Path) -> Result<Trust, Failure> {
     Trust::parse(&document(path)?).map_err(|error| Failure::new(Class::Usage, path.display(), error))
 }
 
@@ -45,6 +57,19 @@ pub(crate) fn trust(path: &Path) -> Result<Trust, Failure> {
 ///
 /// # Errors
 /// When it cannot be read, or is none.
-pub(crate) fn policy(path: &Path) -> Result<Policy, Failure> {
+pub fn policy(path: &Path) -> Result<Policy, Failure> {
     Policy::parse(&document(path)?).map_err(|error| Failure::new(Class::Usage, path.display(), error))
+}
+
+/// Opens an archive for reading in any order.
+///
+/// # Errors
+/// When it cannot be opened or is a folder: a part of the path was left out.
+pub fn archive(path: &Path) -> Result<File, Failure> {
+    let failed = |message: String| Failure::new(Class::Usage, path.display(), message);
+    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(failed("found a folder, wanted an archive".to_owned()));
+    }
+    Ok(file)
 }

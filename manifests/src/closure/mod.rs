@@ -4,6 +4,9 @@
 //! inventory is a function of its items. One walk, one order: items in theirs, each from its manifest down
 //! (pre-order), each blob where it is first used.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
@@ -73,6 +76,18 @@ pub enum ClosureError<E> {
         /// What the inventory says that it is about.
         wanted: Digest,
     },
+    /// Evidence about something that is not the item's.
+    #[error(
+        "{item}: found the evidence {digest} about {subject}, wanted it about the item, a part of it or other evidence"
+    )]
+    Stranger {
+        /// The item.
+        item: String,
+        /// The evidence.
+        digest: Digest,
+        /// What it is about.
+        subject: Digest,
+    },
     /// A limit of the format.
     #[error("{item}: found {found}, wanted at most {limit}")]
     Limit {
@@ -93,8 +108,14 @@ pub fn walk<E>(
     items: &[Item],
     load: &mut dyn FnMut(&Descriptor) -> Result<Vec<u8>, E>,
 ) -> Result<Closure, ClosureError<E>> {
-    let mut walk =
-        Walk { load, order: Vec::new(), at: HashMap::new(), walked: HashSet::new(), item: String::new() };
+    let mut walk = Walk {
+        load,
+        order: Vec::new(),
+        at: HashMap::new(),
+        walked: HashSet::new(),
+        children: HashMap::new(),
+        item: String::new(),
+    };
     for item in items {
         walk.item.clone_from(&item.name);
         walk.item(item)?;
@@ -118,6 +139,8 @@ struct Walk<'a, E> {
     /// on four levels, would otherwise never end. The depth counts, so that the limit does not depend on the
     /// order in which a manifest is met.
     walked: HashSet<(Descriptor, Role, usize)>,
+    /// The manifests that each index lists.
+    children: HashMap<Digest, Vec<Digest>>,
     item: String,
 }
 
@@ -127,7 +150,27 @@ impl<E> Walk<'_, E> {
             self.selected_source(item)?;
         }
         self.manifest(&item.published, Role::Content, 0)?;
-        item.evidence.iter().try_for_each(|evidence| self.evidence(evidence))
+        item.evidence.iter().try_for_each(|evidence| self.evidence(evidence))?;
+        self.subjects(item)
+    }
+
+    /// Evidence is about the item, a part of it, or other evidence of it. What is about something else would be
+    /// pushed to a place where nobody looks for it, and could pass there as somebody else's.
+    fn subjects(&self, item: &Item) -> Result<(), ClosureError<E>> {
+        let mut known = HashSet::new();
+        let mut rest = vec![item.source.digest, item.published.digest];
+        rest.extend(item.evidence.iter().map(|evidence| evidence.digest));
+        while let Some(digest) = rest.pop() {
+            if known.insert(digest) {
+                rest.extend(self.children.get(&digest).into_iter().flatten());
+            }
+        }
+        match item.evidence.iter().find(|evidence| !known.contains(&evidence.subject)) {
+            Some(Evidence { digest, subject, .. }) => {
+                Err(ClosureError::Stranger { item: item.name.clone(), digest: *digest, subject: *subject })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The index that was selected from travels, so that a signature over it proves what was selected.
@@ -151,13 +194,18 @@ impl<E> Walk<'_, E> {
                 self.entry(&image.config, Role::Metadata)?;
                 image.layers.iter().try_for_each(|layer| self.entry(layer, layers))
             }
-            Manifest::Index(index) => index.manifests.iter().try_for_each(|child| {
-                if media_type::is_manifest(&child.media_type) {
-                    self.manifest(&child.descriptor(), layers, depth + 1)
-                } else {
-                    self.entry(child, layers)
-                }
-            }),
+            Manifest::Index(index) => {
+                let is_manifest = |child: &&Entry| media_type::is_manifest(&child.media_type);
+                let children = index.manifests.iter().filter(is_manifest).map(|child| child.digest);
+                self.children.insert(manifest.digest, children.collect());
+                index.manifests.iter().try_for_each(|child| {
+                    if is_manifest(&child) {
+                        self.manifest(&child.descriptor(), layers, depth + 1)
+                    } else {
+                        self.entry(child, layers)
+                    }
+                })
+            }
         }
     }
 
@@ -229,155 +277,5 @@ impl<E> Walk<'_, E> {
 
     fn limit(&self, found: &'static str, limit: u64) -> ClosureError<E> {
         ClosureError::Limit { item: self.item.clone(), found, limit }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::inventory::ItemKind;
-    use crate::media_type::{OCI_INDEX, OCI_MANIFEST};
-
-    /// A store of manifests, as a registry has them.
-    #[derive(Default)]
-    struct Store(HashMap<Digest, Vec<u8>>);
-
-    impl Store {
-        fn put(&mut self, media_type: &str, text: String) -> Descriptor {
-            let bytes = text.into_bytes();
-            let descriptor = Descriptor {
-                digest: Digest::of(&bytes),
-                media_type: media_type.to_owned(),
-                size: bytes.len() as u64,
-            };
-            self.0.insert(descriptor.digest, bytes);
-            descriptor
-        }
-
-        fn image(&mut self, config: &str, layers: &[(&str, u64)]) -> Descriptor {
-            let entry = |name: &str, size: u64| {
-                format!(r#"{{"digest":"{}","mediaType":"x/y","size":{size}}}"#, Digest::of(name.as_bytes()))
-            };
-            let layers: Vec<String> = layers.iter().map(|(name, size)| entry(name, *size)).collect();
-            let (config, layers) = (entry(config, 2), layers.join(","));
-            self.put(OCI_MANIFEST, format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layers}]}}"#))
-        }
-
-        fn index(&mut self, children: &[&Descriptor]) -> Descriptor {
-            let children: Vec<String> =
-                children.iter().map(|child| String::from_utf8(crate::json::encode(child)).unwrap()).collect();
-            self.put(OCI_INDEX, format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, children.join(",")))
-        }
-
-        fn walk(&self, items: &[Item]) -> Result<Closure, ClosureError<String>> {
-            walk(items, &mut |wanted| self.0.get(&wanted.digest).cloned().ok_or_else(|| "missing".to_owned()))
-        }
-    }
-
-    fn item(published: &Descriptor) -> Item {
-        Item {
-            annotations: BTreeMap::new(),
-            evidence: vec![],
-            group: None,
-            kind: ItemKind::Image,
-            name: "registry.test/a:1".into(),
-            platforms: vec![],
-            published: published.clone(),
-            requires: vec![],
-            source: published.clone(),
-            to: None,
-        }
-    }
-
-    fn names(blobs: &[Blob], known: &[&str]) -> Vec<String> {
-        let name = |blob: &Blob| known.iter().find(|name| Digest::of(name.as_bytes()) == blob.digest);
-        blobs.iter().filter_map(name).map(|name| (*name).to_owned()).collect()
-    }
-
-    #[test]
-    fn metadata_comes_first_and_each_blob_once_where_it_is_first_used() {
-        let mut store = Store::default();
-        let amd = store.image("config-a", &[("base", 10), ("top-a", 20)]);
-        let arm = store.image("config-b", &[("base", 10), ("top-b", 30)]);
-        let index = store.index(&[&amd, &arm]);
-        let closure = store.walk(&[item(&index), item(&amd)]).unwrap();
-        let metadata: Vec<Digest> = closure.metadata.iter().map(|blob| blob.digest).collect();
-        let config = |name: &str| Digest::of(name.as_bytes());
-        let wanted = [index.digest, amd.digest, config("config-a"), arm.digest, config("config-b")];
-        assert_eq!(metadata, wanted);
-        assert_eq!(names(&closure.content, &["base", "top-a", "top-b"]), ["base", "top-a", "top-b"]);
-    }
-
-    #[test]
-    fn a_layer_that_is_evidence_too_is_metadata() {
-        let mut store = Store::default();
-        let image = store.image("config", &[("shared", 10), ("own", 10)]);
-        let signature = store.image("empty", &[("shared", 10)]);
-        let mut item = item(&image);
-        item.evidence = vec![Evidence {
-            digest: signature.digest,
-            media_type: signature.media_type.clone(),
-            size: signature.size,
-            subject: image.digest,
-            tag: Some(format!("sha256-{}.sig", image.digest.hex())),
-        }];
-        let closure = store.walk(&[item]).unwrap();
-        assert_eq!(names(&closure.content, &["shared", "own"]), ["own"]);
-        assert_eq!(names(&closure.metadata, &["shared", "own"]), ["shared"]);
-    }
-
-    #[test]
-    fn a_referrer_is_about_what_the_inventory_says() {
-        let mut store = Store::default();
-        let image = store.image("config", &[("own", 10)]);
-        let other = store.image("other", &[("own", 10)]);
-        let mut referrer = |subject: &Descriptor| {
-            let subject = String::from_utf8(crate::json::encode(subject)).unwrap();
-            let config = format!(r#"{{"digest":"{}","mediaType":"x/y","size":2}}"#, Digest::of(b"empty"));
-            let text = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"subject":{subject}}}"#);
-            store.put(OCI_MANIFEST, text)
-        };
-        let (right, wrong) = (referrer(&image), referrer(&other));
-        for (manifest, is_right) in [(right, true), (wrong, false), (other, false)] {
-            let mut item = item(&image);
-            item.evidence = vec![Evidence {
-                digest: manifest.digest,
-                media_type: manifest.media_type.clone(),
-                size: manifest.size,
-                subject: image.digest,
-                tag: None,
-            }];
-            let walked = store.walk(&[item]);
-            assert_eq!(walked.is_ok(), is_right, "{walked:?}");
-        }
-    }
-
-    #[test]
-    fn contradictions_and_endless_nesting_are_refused() {
-        let mut store = Store::default();
-        let one = store.image("config", &[("layer", 10)]);
-        let two = store.image("config", &[("layer", 11)]);
-        let error = store.walk(&[item(&one), item(&two)]).unwrap_err();
-        assert!(matches!(error, ClosureError::TwoSizes { first: 10, second: 11, .. }), "{error}");
-
-        let mut nested = one.clone();
-        for _ in 0..=limits::INDEX_DEPTH {
-            nested = store.index(&[&nested]);
-        }
-        assert!(matches!(store.walk(&[item(&nested)]), Err(ClosureError::Limit { .. })));
-        let missing = Descriptor { digest: Digest::of(b"?"), ..one };
-        assert!(matches!(store.walk(&[item(&missing)]), Err(ClosureError::Load { .. })));
-    }
-
-    #[test]
-    fn a_child_that_is_listed_a_thousand_times_is_walked_once() {
-        let mut store = Store::default();
-        let mut nested = store.image("config", &[("layer", 10)]);
-        for _ in 0..limits::INDEX_DEPTH {
-            nested = store.index(&vec![&nested; 1000]);
-        }
-        assert_eq!(store.walk(&[item(&nested)]).unwrap().content.len(), 1);
     }
 }
