@@ -33,6 +33,7 @@ struct TargetSummary {
     sent: Amount,
     mounted: Amount,
     manifests: u64,
+    fallback_indexes: u64,
 }
 
 impl Loaded {
@@ -46,7 +47,7 @@ impl LoadSummary {
     /// For people, with a newline at the end. When nothing was sent, it says so.
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
-        for TargetSummary { target, sent, mounted, manifests } in &self.targets {
+        for TargetSummary { target, sent, mounted, manifests, fallback_indexes } in &self.targets {
             let what = if (sent.count, mounted.count, *manifests) == (0, 0, 0) {
                 "nothing was sent: everything was there".to_owned()
             } else {
@@ -58,6 +59,13 @@ impl LoadSummary {
                 )
             };
             let _ = writeln!(text, "{:<14} {}: {what}", "loaded", escape(target));
+            if *fallback_indexes > 0 {
+                let _ = writeln!(
+                    text,
+                    "{:<14} it has no referrers API: the evidence of {fallback_indexes} manifests is listed under tags sha256-HEX",
+                    "  notice"
+                );
+            }
         }
         text
     }
@@ -80,6 +88,7 @@ pub(crate) async fn load(plan: Plan, quiet: bool) -> Result<Loaded, Failures> {
                     sent: delivery.sent,
                     mounted: delivery.mounted,
                     manifests: delivery.manifests,
+                    fallback_indexes: delivery.fallback_indexes,
                 });
                 deliveries.push(delivery);
             }

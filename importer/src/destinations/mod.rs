@@ -115,6 +115,8 @@ pub(crate) struct Delivery {
     pub(crate) mounted: Amount,
     /// Manifests that were sent.
     pub(crate) manifests: u64,
+    /// Subjects whose evidence is listed under a tag, because the registry has no referrers API.
+    pub(crate) fallback_indexes: u64,
 }
 
 /// An item whose name may move.

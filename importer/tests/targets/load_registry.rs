@@ -90,7 +90,8 @@ fn evidence_is_found_with_and_without_the_referrers_api_and_merged_with_what_is_
             .with_legacy("sig", &signature);
         let archive = site.archive(3, vec![brought]);
         let to = site.registry(&registry.url(), "type: oci");
-        site.load(&archive, &to);
+        let said = site.succeed(&["load", &text(&archive), "--to", &text(&to)]);
+        assert_eq!(said.contains("no referrers API"), !has_api, "{said}");
 
         let signatures = store.manifest(repository, &legacy).unwrap();
         assert_eq!(String::from_utf8_lossy(&signatures.bytes).matches("cosign/signature").count(), 2);

@@ -4,8 +4,9 @@
 //! that may not move, or a project that is not there only when everything before it has been sent.
 
 mod api;
+mod rules;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use clients::Error;
 use clients::http::Http;
@@ -16,7 +17,7 @@ use manifests::destinations::RegistryDestination;
 use self::api::{Api, Project, SystemInfo};
 use crate::client_failure;
 use crate::destinations::Survey;
-use crate::shipment::{Cargo, Shipment};
+use crate::shipment::Shipment;
 
 /// Longest path of a repository with its project, in bytes. Harbor 2.14 answers longer ones with 500.
 const PATH_BYTES: usize = 245;
@@ -193,7 +194,7 @@ impl Harbor {
     ) -> Result<Survey, Vec<Failure>> {
         let api = self.api().map_err(|failure| vec![failure])?;
         let mut failures = Vec::new();
-        for (project, wanted) in needed(found, shipment, &survey) {
+        for (project, wanted) in rules::needed(found, shipment, &survey) {
             // A project that is still to be made will have no limit.
             if !found.known.contains_key(&project) {
                 continue;
@@ -211,41 +212,8 @@ impl Harbor {
             }
         }
         survey.create.clone_from(&found.missing);
-        survey.notices.extend(self.notices(found, shipment, &survey));
+        survey.notices.extend(rules::notices(&self.name, found, shipment, &survey));
         if failures.is_empty() { Ok(survey) } else { Err(failures) }
-    }
-
-    fn notices(&self, found: &Found, shipment: &Shipment, survey: &Survey) -> Vec<String> {
-        let mut notices = Vec::new();
-        for (name, project) in &found.known {
-            let Some(project) = project else {
-                notices.push(format!(
-                    "{}: we may not read the project {name}, so its rules are not known",
-                    self.name
-                ));
-                continue;
-            };
-            if project.metadata.wants_scan() {
-                notices.push(format!(
-                    "{}: the project {name} lets nobody pull what its scanner has not passed",
-                    self.name
-                ));
-            }
-            if !project.metadata.wants_cosign() {
-                continue;
-            }
-            let here = shipment.items.iter().zip(&survey.places);
-            let here = here.filter(|(_, place)| found.projects.get(**place) == Some(name));
-            let counts = counts_bundles(&found.info.harbor_version);
-            for (cargo, _) in here.filter(|(cargo, _)| !is_signed(cargo, counts)) {
-                let version = &found.info.harbor_version;
-                notices.push(format!(
-                    "{}: the project {name} lets nobody pull what has no cosign signature, and Harbor {version} counts none of it",
-                    cargo.name
-                ));
-            }
-        }
-        notices
     }
 
     /// Asks which of the tags (path, tag) may not move.
@@ -306,42 +274,6 @@ fn is_project_name(name: &str) -> bool {
     name.len() <= 255 && name.split(['.', '_', '-']).all(is_word)
 }
 
-/// How many bytes each project will be charged: blobs count once for a project, mounted ones as well.
-fn needed(found: &Found, shipment: &Shipment, survey: &Survey) -> BTreeMap<String, u64> {
-    let mut seen: HashSet<(&str, Digest)> = HashSet::new();
-    let project = |place: usize| found.projects.get(place).map_or("", String::as_str);
-    for (place, digest) in &survey.has {
-        seen.insert((project(*place), *digest));
-    }
-    let mut needed: HashMap<&str, u64> = HashMap::new();
-    for (cargo, place) in shipment.items.iter().zip(&survey.places) {
-        let name = project(*place);
-        let parts = cargo.trees().flat_map(|tree| tree.blobs.iter().chain(&tree.manifests));
-        for part in parts.filter(|part| seen.insert((name, part.digest))) {
-            *needed.entry(name).or_default() += part.size;
-        }
-    }
-    needed.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
-}
-
-/// Harbor counts Sigstore bundles as signatures from 2.15 on.
-fn counts_bundles(version: &str) -> bool {
-    let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (2, 15),
-        _ => false,
-    }
-}
-
-/// Whether Harbor will find a signature. It looks for one and verifies nothing.
-fn is_signed(cargo: &Cargo, counts_bundles: bool) -> bool {
-    let own = cargo.evidence.iter().filter(|proof| proof.subject == cargo.published.digest);
-    own.into_iter().any(|proof| match &proof.tag {
-        Some(tag) => std::path::Path::new(tag).extension().is_some_and(|kind| kind == "sig"),
-        None => counts_bundles,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,15 +285,6 @@ mod tests {
         }
         for name in ["", "a..b", "A", "a-", "-a", "a__b"] {
             assert!(!is_project_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn bundles_count_from_2_15_on() {
-        for (version, counts) in
-            [("v2.14.3-fixture", false), ("v2.15.0", true), ("v3.0.0-x", true), ("", false), ("dev", false)]
-        {
-            assert_eq!(counts_bundles(version), counts, "{version}");
         }
     }
 }

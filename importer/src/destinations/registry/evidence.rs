@@ -39,6 +39,7 @@ impl Loader<'_> {
             None => !has_api,
         };
         referrers.retain(|(place, _), found| found.iter().any(|manifest| is_unlisted(*place, manifest)));
+        self.delivery().fallback_indexes = referrers.len() as u64;
         let indexes = stream::iter(&referrers)
             .map(|((place, subject), found)| self.fallback(*place, *subject, found))
             .buffer_unordered(MERGES);
