@@ -8,6 +8,7 @@
 //! Evidence is all that is judged by: nothing is asked of a network, a disk or a clock here. Where evidence is
 //! missing, ambiguous or cannot be read, the verdict is a refusal that says so.
 
+pub mod signature;
 mod verdict;
 
 use manifests::Descriptor;

@@ -1,11 +1,18 @@
 //! What a site accepts. Both sides read the same form, each its own file.
 
 mod pattern;
+mod signatures;
+mod signer;
 
 use std::collections::BTreeMap;
 
 pub use pattern::{Pattern, PatternError};
 use serde::{Deserialize, Serialize};
+pub use signatures::{
+    Attestation, PlatformRule, Requirement, SignatureRule, Signatures, TrustedRootName, Waiver,
+};
+use signatures::{RuleSpec, TrustedRootSpec};
+pub use signer::{Identity, Key, KeyAlgorithm, Keyless, LogRule, Signer};
 
 use crate::digest::Digest;
 use crate::trust::{Role, RoleError};
@@ -18,6 +25,8 @@ pub struct Policy {
     pub older_serial: Decision,
     /// How many approvals each role must give, beyond the thresholds of the trust file.
     pub approvals: BTreeMap<Role, usize>,
+    /// Who must have signed what; nothing when the policy has no such section.
+    pub signatures: Option<Signatures>,
     /// The gates that it names, by their names in the file, in its order.
     pub gates: Vec<&'static str>,
     digest: Digest,
@@ -41,7 +50,9 @@ struct Spec {
     #[serde(default, deserialize_with = "yaml::unique_map::deserialize")]
     approvals: BTreeMap<String, usize>,
     #[serde(default)]
-    signatures: Option<serde_norway::Value>,
+    signatures: Option<Vec<RuleSpec>>,
+    #[serde(default, rename = "trustedRoots")]
+    trusted_roots: Vec<TrustedRootSpec>,
     #[serde(default)]
     vulnerabilities: Option<serde_norway::Value>,
     #[serde(default)]
@@ -88,9 +99,16 @@ impl Policy {
             ("malware", spec.malware.is_some()),
             ("models", spec.models.is_some()),
         ];
+        if spec.signatures.is_none() && !spec.trusted_roots.is_empty() {
+            return Err(YamlError::Rule(
+                "found trustedRoots and no signatures, which they are for".to_owned(),
+            ));
+        }
+        let rules = spec.signatures.map(|rules| Signatures::read(rules, spec.trusted_roots)).transpose()?;
         Ok(Self {
             older_serial: spec.order.older_serial,
             approvals,
+            signatures: rules,
             gates: named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name).collect(),
             digest: Digest::of(text.as_bytes()),
         })

@@ -79,7 +79,7 @@ pub(super) fn read_holders(role: Role, spec: HoldersSpec) -> Result<Holders, Yam
 }
 
 /// A day, from its first second in UTC, or a whole time.
-pub(super) fn date(text: &str) -> Result<Timestamp, YamlError> {
+pub(crate) fn date(text: &str) -> Result<Timestamp, YamlError> {
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     whole.parse().map_err(|_| {
         YamlError::Rule(format!("found the date {:?}, wanted 2027-11-01", json::shortened(text)))

@@ -8,7 +8,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use document::{Spec, date, every_channel, read_holders};
+pub(crate) use document::date;
+use document::{Spec, every_channel, read_holders};
 pub use preparer::{PreparerError, SigningTimeError, check_signing_time};
 pub use role::{Role, RoleError};
 

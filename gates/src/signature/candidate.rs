@@ -1,0 +1,161 @@
+//! What could be a signature of an item: read from its evidence, not yet believed.
+
+use std::fmt;
+
+use manifests::media_type::SIGSTORE_BUNDLE;
+use manifests::oci::{Entry, Manifest};
+use manifests::{Descriptor, Digest, json, limits};
+use sigstore_verify::types::{Bundle, SignatureContent};
+
+use super::legacy;
+use super::reason::Reason;
+use crate::{Content, Subject};
+
+const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+
+/// Every version of bundles; the reader says which it knows.
+const BUNDLES: &str = "application/vnd.dev.sigstore.bundle";
+
+/// Something that could be a signature or an attestation.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    layout: Layout,
+    digest: Digest,
+    material: Result<Material, Reason>,
+}
+
+/// How signatures are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// A payload of cosign's older form, with its signature in annotations.
+    Payload,
+    /// A DSSE envelope of cosign's older form, with its certificate in annotations.
+    Envelope,
+    /// A Sigstore bundle.
+    Bundle,
+}
+
+/// What is verified.
+#[derive(Debug, Clone)]
+pub(super) struct Material {
+    /// Signature, certificate and log entries, in the one form that the verifier reads.
+    pub(super) bundle: Bundle,
+    /// The signed bytes, where they are not in the bundle.
+    pub(super) payload: Option<Vec<u8>>,
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layout = match self.layout {
+            Layout::Payload => "legacy signature",
+            Layout::Envelope => "legacy attestation",
+            Layout::Bundle => "bundle",
+        };
+        write!(formatter, "{layout} {}", self.digest)
+    }
+}
+
+impl Candidate {
+    /// A bundle by itself, such as a file.
+    #[must_use]
+    pub fn from_bundle(bytes: &[u8]) -> Self {
+        Self { layout: Layout::Bundle, digest: Digest::of(bytes), material: read_bundle(bytes) }
+    }
+
+    /// How it is stored.
+    #[must_use]
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    pub(super) fn material(&self) -> Result<&Material, Reason> {
+        self.material.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Everything in an item's evidence that could be a signature or an attestation about `digest`, in the order
+/// of the inventory. What cannot be read is in the list, with the reason.
+///
+/// # Errors
+/// When it is more than [`limits::EVIDENCE_PER_SUBJECT`].
+pub fn candidates(subject: Subject<'_>, digest: Digest) -> Result<Vec<Candidate>, Reason> {
+    let mut found = Vec::new();
+    for evidence in subject.item.evidence.iter().filter(|evidence| evidence.subject == digest) {
+        let manifest = evidence.descriptor();
+        match layers(subject.content, &manifest, digest, evidence.tag.is_none()) {
+            Ok(layers) => {
+                found.extend(layers.iter().filter_map(|layer| candidate(subject.content, layer)));
+            }
+            // Nothing says what it would have been.
+            Err(reason) => found.push(Candidate {
+                layout: Layout::Bundle,
+                digest: manifest.digest,
+                material: Err(reason),
+            }),
+        }
+        if found.len() > limits::EVIDENCE_PER_SUBJECT {
+            return Err(Reason::TooMany);
+        }
+    }
+    Ok(found)
+}
+
+fn layers(
+    content: &dyn Content,
+    manifest: &Descriptor,
+    wanted: Digest,
+    is_referrer: bool,
+) -> Result<Vec<Entry>, Reason> {
+    let bytes = read(content, manifest)?;
+    let parsed = Manifest::parse(&bytes, &manifest.media_type);
+    match parsed.map_err(|error| Reason::malformed("a manifest", error))? {
+        Manifest::Image(image) => {
+            let found = image.subject.map(|subject| subject.digest);
+            if is_referrer && found != Some(wanted) {
+                return Err(Reason::OtherReferrer { found, wanted });
+            }
+            Ok(image.layers)
+        }
+        // An index is never a signature; what it lists is evidence of its own where it is about the item.
+        Manifest::Index(_) => Ok(Vec::new()),
+    }
+}
+
+/// The candidate that a layer is; none for layers that are never signed, such as a bare SBOM.
+fn candidate(content: &dyn Content, layer: &Entry) -> Option<Candidate> {
+    let (layout, limit) = match layer.media_type.as_str() {
+        SIMPLE_SIGNING => (Layout::Payload, limits::MANIFEST_BYTES),
+        ENVELOPE => (Layout::Envelope, limits::EVIDENCE_BYTES),
+        SIGSTORE_BUNDLE => (Layout::Bundle, limits::EVIDENCE_BYTES),
+        other if other.starts_with(BUNDLES) => (Layout::Bundle, limits::EVIDENCE_BYTES),
+        _ => return None,
+    };
+    let material = if layer.size > limit {
+        Err(Reason::Unreadable(format!("found {} bytes, wanted at most {limit}", layer.size)))
+    } else {
+        read(content, &layer.descriptor()).and_then(|bytes| match layout {
+            Layout::Payload => legacy::payload(bytes, layer),
+            Layout::Envelope => legacy::envelope(&bytes, layer),
+            Layout::Bundle => read_bundle(&bytes),
+        })
+    };
+    Some(Candidate { layout, digest: layer.digest, material })
+}
+
+fn read(content: &dyn Content, wanted: &Descriptor) -> Result<Vec<u8>, Reason> {
+    content.read(wanted).map_err(|error| Reason::Unreadable(error.to_string()))
+}
+
+/// Unknown fields are ignored, as in every document of upstream's: newer versions of the format add some, and
+/// nothing that is verified is taken from them.
+fn read_bundle(bytes: &[u8]) -> Result<Material, Reason> {
+    let malformed = |error: String| Reason::malformed("a bundle", error);
+    json::parse::<serde_json::Value>(bytes).map_err(|error| malformed(error.to_string()))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
+    let bundle = Bundle::from_json(text).map_err(|error| malformed(error.to_string()))?;
+    match &bundle.content {
+        SignatureContent::DsseEnvelope(_) => Ok(Material { bundle, payload: None }),
+        _ => Err(Reason::NoStatement),
+    }
+}

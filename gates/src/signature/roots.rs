@@ -1,0 +1,74 @@
+//! The trusted roots of Sigstore that a policy names and its caller has read.
+
+use manifests::Digest;
+use manifests::policy::TrustedRootName;
+use sigstore_verify::Verifier;
+use sigstore_verify::trust_root::TrustedRoot;
+
+/// Trusted roots, ready to verify with.
+#[derive(Default)]
+pub struct Roots(Vec<(Digest, Verifier)>);
+
+/// Why a trusted root that the policy names cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RootError {
+    /// Other bytes than the policy names.
+    #[error("the trusted root {name}: found bytes of {found}, wanted {wanted}")]
+    Digest {
+        /// Its name in the policy.
+        name: String,
+        /// The digest of the bytes.
+        found: Digest,
+        /// The digest that they were given for.
+        wanted: Digest,
+    },
+    /// Not a trusted root.
+    #[error("the trusted root {name}: found no trusted root of Sigstore: {error}")]
+    Form {
+        /// Its name in the policy.
+        name: String,
+        /// What is wrong.
+        error: String,
+    },
+}
+
+impl Roots {
+    /// The given roots, as far as the policy names them: bytes that it does not name are not even parsed. One
+    /// that it names and that is not given is missed when a rule needs it.
+    ///
+    /// # Errors
+    /// When a named root's bytes are others than their digest says, or no trusted root.
+    pub fn new<'a>(
+        named: &[TrustedRootName],
+        given: impl IntoIterator<Item = (Digest, &'a [u8])>,
+    ) -> Result<Self, RootError> {
+        let mut roots: Vec<(Digest, Verifier)> = Vec::new();
+        for (wanted, bytes) in given {
+            let Some(TrustedRootName { name, .. }) = named.iter().find(|root| root.digest == wanted) else {
+                continue;
+            };
+            let found = Digest::of(bytes);
+            if found != wanted {
+                return Err(RootError::Digest { name: name.clone(), found, wanted });
+            }
+            if !roots.iter().any(|(digest, _)| *digest == wanted) {
+                let verifier =
+                    verifier(bytes).map_err(|error| RootError::Form { name: name.clone(), error })?;
+                roots.push((wanted, verifier));
+            }
+        }
+        Ok(Self(roots))
+    }
+
+    /// The roots that count: the one, or all.
+    pub(super) fn select(&self, only: Option<Digest>) -> impl Iterator<Item = &Verifier> {
+        self.0.iter().filter(move |(digest, _)| only.is_none_or(|only| only == *digest)).map(|(_, root)| root)
+    }
+}
+
+fn verifier(bytes: &[u8]) -> Result<Verifier, String> {
+    manifests::json::parse::<serde_json::Value>(bytes).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let root = TrustedRoot::from_json(text).map_err(|error| error.to_string())?;
+    Verifier::new(&root).map_err(|error| error.to_string())
+}

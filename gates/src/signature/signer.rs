@@ -1,0 +1,215 @@
+//! Whether a candidate was signed by the signer that a policy asks for, and is what it asks for.
+
+use std::fmt;
+
+use manifests::policy::{Key, KeyAlgorithm, Keyless, LogRule, Signer};
+use manifests::{Digest, Timestamp, json};
+use sigstore_verify::crypto::{SigningScheme, verify_signature};
+use sigstore_verify::types::bundle::VerificationMaterialContent;
+use sigstore_verify::types::{Artifact, Bundle, DerPublicKey, Sha256Hash, SignatureContent};
+use sigstore_verify::{
+    Error, Policy, PublicKeyVerificationPolicy, VerificationPolicy, VerificationResult, Verifier,
+};
+
+use super::candidate::{Candidate, Material};
+use super::reason::Reason;
+use super::roots::Roots;
+use super::statement::{self, Purpose};
+
+/// A good signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Who signed: two signatures of one signer count once.
+    pub by: SignedBy,
+    /// When, by the log; nothing when it needed no log.
+    pub at: Option<Timestamp>,
+}
+
+/// Who signed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SignedBy {
+    /// An identity, by its certificate.
+    Identity {
+        /// The identity.
+        identity: String,
+        /// Who vouched for it.
+        issuer: String,
+    },
+    /// A key, by its id.
+    Key(Digest),
+}
+
+impl fmt::Display for SignedBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity { identity, issuer } => write!(formatter, "{identity} ({issuer})"),
+            Self::Key(id) => write!(formatter, "the key {id}"),
+        }
+    }
+}
+
+impl fmt::Display for Signed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some(at) => write!(formatter, "{} at {at} by the log", self.by),
+            None => write!(formatter, "{}, without a log", self.by),
+        }
+    }
+}
+
+/// Whether `candidate` is `signer`'s signature or attestation (`purpose`) about `digest`. The signature is
+/// verified first, so that only what the signer wrote is then read.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn verify(
+    candidate: &Candidate,
+    purpose: &Purpose,
+    digest: Digest,
+    signer: &Signer,
+    roots: &Roots,
+) -> Result<Signed, Reason> {
+    let material = candidate.material()?;
+    let signed = match signer {
+        Signer::Keyless(keyless) => verify_keyless(material, digest, keyless, roots)?,
+        Signer::Key(key) => verify_key(material, digest, key, roots)?,
+    };
+    statement::check(material, purpose, digest)?;
+    Ok(signed)
+}
+
+fn verify_keyless(
+    material: &Material,
+    digest: Digest,
+    wanted: &Keyless,
+    roots: &Roots,
+) -> Result<Signed, Reason> {
+    if material.bundle.signing_certificate().is_none() {
+        return Err(Reason::NoCertificate(Signer::Keyless(wanted.clone()).to_string()));
+    }
+    let policy = VerificationPolicy::any_identity();
+    let result = with_roots(material, digest, &policy, wanted.trusted_root, roots)?;
+    if !(result.certificate_verified() && result.sct_verified()) {
+        return Err(Reason::Unverified("its certificate was not checked".to_owned()));
+    }
+    let identity = result.identity().map(|identity| identity.as_str().to_owned()).unwrap_or_default();
+    let issuer = result.issuer().unwrap_or_default().to_owned();
+    if issuer != wanted.issuer {
+        return Err(Reason::OtherIssuer { found: json::shortened(&issuer), wanted: wanted.issuer.clone() });
+    }
+    if !wanted.identity.matches(&identity) {
+        let (found, wanted) = (json::shortened(&identity), wanted.identity.to_string());
+        return Err(Reason::OtherIdentity { found, wanted });
+    }
+    Ok(Signed { by: SignedBy::Identity { identity, issuer }, at: time(&result) })
+}
+
+fn verify_key(material: &Material, digest: Digest, key: &Key, roots: &Roots) -> Result<Signed, Reason> {
+    let by = SignedBy::Key(key.id());
+    match key.log() {
+        LogRule::NotRequired => verify_bare(material, key).map(|()| Signed { by, at: None }),
+        LogRule::Required => {
+            let public = DerPublicKey::new(key.der().to_vec());
+            if material.bundle.signing_certificate().is_some() {
+                return Err(Reason::NoKey(by.to_string()));
+            }
+            let policy = PublicKeyVerificationPolicy::new(public);
+            let result = with_roots(material, digest, &policy, None, roots)?;
+            Ok(Signed { by, at: time(&result) })
+        }
+    }
+}
+
+/// The key and the bytes alone.
+fn verify_bare(material: &Material, key: &Key) -> Result<(), Reason> {
+    let public = DerPublicKey::new(key.der().to_vec());
+    let (message, signature) = match (&material.bundle.content, &material.payload) {
+        (SignatureContent::DsseEnvelope(envelope), _) => (envelope.pae(), &envelope.signature.sig),
+        (SignatureContent::MessageSignature(message), Some(payload)) => (payload.clone(), &message.signature),
+        _ => return Err(Reason::NoStatement),
+    };
+    let verifies = |scheme: &SigningScheme| verify_signature(&public, &message, signature, *scheme).is_ok();
+    if schemes(key.algorithm()).iter().any(verifies) {
+        return Ok(());
+    }
+    Err(Reason::OtherKey(SignedBy::Key(key.id()).to_string()))
+}
+
+/// What a key of a kind signs with. Cosign's older layout hashes with SHA-256 whatever the curve.
+const fn schemes(algorithm: KeyAlgorithm) -> &'static [SigningScheme] {
+    match algorithm {
+        KeyAlgorithm::EcdsaP256 => &[SigningScheme::EcdsaP256Sha256],
+        KeyAlgorithm::EcdsaP384 => &[SigningScheme::EcdsaP384Sha384, SigningScheme::EcdsaP384Sha256],
+        KeyAlgorithm::Ed25519 => &[SigningScheme::Ed25519],
+        KeyAlgorithm::Rsa => &[SigningScheme::RsaPkcs1Sha256],
+    }
+}
+
+/// Verifies signature, log entry and, where there is one, certificate with the roots that count; one is enough.
+fn with_roots(
+    material: &Material,
+    digest: Digest,
+    policy: &dyn Policy,
+    only: Option<Digest>,
+    roots: &Roots,
+) -> Result<VerificationResult, Reason> {
+    check_logged(&material.bundle)?;
+    let bundle = without_chain(&material.bundle);
+    let mut failure = None;
+    for root in roots.select(only) {
+        match with_root(root, &bundle, material.payload.as_deref(), digest, policy) {
+            Ok(result) if result.tlog_verified() => return Ok(result),
+            Ok(_) => failure = failure.or(Some(Reason::NotLogged)),
+            Err(error) => failure = failure.or_else(|| Some(explain(material, digest, &error))),
+        }
+    }
+    let missing = only.map(|digest| format!(" {digest}")).unwrap_or_default();
+    Err(failure.unwrap_or(Reason::NoRoot(missing)))
+}
+
+fn with_root(
+    root: &Verifier,
+    bundle: &Bundle,
+    payload: Option<&[u8]>,
+    digest: Digest,
+    policy: &dyn Policy,
+) -> Result<VerificationResult, Error> {
+    let artifact =
+        payload.map_or_else(|| Artifact::from(Sha256Hash::new(*digest.as_bytes())), Artifact::from);
+    root.verify(artifact, bundle, policy)
+}
+
+/// The library takes an entry that has neither proof nor promise for logged when another entry has one.
+fn check_logged(bundle: &Bundle) -> Result<(), Reason> {
+    let entries = &bundle.verification_material.tlog_entries;
+    let is_proven =
+        entries.iter().all(|entry| entry.inclusion_proof.is_some() || entry.inclusion_promise.is_some());
+    if entries.is_empty() || !is_proven { Err(Reason::NotLogged) } else { Ok(()) }
+}
+
+/// The bundle with the signer's certificate alone: intermediates come from the trusted root.
+fn without_chain(bundle: &Bundle) -> Bundle {
+    let mut bundle = bundle.clone();
+    let content = &mut bundle.verification_material.content;
+    if let VerificationMaterialContent::X509CertificateChain { certificates } = content {
+        certificates.truncate(1);
+    }
+    bundle
+}
+
+/// A statement about something else is said as such; its signature was verified before.
+fn explain(material: &Material, digest: Digest, error: &Error) -> Reason {
+    if matches!(error, Error::ArtifactMismatch(_))
+        && let Err(reason @ Reason::OtherSubject { .. }) = statement::check_subject(material, digest)
+    {
+        return reason;
+    }
+    Reason::Unverified(json::shortened(&error.to_string()))
+}
+
+/// The earliest time that a log or a timestamp authority gave.
+fn time(result: &VerificationResult) -> Option<Timestamp> {
+    let times = result.verified_timestamps().iter().copied();
+    let earliest = times.chain(result.integrated_time()).min()?;
+    Timestamp::from_unix(earliest.as_second())
+}

@@ -1,0 +1,12 @@
+//! The signature gate on real signatures and on made ones.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a test says that it failed"
+)]
+
+mod keys;
+mod rules;
+mod support;
+mod vectors;
