@@ -105,6 +105,19 @@ pub(crate) fn load(archive: &Path, target: &DockerRegistry, set: &Set, blobs: &[
     began.elapsed().as_secs_f64()
 }
 
+/// Asks what names point to, as many at once as a load does.
+pub(crate) fn questions(target: &DockerRegistry, names: &[(String, String)]) -> f64 {
+    let runtime = runtime();
+    let began = Instant::now();
+    let asked = names.iter().map(|(repository, tag)| async move {
+        let url = target.url(repository, &format!("manifests/{tag}"));
+        let head = client().head(url).header("Accept", "*/*").send().await.unwrap();
+        assert_eq!(head.status(), 200, "{repository}");
+    });
+    runtime.block_on(stream::iter(asked).buffer_unordered(8).collect::<Vec<()>>());
+    began.elapsed().as_secs_f64()
+}
+
 async fn put_item(
     target: &DockerRegistry,
     repository: &str,
