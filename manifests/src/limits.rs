@@ -20,6 +20,10 @@ pub const EVIDENCE_BYTES: u64 = 32 * 1024 * 1024;
 /// Most evidence manifests of one subject. Beyond it somebody is filling a registry, not signing.
 pub const EVIDENCE_PER_SUBJECT: usize = 1_000;
 
+/// Most bytes of signatures and attestations of one subject that are judged, together. A subject has some; eight of
+/// the largest are more than any release has, and fit into memory.
+pub const EVIDENCE_JUDGED_BYTES: u64 = 8 * EVIDENCE_BYTES;
+
 /// How deep evidence may stand on evidence (a signature on an SBOM of an image is 2).
 pub const EVIDENCE_DEPTH: usize = 4;
 

@@ -137,6 +137,26 @@ fn a_damaged_bundle_never_ends_the_program() {
     assert!(refused > bytes.len() / 29 * 3, "{refused} changes were noticed");
 }
 
+/// The verifier takes an entry without proof and promise for logged when another has one.
+#[test]
+fn every_log_entry_has_to_be_proven() {
+    let vector = vector("bundle-attestation");
+    let bytes = fs::read(data("sigstore/bundle-attestation/bundle.json")).unwrap();
+    let mut bundle: Value = serde_json::from_slice(&bytes).unwrap();
+    let entries = bundle["verificationMaterial"]["tlogEntries"].as_array_mut().unwrap();
+    let mut unproven = entries[0].clone();
+    unproven.as_object_mut().unwrap().retain(|key, _| !key.starts_with("inclusion"));
+    entries.push(unproven);
+    let mut store = Store::default();
+    let evidence = store.bundle(bundle.to_string().as_bytes(), vector.image);
+    let item = support::item(&support::source(vector.image), vec![evidence]);
+    let verdict = support::verdict(&item, &store, &support::policy(&rule(&vector, "")));
+    assert!(
+        verdict.reasons.iter().any(|reason| reason.contains("found no log entry with a proof")),
+        "{verdict:#?}"
+    );
+}
+
 fn names() -> Vec<String> {
     let folders = fs::read_dir(data("sigstore")).unwrap().map(Result::unwrap);
     let folders = folders.filter(|entry| entry.path().join("vector.json").exists());
