@@ -23,6 +23,10 @@ pub const EVIDENCE_PER_SUBJECT: usize = 1_000;
 /// Most evidence manifests of one item: of its index, some dozens of platforms, and evidence on evidence.
 pub const EVIDENCE_PER_ITEM: usize = 10_000;
 
+/// Most bytes of signatures and attestations of one subject that are judged, together. A subject has some; eight of
+/// the largest are more than any release has, and fit into memory.
+pub const EVIDENCE_JUDGED_BYTES: u64 = 8 * EVIDENCE_BYTES;
+
 /// How deep evidence may stand on evidence (a signature on an SBOM of an image is 2).
 pub const EVIDENCE_DEPTH: usize = 4;
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use manifests::media_type::SIGSTORE_BUNDLE;
 use manifests::oci::{Entry, Manifest};
 use manifests::{Descriptor, Digest, json, limits};
+use serde::de::IgnoredAny;
 use sigstore_verify::types::{Bundle, SignatureContent};
 
 use super::legacy;
@@ -34,6 +34,8 @@ pub enum Layout {
     Envelope,
     /// A Sigstore bundle.
     Bundle,
+    /// Evidence whose manifest could not be read: nothing says what it would have been.
+    Unknown,
 }
 
 /// What is verified.
@@ -51,6 +53,7 @@ impl fmt::Display for Candidate {
             Layout::Payload => "legacy signature",
             Layout::Envelope => "legacy attestation",
             Layout::Bundle => "bundle",
+            Layout::Unknown => "evidence",
         };
         write!(formatter, "{layout} {}", self.digest)
     }
@@ -78,24 +81,30 @@ impl Candidate {
 /// of the inventory. What cannot be read is in the list, with the reason.
 ///
 /// # Errors
-/// When it is more than [`limits::EVIDENCE_PER_SUBJECT`].
+/// When it is more than [`limits::EVIDENCE_PER_SUBJECT`] or [`limits::EVIDENCE_JUDGED_BYTES`].
 pub fn candidates(subject: Subject<'_>, digest: Digest) -> Result<Vec<Candidate>, Reason> {
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0_u64);
     for evidence in subject.item.evidence.iter().filter(|evidence| evidence.subject == digest) {
         let manifest = evidence.descriptor();
-        match layers(subject.content, &manifest, digest, evidence.tag.is_none()) {
-            Ok(layers) => {
-                found.extend(layers.iter().filter_map(|layer| candidate(subject.content, layer)));
+        let layers = match layers(subject.content, &manifest, digest, evidence.tag.is_none()) {
+            Ok(layers) => layers,
+            Err(reason) => {
+                let layout = Layout::Unknown;
+                found.push(Candidate { layout, digest: manifest.digest, material: Err(reason) });
+                continue;
             }
-            // Nothing says what it would have been.
-            Err(reason) => found.push(Candidate {
-                layout: Layout::Bundle,
-                digest: manifest.digest,
-                material: Err(reason),
-            }),
-        }
-        if found.len() > limits::EVIDENCE_PER_SUBJECT {
-            return Err(Reason::TooMany);
+        };
+        for layer in layers {
+            let Some(layout) = layout(&layer) else { continue };
+            bytes = bytes.saturating_add(layer.size);
+            if bytes > limits::EVIDENCE_JUDGED_BYTES {
+                return Err(Reason::TooMuch);
+            }
+            if found.len() >= limits::EVIDENCE_PER_SUBJECT {
+                return Err(Reason::TooMany);
+            }
+            let material = material(subject.content, layout, &layer);
+            found.push(Candidate { layout, digest: layer.digest, material });
         }
     }
     Ok(found)
@@ -122,25 +131,27 @@ fn layers(
     }
 }
 
-/// The candidate that a layer is; none for layers that are never signed, such as a bare SBOM.
-fn candidate(content: &dyn Content, layer: &Entry) -> Option<Candidate> {
-    let (layout, limit) = match layer.media_type.as_str() {
-        SIMPLE_SIGNING => (Layout::Payload, limits::MANIFEST_BYTES),
-        ENVELOPE => (Layout::Envelope, limits::EVIDENCE_BYTES),
-        SIGSTORE_BUNDLE => (Layout::Bundle, limits::EVIDENCE_BYTES),
-        other if other.starts_with(BUNDLES) => (Layout::Bundle, limits::EVIDENCE_BYTES),
-        _ => return None,
-    };
-    let material = if layer.size > limit {
-        Err(Reason::Unreadable(format!("found {} bytes, wanted at most {limit}", layer.size)))
-    } else {
-        read(content, &layer.descriptor()).and_then(|bytes| match layout {
-            Layout::Payload => legacy::payload(bytes, layer),
-            Layout::Envelope => legacy::envelope(&bytes, layer),
-            Layout::Bundle => read_bundle(&bytes),
-        })
-    };
-    Some(Candidate { layout, digest: layer.digest, material })
+/// How a layer is stored; nothing for layers that are never signed, such as a bare SBOM.
+fn layout(layer: &Entry) -> Option<Layout> {
+    match layer.media_type.as_str() {
+        SIMPLE_SIGNING => Some(Layout::Payload),
+        ENVELOPE => Some(Layout::Envelope),
+        other if other.starts_with(BUNDLES) => Some(Layout::Bundle),
+        _ => None,
+    }
+}
+
+fn material(content: &dyn Content, layout: Layout, layer: &Entry) -> Result<Material, Reason> {
+    let (found, max) = (layer.size, limits::EVIDENCE_BYTES);
+    if found > max {
+        return Err(Reason::Unreadable(format!("found {found} bytes, wanted at most {max}")));
+    }
+    let bytes = read(content, &layer.descriptor())?;
+    match layout {
+        Layout::Payload => legacy::payload(bytes, layer),
+        Layout::Envelope => legacy::envelope(&bytes, layer),
+        Layout::Bundle | Layout::Unknown => read_bundle(&bytes),
+    }
 }
 
 fn read(content: &dyn Content, wanted: &Descriptor) -> Result<Vec<u8>, Reason> {
@@ -151,7 +162,7 @@ fn read(content: &dyn Content, wanted: &Descriptor) -> Result<Vec<u8>, Reason> {
 /// nothing that is verified is taken from them.
 fn read_bundle(bytes: &[u8]) -> Result<Material, Reason> {
     let malformed = |error: String| Reason::malformed("a bundle", error);
-    json::parse::<serde_json::Value>(bytes).map_err(|error| malformed(error.to_string()))?;
+    json::parse::<IgnoredAny>(bytes).map_err(|error| malformed(error.to_string()))?;
     let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
     let bundle = Bundle::from_json(text).map_err(|error| malformed(error.to_string()))?;
     match &bundle.content {

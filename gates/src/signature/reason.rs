@@ -104,6 +104,9 @@ pub enum Reason {
     /// More of them than anybody signs.
     #[error("found more than {max} signatures and attestations, wanted at most that", max = limits::EVIDENCE_PER_SUBJECT)]
     TooMany,
+    /// More bytes of them than are judged.
+    #[error("found more than {max} bytes of signatures and attestations, wanted at most that", max = limits::EVIDENCE_JUDGED_BYTES)]
+    TooMuch,
     /// Indexes in indexes.
     #[error("found indexes nested more than {max} deep, wanted at most that", max = limits::INDEX_DEPTH)]
     TooDeep,

@@ -2,6 +2,7 @@
 
 use manifests::Digest;
 use manifests::policy::TrustedRootName;
+use serde::de::IgnoredAny;
 use sigstore_verify::Verifier;
 use sigstore_verify::trust_root::TrustedRoot;
 
@@ -67,7 +68,7 @@ impl Roots {
 }
 
 fn verifier(bytes: &[u8]) -> Result<Verifier, String> {
-    manifests::json::parse::<serde_json::Value>(bytes).map_err(|error| error.to_string())?;
+    manifests::json::parse::<IgnoredAny>(bytes).map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let root = TrustedRoot::from_json(text).map_err(|error| error.to_string())?;
     Verifier::new(&root).map_err(|error| error.to_string())

@@ -67,6 +67,17 @@ impl Signer {
     }
 }
 
+#[test]
+fn the_policy_in_the_documentation_is_one() {
+    let page = std::fs::read_to_string(support::data("../../docs/signatures.md")).unwrap();
+    let policy = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let rules = manifests::policy::Policy::parse(policy).unwrap().signatures.unwrap();
+    for (name, number) in [("ghcr.io/demo/web:1", 0), ("quay.io/demo/web:1", 1), ("docker.io/demo/web:1", 2)]
+    {
+        assert_eq!(rules.rule_for(name, ItemKind::Image).unwrap().0, number, "{name}");
+    }
+}
+
 /// A legacy tag with a layer of each signer.
 fn signed(store: &mut Store, about: Digest, signers: &[&Signer]) -> Evidence {
     let layers: Vec<_> = signers.iter().map(|signer| signer.layer(store, about)).collect();
@@ -141,7 +152,10 @@ fn several_required_are_several_signers() {
         let verdict = support::verdict(&support::item(&source(image()), vec![evidence]), &store, &rules);
         match reason {
             None => {
-                assert!(verdict.outcome == Outcome::Passed && verdict.facts.len() == 2, "{why}: {verdict:#?}")
+                assert!(
+                    verdict.outcome == Outcome::Passed && verdict.facts.len() == 2,
+                    "{why}: {verdict:#?}"
+                );
             }
             Some(reason) => assert!(says(&verdict, reason), "{why}: {verdict:#?}"),
         }
@@ -235,7 +249,10 @@ fn attestations_are_required_beside_signatures() {
         let verdict = support::verdict(&support::item(&source(image()), evidence), &store, &rules);
         match reason {
             None => {
-                assert!(verdict.outcome == Outcome::Passed && verdict.facts.len() == 2, "{why}: {verdict:#?}")
+                assert!(
+                    verdict.outcome == Outcome::Passed && verdict.facts.len() == 2,
+                    "{why}: {verdict:#?}"
+                );
             }
             Some(reason) => assert!(says(&verdict, reason), "{why}: {verdict:#?}"),
         }
@@ -320,4 +337,27 @@ fn only_roots_that_the_policy_names_are_used() {
     let purpose = gates::signature::Purpose::Signature;
     let error = gates::signature::verify(&candidate, &purpose, image(), &signers[0], &unnamed.unwrap());
     assert!(error.unwrap_err().to_string().contains("found no trusted root"));
+}
+
+#[test]
+fn more_evidence_than_anybody_signs_is_refused_before_it_is_read() {
+    let alice = Signer::new(1);
+    let rules = support::policy(&format!("{{match: \"**\", {}}}", alice.key("notRequired")));
+    for (count, size, reason, why) in [
+        (1001, 10, "found more than 1000 signatures", "too many"),
+        (9, 32 << 20, "found more than 268435456 bytes", "too much"),
+        (1, (32 << 20) + 1, "wanted at most 33554432", "one that is too large"),
+        (8, 32 << 20, "found nothing", "as much as is read, and none of it there"),
+    ] {
+        let mut store = Store::default();
+        let layer = Descriptor {
+            digest: Digest::of(b"not there"),
+            media_type: "application/vnd.dsse.envelope.v1+json".to_owned(),
+            size,
+        };
+        let manifest = store.manifest(&vec![(&layer, json!({})); count], None);
+        let item = support::item(&source(image()), vec![support::evidence(&manifest, image(), Some("att"))]);
+        let verdict = support::verdict(&item, &store, &rules);
+        assert!(says(&verdict, reason), "{why}: {verdict:#?}");
+    }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use gates::signature::Candidate;
+use gates::signature::{Candidate, Purpose, Roots, verify};
 use gates::{Outcome, Verdict};
 use manifests::Digest;
-use manifests::inventory::Evidence;
+use manifests::inventory::{Evidence, ItemKind};
 use manifests::oci::Manifest;
+use manifests::policy::TrustedRootName;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{self, Store, data};
 
@@ -107,34 +108,81 @@ fn what_was_established_is_said() {
 /// Bytes are changed throughout: some changes are in what nothing depends on, none may end the program.
 #[test]
 fn a_damaged_bundle_never_ends_the_program() {
-    let rules = support::policy(&rule(&vector("bundle-attestation"), ""));
+    let vector = vector("bundle-attestation");
+    let rules = support::policy(&rule(&vector, ""));
     let roots = support::roots(&rules);
-    let (_, rule) = rules.rule_for(support::NAME, manifests::inventory::ItemKind::Image).unwrap();
-    let manifests::policy::Signer::Keyless(_) = &rule.attestations[0].signer else { panic!("{rule:?}") };
+    let (_, rule) = rules.rule_for(support::NAME, ItemKind::Image).unwrap();
+    let wanted = &rule.attestations[0];
+    let purpose = Purpose::Attestation(wanted.predicate_type.clone());
+    let is_good = |bytes: &[u8]| {
+        verify(&Candidate::from_bundle(bytes), &purpose, vector.image, &wanted.signer, &roots).is_ok()
+    };
     let bytes = fs::read(data("sigstore/bundle-attestation/bundle.json")).unwrap();
-    let subject = vector("bundle-attestation").image;
-    let purpose = gates::signature::Purpose::Attestation(rule.attestations[0].predicate_type.clone());
-    let mut refused = 0;
+    assert!(is_good(&bytes));
+    let (mut tried, mut refused) = (0, 0);
     for at in (0..bytes.len()).step_by(29) {
         for changed in [vec![], vec![b'"'], vec![bytes[at] ^ 1], vec![bytes[at] ^ 0x80]] {
             let damaged = [&bytes[..at], &changed, &bytes[at + 1..]].concat();
-            let candidate = Candidate::from_bundle(&damaged);
-            let found =
-                gates::signature::verify(&candidate, &purpose, subject, &rule.attestations[0].signer, &roots);
-            refused += usize::from(found.is_err());
+            tried += 1;
+            refused += usize::from(!is_good(&damaged));
         }
-        assert!(
-            gates::signature::verify(
-                &Candidate::from_bundle(&bytes[..at]),
-                &purpose,
-                subject,
-                &rule.attestations[0].signer,
-                &roots
-            )
-            .is_err()
-        );
+        assert!(!is_good(&bytes[..at]), "cut at {at}");
     }
-    assert!(refused > bytes.len() / 29 * 3, "{refused} changes were noticed");
+    assert!(refused * 10 > tried * 9, "{refused} of {tried} changes were noticed");
+}
+
+/// The verifier takes an entry without proof and promise for logged when another has one.
+#[test]
+fn every_log_entry_has_to_be_proven() {
+    let vector = vector("bundle-attestation");
+    let bytes = fs::read(data("sigstore/bundle-attestation/bundle.json")).unwrap();
+    let mut bundle: Value = serde_json::from_slice(&bytes).unwrap();
+    let entries = bundle["verificationMaterial"]["tlogEntries"].as_array_mut().unwrap();
+    let mut unproven = entries[0].clone();
+    unproven.as_object_mut().unwrap().retain(|key, _| !key.starts_with("inclusion"));
+    entries.push(unproven);
+    let mut store = Store::default();
+    let evidence = store.bundle(bundle.to_string().as_bytes(), vector.image);
+    let item = support::item(&support::source(vector.image), vec![evidence]);
+    let verdict = support::verdict(&item, &store, &support::policy(&rule(&vector, "")));
+    assert!(
+        verdict.reasons.iter().any(|reason| reason.contains("found no log entry with a proof")),
+        "{verdict:#?}"
+    );
+}
+
+/// A trusted root with a certificate authority's root alone, and a bundle that brings the intermediate along.
+#[test]
+fn intermediates_come_from_the_trusted_root_alone() {
+    let vector = vector("bundle-attestation");
+    let mut root: Value = serde_json::from_slice(&support::public_good()).unwrap();
+    let authority = &mut root["certificateAuthorities"][1]["certChain"]["certificates"];
+    let intermediate = authority[0].take();
+    *authority = json!([authority[1].take()]);
+    let bytes = fs::read(data("sigstore/bundle-attestation/bundle.json")).unwrap();
+    let mut bundle: Value = serde_json::from_slice(&bytes).unwrap();
+    bundle["mediaType"] = "application/vnd.dev.sigstore.bundle+json;version=0.1".into();
+    let material = bundle["verificationMaterial"].as_object_mut().unwrap();
+    let leaf = material.remove("certificate").unwrap();
+    material.insert("x509CertificateChain".into(), json!({"certificates": [leaf, intermediate]}));
+
+    let candidate = Candidate::from_bundle(bundle.to_string().as_bytes());
+    let rules = support::policy(&rule(&vector, ""));
+    let (_, rule) = rules.rule_for(support::NAME, ItemKind::Image).unwrap();
+    let wanted = &rule.attestations[0];
+    let purpose = Purpose::Attestation(wanted.predicate_type.clone());
+    for (bytes, reason) in
+        [(support::public_good(), None), (root.to_string().into_bytes(), Some("certificate chain"))]
+    {
+        let digest = Digest::of(&bytes);
+        let named = [TrustedRootName { name: "root".into(), digest, file: None }];
+        let roots = Roots::new(&named, [(digest, bytes.as_slice())]).unwrap();
+        let found = verify(&candidate, &purpose, vector.image, &wanted.signer, &roots);
+        match reason {
+            None => assert!(found.is_ok(), "{found:?}"),
+            Some(reason) => assert!(found.unwrap_err().to_string().contains(reason)),
+        }
+    }
 }
 
 fn names() -> Vec<String> {
