@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use manifests::limits;
-use manifests::policy::Policy;
+use manifests::policy::{Policy, Signatures};
 use manifests::trust::Trust;
+use manifests::{Digest, limits};
 
 use crate::{Class, Failure};
 
@@ -53,12 +53,30 @@ pub fn trust(path: &Path) -> Result<Trust, Failure> {
     Trust::parse(&document(path)?).map_err(|error| Failure::new(Class::Usage, path.display(), error))
 }
 
-/// A policy.
+/// A policy with the files that it names.
+#[derive(Debug, Clone)]
+pub struct PolicyFile {
+    /// The policy.
+    pub policy: Policy,
+    /// Its text, whose digest is the policy's.
+    pub text: String,
+    /// The trusted roots that it names and that were found, by the digest that it gives. The bytes are not
+    /// compared yet.
+    pub roots: Vec<(Digest, Vec<u8>)>,
+}
+
+/// A policy, and the trusted roots whose files it names, relative to itself.
 ///
 /// # Errors
-/// When it cannot be read, or is none.
-pub fn policy(path: &Path) -> Result<Policy, Failure> {
-    Policy::parse(&document(path)?).map_err(|error| Failure::new(Class::Usage, path.display(), error))
+/// When one cannot be read, or it is no policy.
+pub fn policy(path: &Path) -> Result<PolicyFile, Failure> {
+    let text = document(path)?;
+    let policy = Policy::parse(&text).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let named = policy.signatures.iter().flat_map(Signatures::roots);
+    let files = named.filter_map(|root| Some((root.digest, root.file.as_ref()?)));
+    let roots = files.map(|(digest, file)| Ok((digest, read(&folder.join(file), limits::DOCUMENT_BYTES)?)));
+    Ok(PolicyFile { roots: roots.collect::<Result<_, Failure>>()?, policy, text })
 }
 
 /// Opens an archive for reading in any order.

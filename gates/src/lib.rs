@@ -8,9 +8,11 @@
 //! Evidence is all that is judged by: nothing is asked of a network, a disk or a clock here. Where evidence is
 //! missing, ambiguous or cannot be read, the verdict is a refusal that says so.
 
+mod judgement;
 pub mod signature;
 mod verdict;
 
+pub use judgement::{GATES, Grounds, JudgedItem, Judgement, NOTHING, judge, lacking};
 use manifests::Descriptor;
 use manifests::inventory::Item;
 pub use verdict::{Outcome, Verdict};

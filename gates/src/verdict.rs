@@ -34,3 +34,15 @@ pub enum Outcome {
     /// It must not pass.
     Refused,
 }
+
+impl Outcome {
+    /// As people read it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Warned => "warned",
+            Self::Refused => "refused",
+        }
+    }
+}

@@ -6,15 +6,18 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 
+use console::input::PolicyFile;
 use console::{Class, Failure, Failures};
+use gates::Judgement;
 use manifests::inventory::Inventory;
-use manifests::policy::{Decision, Policy};
+use manifests::policy::Decision;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{self, Role, Signer, Trust, TrustError};
 use manifests::{Digest, Timestamp};
 use transfer::archive::Verified;
 
 use crate::annex::{Annex, Annexes};
+use crate::judgement;
 use crate::site::Site;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
@@ -25,6 +28,7 @@ pub(crate) struct Accepted {
     annexes: Vec<Annex>,
     trusts: Vec<Digest>,
     policies: Vec<Digest>,
+    judgements: Vec<Judgement>,
     notices: Vec<String>,
 }
 
@@ -59,6 +63,12 @@ impl Accepted {
         &self.policies
     }
 
+    /// What the gates said, by each of these policies.
+    #[must_use]
+    pub(crate) fn judgements(&self) -> &[Judgement] {
+        &self.judgements
+    }
+
     /// What a person should know.
     #[must_use]
     pub(crate) fn notices(&self) -> &[String] {
@@ -73,7 +83,7 @@ pub(crate) struct Rules<'a> {
     /// Another trust file that must be met as well.
     pub(crate) stricter: Option<&'a Trust>,
     /// Every policy that must be met, the site's first.
-    pub(crate) policies: Vec<&'a Policy>,
+    pub(crate) policies: Vec<&'a PolicyFile>,
     /// The site: its name, channels and ledger.
     pub(crate) site: Option<&'a Site>,
     /// The moment that dates are compared with.
@@ -106,7 +116,6 @@ pub(crate) fn accept(
     let signing_time = trust::check_signing_time(inventory, archive.signature(), rules.now);
     reasons.extend(signing_time.err().map(|error| error.to_string()));
     let signers = judge_signers(&archive, &annexes, rules, &mut reasons);
-    judge_policies(&rules.policies, &mut reasons);
     judge_dates(&archive, rules, &mut reasons);
     match rules.site {
         Some(site) => judge_for_site(&archive, site, rules, &mut reasons),
@@ -116,13 +125,23 @@ pub(crate) fn accept(
         notices.push("no policy: none was applied".to_owned());
     }
     let label = format!("{}-{}", inventory.name, inventory.serial);
-    let failures = reasons.into_iter().map(|reason| Failure::new(Class::Refused, &label, reason)).collect();
+    let refused = |reason| Failure::new(Class::Refused, &label, reason);
+    let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
+    let judgements = match judgement::judge(&archive, &rules.policies, rules.site, rules.now) {
+        Ok(judgements) => judgements,
+        Err(more) => {
+            failures.extend(more);
+            vec![]
+        }
+    };
+    failures.extend(against_items(&judgements));
     Failures::unless_empty(failures, ())?;
     Ok(Accepted {
         signers,
         annexes,
         trusts: rules.trusts().into_iter().map(Trust::digest).collect(),
-        policies: rules.policies.iter().map(|policy| policy.digest()).collect(),
+        policies: rules.policies.iter().map(|file| file.policy.digest()).collect(),
+        judgements,
         notices,
         archive,
     })
@@ -200,20 +219,25 @@ fn add(reasons: &mut Vec<String>, reason: String) {
 }
 
 /// The approvals that the strictest of the policies wants, for each role.
-fn approvals(policies: &[&Policy]) -> BTreeMap<Role, usize> {
+fn approvals(policies: &[&PolicyFile]) -> BTreeMap<Role, usize> {
     let mut strictest = BTreeMap::new();
-    for (role, count) in policies.iter().flat_map(|policy| &policy.approvals) {
+    for (role, count) in policies.iter().flat_map(|file| &file.policy.approvals) {
         let wanted = strictest.entry(*role).or_insert(0);
         *wanted = (*count).max(*wanted);
     }
     strictest
 }
 
-fn judge_policies(policies: &[&Policy], reasons: &mut Vec<String>) {
-    for gate in policies.iter().flat_map(|policy| &policy.gates) {
-        // A gate that is passed over would read as passed.
-        add(reasons, format!("found the gate {gate} in the policy, which this version does not have"));
+/// Every reason of every gate, once where two policies give the same.
+fn against_items(judgements: &[Judgement]) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for (item, reason) in judgements.iter().flat_map(Judgement::refusals) {
+        let failure = Failure::new(Class::Refused, item, reason);
+        if !failures.contains(&failure) {
+            failures.push(failure);
+        }
     }
+    failures
 }
 
 fn judge_dates(archive: &Verified<File>, rules: &Rules<'_>, reasons: &mut Vec<String>) {
@@ -253,7 +277,7 @@ fn judge_for_site(archive: &Verified<File>, site: &Site, rules: &Rules<'_>, reas
         ));
     }
     let newest = site.ledger.newest(name).filter(|newest| serial < newest);
-    let is_denied = rules.policies.iter().any(|policy| policy.older_serial == Decision::Deny);
+    let is_denied = rules.policies.iter().any(|file| file.policy.older_serial == Decision::Deny);
     if let Some(newest) = newest.filter(|_| is_denied) {
         reasons.push(format!(
             "found the serial {serial}, wanted {newest} or newer, which was accepted before (order.olderSerial in the policy)"

@@ -20,6 +20,7 @@ mod commands;
 mod destinations;
 mod folder_index;
 mod hosts;
+mod judgement;
 mod load;
 mod open;
 mod plan;

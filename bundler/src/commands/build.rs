@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use console::escape::escape;
 use console::report::finish;
 use console::{Class, Failure, Failures, input, key_file};
+use gates::{Judgement, NOTHING};
 use indicatif::HumanBytes;
 use manifests::lock::Lock;
 use manifests::{ChannelName, Digest, Timestamp, limits};
@@ -35,7 +36,8 @@ struct Built {
     resumed_bytes: u64,
     was_there: bool,
     signed_by: Digest,
-    gates: usize,
+    /// What the gates said; nothing without a policy.
+    judgement: Option<Judgement>,
 }
 
 pub(crate) fn run(arguments: &BuildArguments, output: Output) -> ExitCode {
@@ -63,7 +65,7 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
     check_inputs(&project, &lock)?;
     let policy = arguments.policy.as_deref().map(input::policy).transpose()?;
     let policy = arguments.policy.as_deref().zip(policy.as_ref());
-    let judged = judge::judge(lock, policy)?;
+    let judged = judge::judge(lock, &beside, policy)?;
     let key = key_file::read(&arguments.key)?;
     let signed_by =
         key.public().map_err(|error| Failure::new(Class::Usage, arguments.key.display(), error))?.id();
@@ -98,7 +100,7 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
         resumed_bytes: resumed,
         was_there,
         signed_by,
-        gates: judged.verdicts().len(),
+        judgement: judged.judgement().cloned(),
     })
 }
 
@@ -140,7 +142,8 @@ fn check_inputs(project: &Project, lock: &Lock) -> Result<(), Failures> {
 impl Built {
     fn render(&self) -> String {
         let archive = escape(&self.archive.display().to_string());
-        let Self { identity, name, serial, items, blobs, gates, signed_by, .. } = self;
+        let Self { identity, name, serial, items, blobs, signed_by, .. } = self;
+        let gates = self.judgement.as_ref().map_or_else(|| NOTHING.to_owned(), Judgement::summary);
         let (size, fetched, resumed) =
             (HumanBytes(self.size), HumanBytes(self.fetched_bytes), HumanBytes(self.resumed_bytes));
         let state = match (self.was_there, self.resumed_bytes) {
@@ -154,7 +157,7 @@ impl Built {
              name           {name}, serial {serial}\n\
              content        {items} items in {blobs} blobs\n\
              signed by      key {signed_by}\n\
-             gates          {gates} gates: nothing was judged\n\n\
+             gates          {gates}\n\n\
              Check it with: airgap-bundle verify {archive} --key PUBLIC_KEY\n"
         )
     }

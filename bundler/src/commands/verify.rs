@@ -6,6 +6,7 @@ use std::path::Path;
 
 use console::progress::Progress;
 use console::{Class, Failure, Failures, clock, input};
+use gates::NOTHING;
 use manifests::trust::{Signer, Trust};
 use manifests::{ChannelName, Digest, Timestamp};
 use serde::Serialize;
@@ -89,7 +90,7 @@ impl Checked {
              name           {name}, serial {serial}\n\
              content        {items} items in {blobs} blobs\n\
              signed by      {signed_by} at {signed_at}, key {key}\n\
-             gates          0 gates: nothing was judged\n"
+             gates          {NOTHING}\n"
         )
     }
 }

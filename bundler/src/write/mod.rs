@@ -40,7 +40,7 @@ pub(crate) use stream::to_stream;
 
 /// The program that an inventory names, with its version. What is made here, and with it the identity of an
 /// archive, may differ between versions.
-const GENERATOR: &str = concat!("airgap-bundle ", env!("CARGO_PKG_VERSION"));
+pub(crate) const GENERATOR: &str = concat!("airgap-bundle ", env!("CARGO_PKG_VERSION"));
 
 /// What writing needs.
 pub(crate) struct Writer<'a> {

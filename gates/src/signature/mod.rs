@@ -29,7 +29,7 @@ pub use statement::Purpose;
 use crate::{Outcome, Subject, Verdict};
 
 /// The gate's name in a policy.
-const GATE: &str = "signatures";
+pub const GATE: &str = "signatures";
 
 /// Judges the signatures of an item. `now` is for the ends of waivers only: certificates are judged at the
 /// time of their log entries. `was_signed` is whether this item's name was found signed before: then a waiver

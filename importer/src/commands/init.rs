@@ -72,8 +72,9 @@ impl Pinned {
             .without_spare()
             .map(|role| format!("{role} has no spare person: one holiday, and nothing can be imported"))
             .collect();
-        if !policy.gates.is_empty() {
-            let gates = policy.gates.join(", ");
+        let lacking = gates::lacking(&policy.policy);
+        if !lacking.is_empty() {
+            let gates = lacking.join(", ");
             warnings.push(format!("the policy names gates that this version does not have ({gates}): every archive will be refused"));
         }
         if is_key_plain {
@@ -87,7 +88,7 @@ impl Pinned {
             policy_digest: description.policy_digest,
             keys: holders.collect(),
             receipt_key: description.receipt_key,
-            gates: policy.gates.iter().map(|gate| (*gate).to_owned()).collect(),
+            gates: policy.policy.gates.iter().map(|gate| (*gate).to_owned()).collect(),
             warnings,
         }
     }

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
+use console::input::PolicyFile;
 use console::{Class, Failure, Failures, clock, input};
 use manifests::Timestamp;
-use manifests::policy::Policy;
 use manifests::trust::Trust;
 use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
@@ -21,7 +21,7 @@ pub(crate) struct Judge {
     /// The site, where there is one.
     pub(crate) site: Option<Site>,
     trust: Option<Trust>,
-    policy: Option<Policy>,
+    policy: Option<PolicyFile>,
     at: Option<Timestamp>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use gates::{Judgement, NOTHING};
 use manifests::receipt::SignerRecord;
 use manifests::{ChannelName, Digest};
 use serde::Serialize;
@@ -22,8 +23,8 @@ pub(crate) struct Standing {
     annexes: Vec<Digest>,
     trust_digests: Vec<Digest>,
     policy_digests: Vec<Digest>,
-    /// The gates that judged.
-    gates: Vec<String>,
+    /// What the gates said, by each policy.
+    judgements: Vec<Judgement>,
     /// What a person should know.
     notices: Vec<String>,
 }
@@ -47,7 +48,7 @@ impl Standing {
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
             trust_digests: accepted.trusts().to_vec(),
             policy_digests: accepted.policies().to_vec(),
-            gates: vec![],
+            judgements: accepted.judgements().to_vec(),
             notices: accepted.notices().to_vec(),
         }
     }
@@ -70,7 +71,12 @@ impl Standing {
         if self.policy_digests.is_empty() {
             line("policy", "none given");
         }
-        line("gates", "0 gates: nothing was judged");
+        for judgement in &self.judgements {
+            line("gates", &judgement.summary());
+        }
+        if self.judgements.is_empty() {
+            line("gates", NOTHING);
+        }
         text
     }
 }

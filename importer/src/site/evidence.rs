@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use manifests::Digest;
+use manifests::{Digest, json};
 use transfer::archive::{ArchiveError, ReadAt, open};
 
 use super::{EVIDENCE, Site, SiteError, files};
@@ -24,8 +24,8 @@ impl Site {
         self.directory.join(EVIDENCE).join(identity.hex())
     }
 
-    /// Keeps the evidence of an archive, its annexes, and the trust and policy that it was accepted by. What
-    /// is there already stays.
+    /// Keeps the evidence of an archive, its annexes, the trust and policy that it was accepted by, and what the
+    /// gates said. What is there already stays.
     ///
     /// # Errors
     /// When the archive cannot be read any more, or the disk fails.
@@ -49,9 +49,13 @@ impl Site {
                 open::signed(file, |id| self.trust.key(id).cloned())?.verify(&|_| ()).map(|_| ())
             })?;
         }
-        for (name, text) in [("trust", &self.trust_text), ("policy", &self.policy_text)] {
+        for (name, text) in [("trust", &self.trust_text), ("policy", &self.policy.text)] {
             let path = folder.join(format!("{name}-{}.yaml", short(Digest::of(text.as_bytes()))));
             put(&path, |file| file.write_all(text.as_bytes()))?;
+        }
+        for judgement in accepted.judgements() {
+            let path = folder.join(format!("judgement-{}.json", short(judgement.policy)));
+            put(&path, |file| file.write_all(&json::encode(judgement)))?;
         }
         Ok(())
     }

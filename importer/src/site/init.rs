@@ -3,16 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use console::input::PolicyFile;
 use console::{Class, Failure, Failures, input, key_file};
+use gates::signature::Roots;
 use manifests::key::{PrivateKey, PublicKey};
-use manifests::policy::Policy;
 use manifests::trust::Trust;
-use manifests::{API_VERSION, ChannelName, Timestamp};
+use manifests::{API_VERSION, ChannelName, Digest, Timestamp};
 
 use super::description::Description;
 use super::ledger::Ledger;
 use super::{
-    DESCRIPTION, EVIDENCE, KEY, LEDGER, LOCK, POLICY, PUBLIC_KEY, RECEIPTS, SiteError, TRUST, files,
+    DESCRIPTION, EVIDENCE, KEY, LEDGER, LOCK, POLICY, PUBLIC_KEY, RECEIPTS, ROOTS, SiteError, TRUST, files,
+    root_name,
 };
 
 /// What a site is set up with.
@@ -42,7 +44,7 @@ pub(crate) struct NewSite {
     /// The trust file.
     pub(crate) trust: Trust,
     /// The policy.
-    pub(crate) policy: Policy,
+    pub(crate) policy: PolicyFile,
     /// Whether the receipt key stands there without a password.
     pub(crate) is_key_plain: bool,
 }
@@ -60,8 +62,8 @@ pub(crate) fn init(setup: Setup<'_>) -> Result<NewSite, Failures> {
     }
     let trust_text = input::document(setup.trust)?;
     let trust = Trust::parse(&trust_text).map_err(|error| usage(setup.trust, error))?;
-    let policy_text = input::document(setup.policy)?;
-    let policy = Policy::parse(&policy_text).map_err(|error| usage(setup.policy, error))?;
+    let policy = input::policy(setup.policy)?;
+    check_roots(setup.policy, &policy)?;
     let Key { pem, public, is_plain } = receipt_key(setup.receipt_key)?;
     let public_pem = public.to_pem().map_err(|error| usage(directory, error))?;
     let mut channels = setup.channels;
@@ -73,20 +75,27 @@ pub(crate) fn init(setup: Setup<'_>) -> Result<NewSite, Failures> {
         created: setup.now,
         kind: "Site".to_owned(),
         name: setup.name,
-        policy_digest: policy.digest(),
+        policy_digest: policy.policy.digest(),
         receipt_key: public.id(),
         trust_digest: trust.digest(),
     };
     let written: [(&str, &[u8], u32); 6] = [
         (DESCRIPTION, &description.encode(), files::PUBLIC),
         (TRUST, trust_text.as_bytes(), files::PUBLIC),
-        (POLICY, policy_text.as_bytes(), files::PUBLIC),
+        (POLICY, policy.text.as_bytes(), files::PUBLIC),
         (KEY, pem.as_bytes(), files::PRIVATE),
         (PUBLIC_KEY, public_pem.as_bytes(), files::PUBLIC),
         (LOCK, b"", files::PUBLIC),
     ];
-    write(directory, &written, &description)?;
+    write(directory, &written, &policy.roots, &description)?;
     Ok(NewSite { description, trust, policy, is_key_plain: is_plain })
+}
+
+/// A trusted root that is not what the policy says would be missed on the day of the first archive.
+fn check_roots(path: &Path, file: &PolicyFile) -> Result<(), Failure> {
+    let named = file.policy.signatures.as_ref().map_or(&[][..], |signatures| signatures.roots());
+    let given = file.roots.iter().map(|(digest, bytes)| (*digest, bytes.as_slice()));
+    Roots::new(named, given).map(|_| ()).map_err(|error| usage(path, error))
 }
 
 fn usage(path: &Path, error: impl std::fmt::Display) -> Failure {
@@ -96,6 +105,7 @@ fn usage(path: &Path, error: impl std::fmt::Display) -> Failure {
 fn write(
     directory: &Path,
     written: &[(&str, &[u8], u32)],
+    roots: &[(Digest, Vec<u8>)],
     description: &Description,
 ) -> Result<(), SiteError> {
     let parent = match directory.parent() {
@@ -112,8 +122,14 @@ fn write(
         let path = draft.path().join(name);
         files::create(&path, bytes, *mode).map_err(|error| failed(&directory.join(name), error))?;
     }
+    let roots_folder = draft.path().join(ROOTS);
+    fs::create_dir(&roots_folder).map_err(|error| failed(&directory.join(ROOTS), error))?;
+    for (digest, bytes) in roots {
+        let path = roots_folder.join(root_name(*digest));
+        files::create(&path, bytes, files::PUBLIC).map_err(|error| failed(&path, error))?;
+    }
     let ledger = draft.path().join(LEDGER);
-    let site = manifests::Digest::of(&description.encode());
+    let site = Digest::of(&description.encode());
     Ledger::create(&ledger, site, description.created)
         .map_err(|error| SiteError::Ledger(directory.join(LEDGER), error))?;
     let finish = || {

@@ -5,6 +5,7 @@
 //! trust.yaml    policy.yaml    receipt.key (0600)    receipt.pub
 //! ledger.jsonl  what was accepted, which names were set; its first line pins site.json
 //! receipts/     NUMBER-CHANNEL-SERIAL.json and .sigstore.json, in a chain
+//! roots/        the trusted roots of Sigstore that the policy names, by digest
 //! evidence/     by identity: the evidence pack, annexes, policy and trust of each archive that was accepted
 //! lock          held by the one writer
 //! ```
@@ -27,9 +28,10 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use console::input::PolicyFile;
 use console::{Class, Failure, key_file};
 use manifests::key::{PrivateKey, PublicKey};
-use manifests::policy::Policy;
+use manifests::policy::{Policy, Signatures};
 use manifests::trust::Trust;
 use manifests::{ChannelName, Digest, Timestamp, limits};
 
@@ -46,6 +48,7 @@ const PUBLIC_KEY: &str = "receipt.pub";
 const LEDGER: &str = "ledger.jsonl";
 const RECEIPTS: &str = "receipts";
 const EVIDENCE: &str = "evidence";
+const ROOTS: &str = "roots";
 const LOCK: &str = "lock";
 
 /// What a command does with a site.
@@ -64,8 +67,7 @@ pub(crate) struct Site {
     description: Description,
     trust: Trust,
     trust_text: String,
-    policy: Policy,
-    policy_text: String,
+    policy: PolicyFile,
     public_key: PublicKey,
     last: Option<Last>,
     /// What was accepted, which names were set.
@@ -103,8 +105,9 @@ impl Site {
             .ok_or_else(|| form(&path(DESCRIPTION), "found no description of a site of this version"))?;
         let trust_text = pinned(&path(TRUST), description.trust_digest)?;
         let trust = Trust::parse(&trust_text).map_err(|error| form(&path(TRUST), error))?;
-        let policy_text = pinned(&path(POLICY), description.policy_digest)?;
-        let policy = Policy::parse(&policy_text).map_err(|error| form(&path(POLICY), error))?;
+        let text = pinned(&path(POLICY), description.policy_digest)?;
+        let policy = Policy::parse(&text).map_err(|error| form(&path(POLICY), error))?;
+        let policy = PolicyFile { roots: read_roots(&path(ROOTS), &policy)?, policy, text };
         let public_key = read_public_key(&path(PUBLIC_KEY), description.receipt_key)?;
 
         let last = receipts::last(&path(RECEIPTS), &public_key)?;
@@ -114,18 +117,8 @@ impl Site {
             return Err(SiteError::Changed { path: path(DESCRIPTION), found, wanted });
         }
         let directory = directory.to_owned();
-        let mut site = Self {
-            directory,
-            description,
-            trust,
-            trust_text,
-            policy,
-            policy_text,
-            public_key,
-            last,
-            ledger,
-            _lock: lock,
-        };
+        let mut site =
+            Self { directory, description, trust, trust_text, policy, public_key, last, ledger, _lock: lock };
         site.join_receipts(access)?;
         Ok(site)
     }
@@ -178,7 +171,7 @@ impl Site {
 
     /// The policy that it was set up with.
     #[must_use]
-    pub(crate) const fn policy(&self) -> &Policy {
+    pub(crate) const fn policy(&self) -> &PolicyFile {
         &self.policy
     }
 
@@ -297,4 +290,21 @@ fn read_public_key(path: &Path, wanted: Digest) -> Result<PublicKey, SiteError> 
         return Err(SiteError::Changed { path: path.to_owned(), found: key.id(), wanted });
     }
     Ok(key)
+}
+
+/// The file of a trusted root.
+fn root_name(digest: Digest) -> String {
+    format!("{}.json", digest.hex())
+}
+
+/// The trusted roots that the policy names and that are there. Their bytes are compared where they are used.
+fn read_roots(folder: &Path, policy: &Policy) -> Result<Vec<(Digest, Vec<u8>)>, SiteError> {
+    let mut roots = Vec::new();
+    for root in policy.signatures.iter().flat_map(Signatures::roots) {
+        let path = folder.join(root_name(root.digest));
+        if path.exists() {
+            roots.push((root.digest, read_at_most(&path, limits::DOCUMENT_BYTES)?));
+        }
+    }
+    Ok(roots)
 }

@@ -165,7 +165,7 @@ impl Site {
                 name: inventory.name.clone(),
                 serial: inventory.serial,
             },
-            gates: vec![],
+            gates: gates(accepted),
             issued: now,
             items,
             kind: "Receipt".to_owned(),
@@ -217,4 +217,15 @@ impl Site {
             .map_err(|error| SiteError::Ledger(self.directory.join(LEDGER), error))?;
         Ok(Listed { number, path })
     }
+}
+
+/// The gates that judged, each once.
+fn gates(accepted: &Accepted) -> Vec<String> {
+    let mut gates: Vec<String> = Vec::new();
+    for gate in accepted.judgements().iter().flat_map(|judgement| &judgement.gates) {
+        if !gates.iter().any(|known| known == gate) {
+            gates.push((*gate).to_owned());
+        }
+    }
+    gates
 }

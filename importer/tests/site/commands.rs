@@ -15,7 +15,7 @@ fn verify_says_who_signed_and_that_nothing_was_judged() {
     }
     let json = site.json(&["verify", &text(&archive.path)]);
     assert_eq!(
-        (&json["identity"], &json["gates"]),
+        (&json["identity"], &json["judgements"][0]["gates"]),
         (&archive.identity.to_string().into(), &serde_json::json!([]))
     );
 }
