@@ -9,6 +9,7 @@
 //! missing, ambiguous or cannot be read, the verdict is a refusal that says so.
 
 mod verdict;
+pub mod vulnerability;
 
 use manifests::Descriptor;
 use manifests::inventory::Item;

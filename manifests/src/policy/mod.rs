@@ -1,6 +1,7 @@
 //! What a site accepts. Both sides read the same form, each its own file.
 
 mod pattern;
+pub mod vulnerabilities;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::trust::{Role, RoleError};
 use crate::yaml::{self, YamlError};
+use vulnerabilities::Vulnerabilities;
 
 /// A policy that was read.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct Policy {
     pub older_serial: Decision,
     /// How many approvals each role must give, beyond the thresholds of the trust file.
     pub approvals: BTreeMap<Role, usize>,
+    /// What it accepts of vulnerabilities, where it says so.
+    pub vulnerabilities: Option<Vulnerabilities>,
     /// The gates that it names, by their names in the file, in its order.
     pub gates: Vec<&'static str>,
     digest: Digest,
@@ -42,11 +46,11 @@ struct Spec {
     approvals: BTreeMap<String, usize>,
     #[serde(default)]
     signatures: Option<serde_norway::Value>,
-    #[serde(default)]
-    vulnerabilities: Option<serde_norway::Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "yaml::present")]
+    vulnerabilities: Option<Vulnerabilities>,
+    #[serde(default, deserialize_with = "yaml::present")]
     malware: Option<serde_norway::Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "yaml::present")]
     models: Option<serde_norway::Value>,
 }
 
@@ -91,6 +95,7 @@ impl Policy {
         Ok(Self {
             older_serial: spec.order.older_serial,
             approvals,
+            vulnerabilities: spec.vulnerabilities,
             gates: named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name).collect(),
             digest: Digest::of(text.as_bytes()),
         })

@@ -24,7 +24,9 @@ pub enum PatternError {
     #[error("found a pattern of {0} bytes, wanted 1 to {BYTES}")]
     Length(usize),
     /// It could match no reference.
-    #[error("found the pattern {0:?}, wanted visible characters of references and stars, such as ghcr.io/openova-io/**")]
+    #[error(
+        "found the pattern {0:?}, wanted visible characters of references and stars, such as ghcr.io/openova-io/**"
+    )]
     Form(String),
 }
 
