@@ -11,6 +11,7 @@
 mod judgement;
 pub mod signature;
 mod verdict;
+pub mod vulnerability;
 
 pub use judgement::{GATES, Grounds, JudgedItem, Judgement, NOTHING, judge, lacking};
 use manifests::Descriptor;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::duration::Duration;
 use crate::hosts::{self, Hosts};
 use crate::name::ChannelName;
 use crate::platform::Platform;
@@ -98,7 +99,7 @@ struct Metadata {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Spec {
     #[serde(default)]
-    import_before: Option<String>,
+    import_before: Option<Duration>,
     #[serde(default)]
     audience: Vec<ChannelName>,
     #[serde(default)]
@@ -187,7 +188,7 @@ impl Definition {
         let mut unsupported = sections(&spec);
         let images = collect(&spec.images, "images", &mut unsupported, read_image)?;
         let charts = collect(&spec.charts, "charts", &mut unsupported, read_chart)?;
-        let import_before = spec.import_before.as_deref().map(duration).transpose()?;
+        let import_before = spec.import_before.map(Duration::seconds);
         let mut audience = spec.audience;
         audience.sort();
         audience.dedup();
@@ -282,21 +283,6 @@ fn read_chart(spec: &ChartSpec) -> Result<Result<ChartSource, &'static str>, Str
         _ => return Err("found neither or both of ref and path, wanted one".to_owned()),
     };
     Ok(Ok(ChartSource { from, optional: spec.optional, group: spec.group.clone() }))
-}
-
-/// `90d`, `12h`: whole days or hours, in seconds.
-fn duration(text: &str) -> Result<i64, YamlError> {
-    let refuse =
-        || YamlError::Rule(format!("found importBefore {text:?}, wanted days or hours such as 90d or 12h"));
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
-    let seconds = match unit {
-        "d" => 86_400,
-        "h" => 3_600,
-        _ => return Err(refuse()),
-    };
-    let count: i64 = number.parse().map_err(|_| refuse())?;
-    // A century is longer than any key; beyond it the date would not fit.
-    if (1..=36_525 * 86_400 / seconds).contains(&count) { Ok(count * seconds) } else { Err(refuse()) }
 }
 
 #[cfg(test)]

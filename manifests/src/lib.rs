@@ -11,10 +11,12 @@
 //! travel as such from there on.
 
 pub mod closure;
+pub mod date;
 pub mod definition;
 pub mod destinations;
 pub mod digest;
 pub mod dsse;
+pub mod duration;
 pub mod hosts;
 pub mod inventory;
 pub mod json;
@@ -28,13 +30,16 @@ pub mod platform;
 pub mod policy;
 pub mod receipt;
 pub mod reference;
+pub mod scan_report;
 pub mod selection;
 pub mod slot;
 pub mod timestamp;
 pub mod trust;
 pub mod yaml;
 
+pub use date::Date;
 pub use digest::Digest;
+pub use duration::Duration;
 pub use name::ChannelName;
 pub use oci::Descriptor;
 pub use platform::Platform;

@@ -47,3 +47,6 @@ pub const NAME_BYTES: usize = 768;
 
 /// Longest tag of an image, by the OCI distribution specification.
 pub const TAG_BYTES: usize = 128;
+
+/// Most findings in one report on an image. A distribution's full desktop has some 10,000.
+pub const FINDINGS: usize = 100_000;

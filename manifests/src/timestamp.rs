@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::format_description::StaticFormatDescription;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{Duration, OffsetDateTime, PrimitiveDateTime};
+use time::{Duration, OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 const FORM: StaticFormatDescription = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
@@ -24,6 +25,17 @@ impl Timestamp {
     #[must_use]
     pub fn from_unix(seconds: i64) -> Option<Self> {
         OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|time| time.year() >= 1).map(Self)
+    }
+
+    /// The moment that another program wrote by RFC 3339, in any time zone; fractions of a second are cut off.
+    ///
+    /// # Errors
+    /// When it is no such time.
+    pub fn from_rfc3339(text: &str) -> Result<Self, TimestampError> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok();
+        time.and_then(|time| time.checked_to_offset(UtcOffset::UTC))
+            .and_then(|time| Self::from_unix(time.unix_timestamp()))
+            .ok_or_else(|| TimestampError(crate::json::shortened(text)))
     }
 
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -97,6 +109,22 @@ mod tests {
         let time: Timestamp = "2026-11-23T21:30:00Z".parse().unwrap();
         assert_eq!(time.serial(), 20_261_123_213_000);
         assert_eq!(time.to_string(), "2026-11-23T21:30:00Z");
+    }
+
+    #[test]
+    fn times_of_other_programs_are_cut_to_seconds_in_utc() {
+        for (text, wanted) in [
+            ("2021-08-25T12:20:30.000000005Z", "2021-08-25T12:20:30Z"),
+            ("2023-01-16T19:07:16.853479631-06:00", "2023-01-17T01:07:16Z"),
+            ("2026-11-23T21:30:00Z", "2026-11-23T21:30:00Z"),
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(text).unwrap().to_string(), wanted);
+        }
+        for text in
+            ["", "2024-08-21", "2026-11-23T21:30:00", "9999-12-31T23:59:59-12:00", "0000-01-01T00:00:00Z"]
+        {
+            assert!(Timestamp::from_rfc3339(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -142,6 +142,16 @@ pub(crate) mod unique_map {
     }
 }
 
+/// For `#[serde(default, deserialize_with)]` of a section that means something by being there: a name with
+/// nothing behind it is a section with its defaults. serde would read it as if the section were absent.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

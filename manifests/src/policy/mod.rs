@@ -3,6 +3,7 @@
 mod pattern;
 mod signatures;
 mod signer;
+pub mod vulnerabilities;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub use signer::{Identity, Key, KeyAlgorithm, Keyless, LogRule, Signer};
 use crate::digest::Digest;
 use crate::trust::{Role, RoleError};
 use crate::yaml::{self, YamlError};
+use vulnerabilities::Vulnerabilities;
 
 /// A policy that was read.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub struct Policy {
     pub approvals: BTreeMap<Role, usize>,
     /// Who must have signed what; nothing when the policy has no such section.
     pub signatures: Option<Signatures>,
+    /// What it accepts of vulnerabilities, where it says so.
+    pub vulnerabilities: Option<Vulnerabilities>,
     /// The gates that it names, by their names in the file, in its order.
     pub gates: Vec<&'static str>,
     digest: Digest,
@@ -49,15 +53,15 @@ struct Spec {
     order: Order,
     #[serde(default, deserialize_with = "yaml::unique_map::deserialize")]
     approvals: BTreeMap<String, usize>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "yaml::present")]
     signatures: Option<Vec<RuleSpec>>,
     #[serde(default, rename = "trustedRoots")]
     trusted_roots: Vec<TrustedRootSpec>,
-    #[serde(default)]
-    vulnerabilities: Option<serde_norway::Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "yaml::present")]
+    vulnerabilities: Option<Vulnerabilities>,
+    #[serde(default, deserialize_with = "yaml::present")]
     malware: Option<serde_norway::Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "yaml::present")]
     models: Option<serde_norway::Value>,
 }
 
@@ -109,6 +113,7 @@ impl Policy {
             older_serial: spec.order.older_serial,
             approvals,
             signatures: rules,
+            vulnerabilities: spec.vulnerabilities,
             gates: named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name).collect(),
             digest: Digest::of(text.as_bytes()),
         })
