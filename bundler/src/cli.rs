@@ -138,6 +138,12 @@ pub(crate) struct BuildArguments {
     /// The policy to judge by.
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<PathBuf>,
+    /// CISA's catalogue of known exploited vulnerabilities (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kev: Option<PathBuf>,
+    /// An OpenVEX document about findings. It counts where the policy trusts its author.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vex: Vec<PathBuf>,
     /// The private key of the preparer.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: PathBuf,

@@ -1,11 +1,9 @@
 //! Lock -> Judged: every item through every gate, offline, from the evidence alone, by policy.
 
-use std::path::Path;
-
 use console::input::PolicyFile;
-use console::{Class, Failure, Failures, clock};
-use gates::signature::Roots;
-use gates::{Content, Grounds, Judgement, Unreadable};
+use console::judging::{self, Knowledge};
+use console::{Failures, clock};
+use gates::{Before, Content, Grounds, Judgement, Unreadable};
 use manifests::Descriptor;
 use manifests::lock::Lock;
 
@@ -47,26 +45,21 @@ impl Content for SmallFiles<'_> {
 pub(crate) fn judge(
     lock: Lock,
     beside: &Beside,
-    policy: Option<(&Path, &PolicyFile)>,
+    policy: Option<&PolicyFile>,
+    knowledge: &Knowledge,
 ) -> Result<Judged, Failures> {
-    let judgement = policy.map(|(path, policy)| by_policy(&lock, beside, path, policy)).transpose()?;
-    let refused = judgement.iter().flat_map(Judgement::refusals);
-    let failures = refused.map(|(item, reason)| Failure::new(Class::Refused, item, reason));
-    Failures::unless_empty(failures.collect(), Judged { lock, judgement })
-}
-
-fn by_policy(lock: &Lock, beside: &Beside, path: &Path, file: &PolicyFile) -> Result<Judgement, Failures> {
-    let lacking = gates::lacking(&file.policy).into_iter().map(|gate| {
-        let message = format!("found the gate {gate:?}, which this version lacks");
-        Failure::new(Class::Refused, path.display(), message)
-            .advise("nothing would be judged by it; use a newer Airgap, or a policy without it")
-    });
-    Failures::unless_empty(lacking.collect(), ())?;
-    let named = file.policy.signatures.as_ref().map_or(&[][..], |signatures| signatures.roots());
-    let given = file.roots.iter().map(|(digest, bytes)| (*digest, bytes.as_slice()));
-    let roots =
-        Roots::new(named, given).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
-    let grounds =
-        Grounds { content: &SmallFiles(beside), roots: &roots, now: clock::now(), was_signed: &|_| false };
-    Ok(gates::judge(&lock.inventory(GENERATOR), &file.policy, &grounds))
+    let Some(file) = policy else { return Ok(Judged { lock, judgement: None }) };
+    judging::check_gates(file)?;
+    let grounds = Grounds {
+        content: &SmallFiles(beside),
+        roots: &judging::roots(file, &[])?,
+        now: clock::now(),
+        kev: knowledge.kev.as_ref(),
+        vex: &knowledge.vex,
+        // What is inside, only a site knows.
+        before: &Before::default(),
+    };
+    let judgement = gates::judge(&lock.inventory(GENERATOR), &file.policy, &grounds);
+    let failures = judging::refusals(std::slice::from_ref(&judgement));
+    Failures::unless_empty(failures, Judged { lock, judgement: Some(judgement) })
 }

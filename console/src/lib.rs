@@ -8,6 +8,7 @@ pub mod escape;
 pub mod failure;
 pub mod input;
 pub mod inspect;
+pub mod judging;
 pub mod key_file;
 pub mod progress;
 pub mod report;

@@ -1,18 +1,21 @@
 //! All gates of a policy over all items of an inventory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use manifests::inventory::{Inventory, Item, ItemKind};
 use manifests::policy::Policy;
-use manifests::{Digest, Timestamp};
-use serde::Serialize;
+use manifests::{Digest, Reference, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use crate::signature::{self, Roots};
+use crate::signature::{self, Attested, Roots};
+use crate::vulnerability::{
+    self, Context, Findings, Form, Kev, Provenance, Report, VULNERABILITY_PREDICATE, Vex,
+};
 use crate::{Content, Outcome, Subject, Verdict};
 
 /// The gates that this version has, by their names in a policy.
-pub const GATES: [&str; 1] = [signature::GATE];
+pub const GATES: [&str; 2] = [signature::GATE, vulnerability::GATE];
 
 /// What is judged from, beside the policy.
 #[derive(Clone, Copy)]
@@ -23,8 +26,48 @@ pub struct Grounds<'a> {
     pub roots: &'a Roots,
     /// The moment that is judged by.
     pub now: Timestamp,
-    /// Whether an item of this name was found signed before.
-    pub was_signed: &'a dyn Fn(&Item) -> bool,
+    /// The known exploited vulnerabilities, where a list is at hand.
+    pub kev: Option<&'a Kev>,
+    /// What is said about findings.
+    pub vex: &'a [Vex],
+    /// What is inside already.
+    pub before: &'a Before,
+}
+
+/// What is known of the items of the newest archive that is inside already, by their names without tag and digest.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// Those that were signed.
+    pub signed: HashSet<String>,
+    /// What was found in them.
+    pub findings: HashMap<String, Findings>,
+}
+
+/// What a judgement that was kept says about findings, by the items' names without tag and digest: for
+/// [`Before`].
+///
+/// # Errors
+/// When the bytes are not what [`Judgement`] is written as.
+pub fn findings_of(judgement: &[u8]) -> Result<HashMap<String, Findings>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Kept {
+        items: Vec<KeptItem>,
+    }
+    #[derive(Deserialize)]
+    struct KeptItem {
+        name: String,
+        #[serde(default)]
+        findings: Option<Findings>,
+    }
+    let kept: Kept = serde_json::from_slice(judgement)?;
+    let found = kept.items.into_iter().filter_map(|item| Some((repository(&item.name), item.findings?)));
+    Ok(found.collect())
+}
+
+/// An item's name without tag and digest.
+#[must_use]
+pub fn repository(name: &str) -> String {
+    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |name| name.repository().to_string())
 }
 
 /// What the gates of one policy say. The same inputs give the same bytes on both sides of the gap.
@@ -53,6 +96,9 @@ pub struct JudgedItem {
     pub digest: Digest,
     /// One verdict a gate.
     pub verdicts: Vec<Verdict>,
+    /// Every vulnerability that was found, where that gate judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Findings>,
 }
 
 /// The gates that a policy names and that this version does not have. A gate that is passed over would read as
@@ -65,24 +111,37 @@ pub fn lacking(policy: &Policy) -> Vec<&'static str> {
 /// Judges every item by every gate that the policy has a section for.
 #[must_use]
 pub fn judge(inventory: &Inventory, policy: &Policy, grounds: &Grounds<'_>) -> Judgement {
-    let judged = inventory.items.iter().map(|item| JudgedItem {
-        kind: item.kind,
-        name: item.name.clone(),
-        digest: item.published.digest,
-        verdicts: verdicts(item, policy, grounds),
-    });
+    let judged = inventory.items.iter().map(|item| judge_item(item, policy, grounds));
     let gates = GATES.into_iter().filter(|gate| policy.gates.contains(gate)).collect();
     Judgement { policy: policy.digest(), at: grounds.now, gates, items: judged.collect() }
 }
 
-fn verdicts(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> Vec<Verdict> {
-    let Grounds { content, roots, now, was_signed } = *grounds;
+fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem {
+    let Grounds { content, roots, now, kev, vex, before } = *grounds;
     let subject = Subject { item, content };
-    let signatures = policy.signatures.as_ref();
-    signatures
-        .map(|rules| signature::judge(subject, rules, roots, now, was_signed(item)))
-        .into_iter()
-        .collect()
+    let repository = repository(&item.name);
+    let (mut verdicts, mut attested) = (Vec::new(), Vec::new());
+    if let Some(rules) = &policy.signatures {
+        let was_signed = before.signed.contains(&repository);
+        verdicts.push(signature::judge(subject, rules, roots, now, was_signed));
+        let reports = signature::attested(subject, rules, roots, VULNERABILITY_PREDICATE);
+        attested.extend(reports.into_iter().map(report));
+    }
+    let mut findings = None;
+    if let Some(rules) = &policy.vulnerabilities {
+        let context = Context { kev, now, previous: before.findings.get(&repository), vex };
+        let judged = vulnerability::judge(subject, rules, &attested, &context);
+        verdicts.push(judged.verdict);
+        findings = Some(judged.findings);
+    }
+    JudgedItem { kind: item.kind, name: item.name.clone(), digest: item.published.digest, verdicts, findings }
+}
+
+/// A report that somebody signed, as the vulnerability gate takes it.
+fn report(attested: Attested) -> Report {
+    let Attested { about, payload, by } = attested;
+    let provenance = Provenance::Attested { by };
+    Report { about: Some(about), bytes: payload, form: Form::Statement, provenance }
 }
 
 impl Judgement {
@@ -128,7 +187,7 @@ impl Judgement {
     #[must_use]
     pub fn explain(&self) -> String {
         let mut text = String::new();
-        for JudgedItem { kind, name, digest, verdicts } in &self.items {
+        for JudgedItem { kind, name, digest, verdicts, .. } in &self.items {
             let _ = writeln!(text, "{kind} {name}\n  {digest}");
             for Verdict { outcome, rule, reasons, warnings, facts, .. } in verdicts {
                 let _ = writeln!(text, "  {:<8} {rule}", outcome.as_str());

@@ -13,7 +13,9 @@ pub mod signature;
 mod verdict;
 pub mod vulnerability;
 
-pub use judgement::{GATES, Grounds, JudgedItem, Judgement, NOTHING, judge, lacking};
+pub use judgement::{
+    Before, GATES, Grounds, JudgedItem, Judgement, NOTHING, findings_of, judge, lacking, repository,
+};
 use manifests::Descriptor;
 use manifests::inventory::Item;
 pub use verdict::{Outcome, Verdict};

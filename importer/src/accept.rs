@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use console::input::PolicyFile;
+use console::judging::{self, Knowledge};
 use console::{Class, Failure, Failures};
 use gates::Judgement;
 use manifests::inventory::Inventory;
@@ -86,6 +87,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) policies: Vec<&'a PolicyFile>,
     /// The site: its name, channels and ledger.
     pub(crate) site: Option<&'a Site>,
+    /// What is known of vulnerabilities beside the reports.
+    pub(crate) knowledge: &'a Knowledge,
     /// The moment that dates are compared with.
     pub(crate) now: Timestamp,
 }
@@ -127,14 +130,15 @@ pub(crate) fn accept(
     let label = format!("{}-{}", inventory.name, inventory.serial);
     let refused = |reason| Failure::new(Class::Refused, &label, reason);
     let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
-    let judgements = match judgement::judge(&archive, &rules.policies, rules.site, rules.now) {
+    let judgements = match judgement::judge(&archive, &rules.policies, rules.site, rules.knowledge, rules.now)
+    {
         Ok(judgements) => judgements,
         Err(more) => {
             failures.extend(more);
             vec![]
         }
     };
-    failures.extend(against_items(&judgements));
+    failures.extend(judging::refusals(&judgements));
     Failures::unless_empty(failures, ())?;
     Ok(Accepted {
         signers,
@@ -226,18 +230,6 @@ fn approvals(policies: &[&PolicyFile]) -> BTreeMap<Role, usize> {
         *wanted = (*count).max(*wanted);
     }
     strictest
-}
-
-/// Every reason of every gate, once where two policies give the same.
-fn against_items(judgements: &[Judgement]) -> Vec<Failure> {
-    let mut failures = Vec::new();
-    for (item, reason) in judgements.iter().flat_map(Judgement::refusals) {
-        let failure = Failure::new(Class::Refused, item, reason);
-        if !failures.contains(&failure) {
-            failures.push(failure);
-        }
-    }
-    failures
 }
 
 fn judge_dates(archive: &Verified<File>, rules: &Rules<'_>, reasons: &mut Vec<String>) {

@@ -98,7 +98,7 @@ pub(crate) struct InitArguments {
 }
 
 /// What an archive is held to.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct JudgeArguments {
     /// The trust file, or the preparer's public key in its place. Beside a site it must be met as well.
     #[arg(long, value_name = "TRUST")]
@@ -109,6 +109,12 @@ pub(crate) struct JudgeArguments {
     /// An annex, such as an approval. Those beside the archive (NAME-SERIAL.PERSON.tar) are found without.
     #[arg(long = "annex", value_name = "FILE")]
     pub(crate) annexes: Vec<PathBuf>,
+    /// CISA's catalogue of known exploited vulnerabilities (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kev: Option<PathBuf>,
+    /// An OpenVEX document about findings. It counts where the policy trusts its author.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vex: Vec<PathBuf>,
 }
 
 #[derive(Args)]

@@ -12,7 +12,7 @@ use manifests::inventory::Evidence;
 use manifests::lock::Skipped;
 use manifests::oci::Manifest;
 use manifests::reference::Repository;
-use manifests::{Descriptor, Digest, limits};
+use manifests::{Descriptor, Digest, limits, media_type};
 
 use super::small::{self, Layers, SmallError};
 use crate::upstream::{Upstream, UpstreamError};
@@ -187,6 +187,12 @@ async fn fetch(
     if !is_tagged && stated != Some(subject) {
         let stated = stated.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
         return Ok(Some(format!("listed, but it says that it is about {stated}")));
+    }
+    // A scan report counts because the preparer answers for it. Upstream's would count as the preparer's.
+    if let Manifest::Image(image) = &read
+        && image.layers.iter().any(|layer| layer.media_type == media_type::SCAN_REPORT)
+    {
+        return Ok(Some("found a scan report of somebody else".to_owned()));
     }
     match small::fetch(upstream, Some(repository), manifest, Layers::All).await {
         Ok(_) => Ok(None),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use console::escape::escape;
+use console::judging::Knowledge;
 use console::report::finish;
 use console::{Class, Failure, Failures, input, key_file};
 use gates::{Judgement, NOTHING};
@@ -64,8 +65,8 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
     let lock = read_lock(&lock_path, &beside)?;
     check_inputs(&project, &lock)?;
     let policy = arguments.policy.as_deref().map(input::policy).transpose()?;
-    let policy = arguments.policy.as_deref().zip(policy.as_ref());
-    let judged = judge::judge(lock, &beside, policy)?;
+    let knowledge = Knowledge::read(arguments.kev.as_deref(), &arguments.vex)?;
+    let judged = judge::judge(lock, &beside, policy.as_ref(), &knowledge)?;
     let key = key_file::read(&arguments.key)?;
     let signed_by =
         key.public().map_err(|error| Failure::new(Class::Usage, arguments.key.display(), error))?.id();

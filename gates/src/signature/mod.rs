@@ -9,6 +9,7 @@
 //! that says what it is. A certificate is judged at the time that a log of a trusted root gave the signature,
 //! and its chain ends in that root by certificates of that root alone.
 
+mod attested;
 mod candidate;
 mod digests;
 mod legacy;
@@ -18,6 +19,7 @@ mod signer;
 mod statement;
 mod threshold;
 
+pub use attested::{Attested, attested};
 pub use candidate::{Candidate, Layout, candidates};
 use manifests::policy::{Requirement, SignatureRule, Signatures, Waiver};
 use manifests::{Digest, Timestamp};

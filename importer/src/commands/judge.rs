@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use console::input::PolicyFile;
+use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
 use manifests::Timestamp;
 use manifests::trust::Trust;
@@ -22,6 +23,7 @@ pub(crate) struct Judge {
     pub(crate) site: Option<Site>,
     trust: Option<Trust>,
     policy: Option<PolicyFile>,
+    knowledge: Knowledge,
     at: Option<Timestamp>,
 }
 
@@ -39,6 +41,7 @@ impl Judge {
         let judge = Self {
             trust: arguments.trust.as_deref().map(input::trust).transpose()?,
             policy: arguments.policy.as_deref().map(input::policy).transpose()?,
+            knowledge: Knowledge::read(arguments.kev.as_deref(), &arguments.vex)?,
             site: open_site(state, access)?,
             at,
         };
@@ -69,6 +72,7 @@ impl Judge {
             stricter: trusts.next(),
             policies: site.map(Site::policy).into_iter().chain(&self.policy).collect(),
             site,
+            knowledge: &self.knowledge,
             now: self.now(),
         })
     }

@@ -44,7 +44,7 @@ fn archive(arguments: &ServeArguments, global: &Global) -> Result<Content, Failu
         let archive = open::unverified(file).map_err(|error| archive_failure::failure(path, &error))?;
         return Ok(Content::Unverified(Box::new(archive)));
     }
-    let rules = JudgeArguments { trust: arguments.trust.clone(), policy: None, annexes: vec![] };
+    let rules = JudgeArguments { trust: arguments.trust.clone(), ..JudgeArguments::default() };
     let judge = Judge::read(&rules, global.state.as_deref(), Access::Read, None)?;
     let verified = judge.open(path, Keep::Whole, None, global.quiet)?;
     judge.prepared(path, &verified)?;

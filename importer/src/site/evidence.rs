@@ -1,10 +1,12 @@
 //! The evidence that a site keeps of every archive that it accepted: enough to answer, in ten years, who
 //! signed what and which reports were known.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use gates::vulnerability::Findings;
 use manifests::{Digest, json};
 use transfer::archive::{ArchiveError, ReadAt, open};
 
@@ -12,6 +14,9 @@ use super::{EVIDENCE, Site, SiteError, files};
 use crate::accept::Accepted;
 
 const CHUNK: u64 = 1 << 20;
+
+/// Largest judgement that is read: 20,000 images with some hundred findings each have less.
+const JUDGEMENT_BYTES: u64 = 1 << 30;
 
 impl Site {
     /// The evidence pack of an archive: the archive's own beginning, up to its large content.
@@ -58,6 +63,24 @@ impl Site {
             put(&path, |file| file.write_all(&json::encode(judgement)))?;
         }
         Ok(())
+    }
+
+    /// What was found in the items of an archive that was accepted, by that policy; nothing, where it had none
+    /// of the kind.
+    ///
+    /// # Errors
+    /// When what was kept cannot be read.
+    pub(crate) fn findings(
+        &self,
+        identity: Digest,
+        policy: Digest,
+    ) -> Result<HashMap<String, Findings>, SiteError> {
+        let path = self.evidence(identity).join(format!("judgement-{}.json", short(policy)));
+        if !path.exists() {
+            return Ok(HashMap::new());
+        }
+        let bytes = super::read_at_most(&path, JUDGEMENT_BYTES)?;
+        gates::findings_of(&bytes).map_err(|error| SiteError::Form(path, error.to_string()))
     }
 }
 

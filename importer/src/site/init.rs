@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use console::input::PolicyFile;
-use console::{Class, Failure, Failures, input, key_file};
-use gates::signature::Roots;
+use console::{Class, Failure, Failures, input, judging, key_file};
 use manifests::key::{PrivateKey, PublicKey};
 use manifests::trust::Trust;
 use manifests::{API_VERSION, ChannelName, Digest, Timestamp};
@@ -63,7 +62,8 @@ pub(crate) fn init(setup: Setup<'_>) -> Result<NewSite, Failures> {
     let trust_text = input::document(setup.trust)?;
     let trust = Trust::parse(&trust_text).map_err(|error| usage(setup.trust, error))?;
     let policy = input::policy(setup.policy)?;
-    check_roots(setup.policy, &policy)?;
+    // A trusted root that is not what the policy says would be missed on the day of the first archive.
+    judging::roots(&policy, &[])?;
     let Key { pem, public, is_plain } = receipt_key(setup.receipt_key)?;
     let public_pem = public.to_pem().map_err(|error| usage(directory, error))?;
     let mut channels = setup.channels;
@@ -89,13 +89,6 @@ pub(crate) fn init(setup: Setup<'_>) -> Result<NewSite, Failures> {
     ];
     write(directory, &written, &policy.roots, &description)?;
     Ok(NewSite { description, trust, policy, is_key_plain: is_plain })
-}
-
-/// A trusted root that is not what the policy says would be missed on the day of the first archive.
-fn check_roots(path: &Path, file: &PolicyFile) -> Result<(), Failure> {
-    let named = file.policy.signatures.as_ref().map_or(&[][..], |signatures| signatures.roots());
-    let given = file.roots.iter().map(|(digest, bytes)| (*digest, bytes.as_slice()));
-    Roots::new(named, given).map(|_| ()).map_err(|error| usage(path, error))
 }
 
 fn usage(path: &Path, error: impl std::fmt::Display) -> Failure {

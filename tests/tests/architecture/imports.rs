@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("manifests", &[]),
     ("gates", &["manifests"]),
     ("clients", &["manifests"]),
-    ("console", &["manifests"]),
+    ("console", &["manifests", "gates"]),
     ("transfer", &["manifests"]),
     ("fixtures", &["manifests"]),
     ("bundler", &["manifests", "gates", "clients", "console", "transfer"]),
