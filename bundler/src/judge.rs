@@ -3,11 +3,10 @@
 use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
 use console::{Failures, clock};
-use gates::{Before, Content, Grounds, Judgement, Unreadable};
-use manifests::Descriptor;
+use gates::{Before, Grounds, Judgement};
 use manifests::lock::Lock;
 
-use crate::beside::Beside;
+use crate::beside::{Beside, SmallFiles};
 use crate::write::GENERATOR;
 
 /// A lock that may be written into an archive.
@@ -26,15 +25,6 @@ impl Judged {
     /// What the gates said; nothing without a policy.
     pub(crate) const fn judgement(&self) -> Option<&Judgement> {
         self.judgement.as_ref()
-    }
-}
-
-/// The files beside a lock, as gates read them.
-struct SmallFiles<'a>(&'a Beside);
-
-impl Content for SmallFiles<'_> {
-    fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>, Unreadable> {
-        self.0.load(wanted).map_err(|error| Unreadable(error.to_string()))
     }
 }
 
