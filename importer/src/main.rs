@@ -29,6 +29,7 @@ mod serve;
 mod shipment;
 mod site;
 mod tree;
+mod vouch;
 
 use std::process::ExitCode;
 

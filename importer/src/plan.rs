@@ -8,6 +8,7 @@ use console::escape::escape;
 use console::progress::{self, count};
 use console::{Class, Failure, Failures};
 use manifests::Digest;
+use manifests::key::PrivateKey;
 use manifests::reference::Repository;
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::accept::Accepted;
 use crate::destinations::{Amount, Destinations, Survey, Target};
 use crate::shipment::{self, Cargo, Shipment};
 use crate::site::names::{NameDecision, NameEntry, NameKey, Names, decide_name};
+use crate::vouch::vouch;
 
 /// How long an answer about a name is believed. To ask once more is one request a name, which is much of a load of
 /// small images and nothing of a large one.
@@ -24,8 +26,8 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(crate) struct Plan {
     /// Whose content it is.
     pub(crate) accepted: Arc<Accepted>,
-    /// The content.
-    pub(crate) shipment: Shipment,
+    /// What goes to each target, in the order of the destinations.
+    pub(crate) shipments: Vec<Shipment>,
     /// Where it goes.
     pub(crate) destinations: Destinations,
     /// What each target has, in the order of the destinations.
@@ -82,7 +84,8 @@ enum Outcome {
 }
 
 /// Asks every target. `names` is what the ledger knows; empty without a site. `only` names groups or items;
-/// none means everything.
+/// none means everything. `key` is the site's, which
+/// signs what goes to registries.
 ///
 /// # Errors
 /// Every reason why the archive could not be loaded.
@@ -91,16 +94,28 @@ pub(crate) async fn plan(
     names: &Names,
     destinations: Destinations,
     only: &[String],
+    key: Option<&PrivateKey>,
 ) -> Result<Plan, Failures> {
     let asked = Instant::now();
     let inventory = accepted.archive().inventory();
     let shipment = shipment::pack(inventory, Arc::new(Arc::clone(&accepted)), only)?;
-    let (mut surveys, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let items = shipment.items.len();
+    let shipment = match key {
+        Some(key) => vouch(shipment, key)?,
+        None => shipment,
+    };
+    let (mut shipments, mut surveys, mut targets, mut failures) =
+        <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
     for target in destinations.targets() {
-        let survey = match target.survey(&shipment).await {
-            Ok(survey) => survey,
+        let asked = async {
+            let shipment = shipment.for_target(target.signatures().await?);
+            let survey = target.survey(&shipment).await?;
+            Ok((shipment, survey))
+        };
+        let (shipment, survey) = match asked.await {
+            Ok(asked) => asked,
             Err(reasons) => {
-                failures.extend(reasons);
+                failures.extend::<Vec<Failure>>(reasons);
                 continue;
             }
         };
@@ -114,11 +129,12 @@ pub(crate) async fn plan(
             }
             Err(refused) => failures.extend(refused),
         }
+        shipments.push(shipment);
         surveys.push(survey);
     }
     Failures::unless_empty(failures, ())?;
-    let document = PlanDocument { items: shipment.items.len(), targets };
-    Ok(Plan { accepted, shipment, destinations, surveys, asked, document })
+    let document = PlanDocument { items, targets };
+    Ok(Plan { accepted, shipments, destinations, surveys, asked, document })
 }
 
 fn of_target(

@@ -16,9 +16,10 @@ use manifests::{ChannelName, Reference};
 use transfer::archive::Signed;
 
 use crate::blobs::Metadata;
-use crate::destinations::{Destinations, Move, Target};
+use crate::destinations::{Delivery, Destinations, Move, Target};
 use crate::load::Loaded;
 use crate::plan::Plan;
+use crate::shipment::Cargo;
 use crate::site::ledger::{Ledger, LedgerError};
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
 
@@ -48,10 +49,7 @@ pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<I
     let Loaded { plan, deliveries, .. } = loaded;
     let archive = plan.accepted.archive();
     let claimant = Claimant::of(archive.inventory(), archive.identity());
-    let targets = plan.destinations.targets().iter().zip(&deliveries).zip(&plan.surveys);
-    let at: Vec<(&Target, Vec<Waiting<'_>>)> = targets
-        .map(|((target, delivery), survey)| (target, waiting(&plan, &delivery.confirmations, &survey.names)))
-        .collect();
+    let at: Vec<(&Target, Vec<Waiting<'_>>)> = waiting(&plan, &deliveries);
     everywhere(&at, &claimant, &plan.accepted, ledger).await
 }
 
@@ -59,9 +57,7 @@ pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<I
 pub(crate) fn held(loaded: Loaded) -> Vec<ItemRecord> {
     let mut records = Records::default();
     let Loaded { plan, deliveries, .. } = loaded;
-    for ((target, delivery), survey) in plan.destinations.targets().iter().zip(&deliveries).zip(&plan.surveys)
-    {
-        let waiting = waiting(&plan, &delivery.confirmations, &survey.names);
+    for ((target, waiting), survey) in waiting(&plan, &deliveries).into_iter().zip(&plan.surveys) {
         let places = waiting.iter().zip(&survey.names).map(|(one, previous)| {
             let tag = one.name.tag().map(str::to_owned);
             let record = |tag| NameRecord { outcome: NameOutcome::Held, previous: *previous, tag };
@@ -140,13 +136,14 @@ fn held_at<'a>(
     Ok(waiting)
 }
 
-fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation], names: &[Option<Digest>]) -> Vec<Waiting<'a>> {
+/// What waits at each target.
+fn waiting<'a>(plan: &'a Plan, deliveries: &[Delivery]) -> Vec<(&'a Target, Vec<Waiting<'a>>)> {
+    let targets = plan.destinations.targets().iter().zip(&plan.shipments).zip(&plan.surveys).zip(deliveries);
     let inventory = plan.accepted.archive().inventory();
     let by_name: HashMap<&str, &Item> =
         inventory.items.iter().map(|item| (item.name.as_str(), item)).collect();
-    let all = plan.shipment.items.iter().zip(confirmations).zip(names);
     let is_fresh = plan.is_fresh();
-    all.filter_map(|((cargo, confirmation), found)| {
+    let one = |((cargo, confirmation), found): ((&'a Cargo, &Confirmation), &Option<Digest>)| {
         let item = *by_name.get(cargo.name.to_string().as_str())?;
         let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();
         evidence.sort_unstable();
@@ -154,8 +151,13 @@ fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation], names: &[Option<D
         let is_known = is_fresh || *found == Some(item.published.digest);
         let known = is_known.then_some(*found);
         Some(Waiting { item, name: cargo.name.clone(), confirmation: *confirmation, evidence, known })
-    })
-    .collect()
+    };
+    targets
+        .map(|(((target, shipment), survey), delivery)| {
+            let all = shipment.items.iter().zip(&delivery.confirmations).zip(&survey.names);
+            (target, all.filter_map(one).collect())
+        })
+        .collect()
 }
 
 /// Moves the names at every target, and says what became of each. A refusal at one target leaves the names at

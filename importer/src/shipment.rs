@@ -44,6 +44,51 @@ pub(crate) struct Proof {
     pub(crate) tag: Option<String>,
     /// Everything below its manifest.
     pub(crate) tree: Tree,
+    /// Which targets it goes to.
+    pub(crate) whom: For,
+}
+
+/// Which targets a piece of evidence goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// All: it came in the archive.
+    All,
+    /// Those that are asked by clusters.
+    Registries,
+    /// Those that find signatures by their tags only.
+    TagsOnly,
+}
+
+/// What a target makes of the site's own signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signatures {
+    /// It gets none.
+    Unwanted,
+    /// It is asked for bundles.
+    Bundles,
+    /// It counts those under tags, and no bundles.
+    BundlesAndTags,
+}
+
+impl Signatures {
+    fn want(self, whom: For) -> bool {
+        match whom {
+            For::All => true,
+            For::Registries => self != Self::Unwanted,
+            For::TagsOnly => self == Self::BundlesAndTags,
+        }
+    }
+}
+
+impl Shipment {
+    /// What of it goes to a target.
+    pub(crate) fn for_target(&self, signatures: Signatures) -> Self {
+        let mut items = self.items.clone();
+        for cargo in &mut items {
+            cargo.evidence.retain(|proof| signatures.want(proof.whom));
+        }
+        Self { items, blobs: Arc::clone(&self.blobs) }
+    }
 }
 
 impl Cargo {
@@ -77,7 +122,7 @@ fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {
     let evidence = item.evidence.iter().map(|evidence| {
         let manifest = evidence.descriptor();
         let tree = tree::walk(blobs, &manifest)?;
-        Ok(Proof { manifest, subject: evidence.subject, tag: evidence.tag.clone(), tree })
+        Ok(Proof { manifest, subject: evidence.subject, tag: evidence.tag.clone(), tree, whom: For::All })
     });
     let name: Reference = item.name.parse().map_err(|error| TreeError::Name(format!("{error}")))?;
     Ok(Cargo {

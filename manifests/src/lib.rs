@@ -11,6 +11,7 @@
 //! travel as such from there on.
 
 pub mod closure;
+pub mod cosign;
 pub mod date;
 pub mod definition;
 pub mod destinations;

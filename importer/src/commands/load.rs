@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
 
     let now = judge.now();
     let site = site(&mut judge)?;
-    let plan = plan(Arc::clone(&accepted), site.ledger.names(), destinations, only).await?;
+    let plan = plan(Arc::clone(&accepted), site.ledger.names(), destinations, only, Some(&key)).await?;
     let document = plan.document().clone();
     remember(site, &accepted, now)?;
     let loaded = load::load(plan, global.quiet).await?;

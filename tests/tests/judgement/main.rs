@@ -7,6 +7,7 @@
 )]
 
 mod signatures;
+mod vouched;
 mod vulnerabilities;
 
 use tests::desk::Desk;

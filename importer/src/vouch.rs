@@ -1,0 +1,121 @@
+//! The verdict where the cluster can see it: the site's own signature on everything that it brings.
+//!
+//! Upstream's signatures travel too, but to judge them takes upstream's roots, identities and policy. Inside, one
+//! key is enough: what bears its signature was accepted here.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use console::{Class, Failure};
+use manifests::cosign::{self, ImageSignature, Made};
+use manifests::key::PrivateKey;
+use manifests::media_type::OCI_MANIFEST;
+use manifests::{Descriptor, Digest};
+use transfer::archive::{ArchiveError, ReadAt};
+
+use crate::blobs::{Blobs, Metadata};
+use crate::shipment::{Cargo, For, Proof, Shipment};
+use crate::tree::Tree;
+
+/// What was made here, in front of what the archive has.
+struct Overlay {
+    made: HashMap<Digest, Arc<[u8]>>,
+    archive: Arc<dyn Blobs>,
+}
+
+impl Metadata for Overlay {
+    fn metadata(&self, wanted: &Descriptor) -> Result<Vec<u8>, ArchiveError> {
+        match self.made.get(&wanted.digest) {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => self.archive.metadata(wanted),
+        }
+    }
+}
+
+impl Blobs for Overlay {
+    fn open(&self, digest: &Digest) -> Result<Box<dyn ReadAt>, ArchiveError> {
+        match self.made.get(digest) {
+            Some(bytes) => Ok(Box::new(Memory(Arc::clone(bytes)))),
+            None => self.archive.open(digest),
+        }
+    }
+
+    fn carries(&self, digest: &Digest) -> bool {
+        self.made.contains_key(digest) || self.archive.carries(digest)
+    }
+}
+
+struct Memory(Arc<[u8]>);
+
+impl ReadAt for Memory {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        let part = start.checked_add(buffer.len()).and_then(|end| self.0.get(start..end));
+        buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+}
+
+/// Adds the site's signature of every manifest of every item: an admission controller sees the manifest that a
+/// node runs, which is one platform's, and Harbor looks at each child of an index for itself.
+///
+/// # Errors
+/// When the key cannot be encoded, which no valid key causes.
+pub(crate) fn vouch(shipment: Shipment, key: &PrivateKey) -> Result<Shipment, Failure> {
+    let Shipment { mut items, blobs } = shipment;
+    let mut made = HashMap::new();
+    for cargo in &mut items {
+        let proofs = signatures(cargo, key, &mut made)
+            .map_err(|error| Failure::new(Class::Failed, "the receipt key", error))?;
+        cargo.evidence.extend(proofs);
+    }
+    Ok(Shipment { items, blobs: Arc::new(Overlay { made, archive: blobs }) })
+}
+
+fn signatures(
+    cargo: &Cargo,
+    key: &PrivateKey,
+    made: &mut HashMap<Digest, Arc<[u8]>>,
+) -> Result<Vec<Proof>, manifests::key::KeyError> {
+    let repository = cargo.name.repository().to_string();
+    let mut proofs = Vec::new();
+    for subject in &cargo.tree.manifests {
+        let bundle = cosign::referrer(subject, &repository, ImageSignature {}, key)?;
+        proofs.push(proof(bundle, subject.digest, None, For::Registries, made));
+        let legacy = cosign::legacy_signature(subject.digest, &repository, key);
+        let tag = format!("sha256-{}.sig", subject.digest.hex());
+        proofs.push(proof(legacy, subject.digest, Some(tag), For::TagsOnly, made));
+    }
+    Ok(proofs)
+}
+
+fn proof(
+    Made { manifest, blobs }: Made,
+    subject: Digest,
+    tag: Option<String>,
+    whom: For,
+    made: &mut HashMap<Digest, Arc<[u8]>>,
+) -> Proof {
+    let mut keep = |bytes: Vec<u8>| {
+        let descriptor = Descriptor {
+            digest: Digest::of(&bytes),
+            media_type: OCI_MANIFEST.to_owned(),
+            size: bytes.len() as u64,
+        };
+        made.entry(descriptor.digest).or_insert_with(|| bytes.into());
+        descriptor
+    };
+    let manifest = keep(manifest);
+    let tree = Tree {
+        manifests: vec![manifest.clone()],
+        blobs: blobs.into_iter().map(keep).collect(),
+        // As the walk would find it: what stands under a tag names no subject.
+        subject: tag.is_none().then_some(subject),
+    };
+    Proof { manifest, subject, tag, tree, whom }
+}
