@@ -18,6 +18,9 @@ use crate::blobs::{Blobs, Metadata};
 use crate::shipment::{Cargo, For, Proof, Shipment};
 use crate::tree::Tree;
 
+/// Every version of Sigstore's bundles.
+const BUNDLES: &str = "application/vnd.dev.sigstore.bundle";
+
 /// What was made here, in front of what the archive has.
 struct Overlay {
     made: HashMap<Digest, Arc<[u8]>>,
@@ -85,13 +88,25 @@ fn signatures(
     let repository = cargo.name.repository().to_string();
     let mut proofs = Vec::new();
     for subject in &cargo.tree.manifests {
-        let bundle = cosign::referrer(subject, &repository, ImageSignature {}, key)?;
-        proofs.push(proof(bundle, subject.digest, None, For::Registries, made));
+        let is_tagged = has_tags_only(cargo, subject.digest);
+        if !is_tagged {
+            let bundle = cosign::referrer(subject, &repository, ImageSignature {}, key)?;
+            proofs.push(proof(bundle, subject.digest, None, For::Registries, made));
+        }
         let legacy = cosign::legacy_signature(subject.digest, &repository, key);
         let tag = format!("sha256-{}.sig", subject.digest.hex());
-        proofs.push(proof(legacy, subject.digest, Some(tag), For::TagsOnly, made));
+        let whom = if is_tagged { For::Registries } else { For::TagsOnly };
+        proofs.push(proof(legacy, subject.digest, Some(tag), whom, made));
     }
     Ok(proofs)
+}
+
+/// Whether upstream signed a manifest in the older form only. Cosign 3 looks at no tag where there is a bundle, so
+/// a bundle of ours would hide upstream's signature.
+fn has_tags_only(cargo: &Cargo, subject: Digest) -> bool {
+    let about = || cargo.evidence.iter().filter(|proof| proof.subject == subject);
+    let is_bundle = |proof: &Proof| proof.tree.blobs.iter().any(|blob| blob.media_type.starts_with(BUNDLES));
+    about().any(|proof| proof.tag.is_some()) && !about().any(is_bundle)
 }
 
 fn proof(
