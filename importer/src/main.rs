@@ -29,6 +29,7 @@ mod serve;
 mod shipment;
 mod site;
 mod tree;
+mod why;
 
 use std::process::ExitCode;
 
