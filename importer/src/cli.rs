@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use manifests::{ChannelName, Timestamp};
+use manifests::{ChannelName, Digest, Timestamp};
 
 /// Opens archives, judges them by the site's own rules, loads them and leaves a signed receipt.
 #[derive(Parser)]
@@ -28,7 +28,8 @@ Examples:
   airgap-import verify /media/usb/sovereign-core-20261123213000.tar
   airgap-import plan /media/usb/sovereign-core-20261123213000.tar --to destinations.yaml
   airgap-import load /media/usb/sovereign-core-20261123213000.tar --to destinations.yaml
-  airgap-import receipt show";
+  airgap-import receipt show
+  airgap-import why sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 /// What every command takes.
 #[derive(Args, Clone)]
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     /// Show, check and copy out the receipts of a site.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Tell by which archives a digest came in, and who and what allowed it.
+    Why(WhyArguments),
     /// Show what an archive says it is.
     Inspect(InspectArguments),
     /// Print the completions of a shell.
@@ -243,22 +246,49 @@ Examples:
   cosign verify-blob-attestation --type https://airgap.openova.io/receipt/v1 --key receipt.pub \\
     --bundle R.sigstore.json --insecure-ignore-tlog R.json")]
     Verify {
-        /// The receipt; its bundle stands beside it as NAME.sigstore.json. By default, or with the word
-        /// chain: all receipts of the site.
+        /// The receipt, minimal or not; its bundle stands beside it as NAME.sigstore.json, its verification
+        /// summaries as NAME.vsa.jsonl. By default, or with the word chain: all receipts of the site.
         #[arg(value_name = "FILE|chain")]
         receipt: Option<PathBuf>,
         /// The public key of the site that issued it; by default that of the site at hand.
         #[arg(long, value_name = "PUB", requires = "receipt")]
         key: Option<PathBuf>,
     },
-    /// Copy a receipt and its signature bundle out.
+    /// Copy a receipt, its signature bundle and its verification summaries out.
+    #[command(after_help = "\
+A minimal receipt says which archive arrived, when, and what became of it: what the connected side may know. It
+names no target, no item and no person, and is signed again with the site's key.
+
+Examples:
+  airgap-import receipt export 7 -o receipt.json
+  airgap-import receipt export 7 -o arrived.json --minimal
+  cosign verify-blob-attestation --type https://airgap.openova.io/minimal-receipt/v1 --key receipt.pub \\
+    --bundle arrived.sigstore.json --insecure-ignore-tlog arrived.json")]
     Export {
         /// Its number.
         number: u64,
-        /// Where to write the receipt; its bundle goes beside it as NAME.sigstore.json.
+        /// Where to write the receipt; its bundle goes beside it as NAME.sigstore.json, its verification summaries
+        /// as NAME.vsa.jsonl.
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
+        /// Write only what may leave the site.
+        #[arg(long)]
+        minimal: bool,
     },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Answers from the state directory alone: the chain of receipts is checked first, then the evidence that was kept
+of each archive is searched. The digest may be an archive's identity, or that of an item, of a manifest, config
+or layer of one, or of a signature or report.
+
+Examples:
+  airgap-import why sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  airgap-import why $(crane digest harbor.mgt.example/ghcr.io/openova-io/bp-cilium:1.2.0) --json")]
+pub(crate) struct WhyArguments {
+    /// The digest.
+    pub(crate) digest: Digest,
 }
 
 #[derive(Args)]

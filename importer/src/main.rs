@@ -30,6 +30,7 @@ mod shipment;
 mod site;
 mod tree;
 mod vouch;
+mod why;
 
 use std::process::ExitCode;
 

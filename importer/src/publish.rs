@@ -9,8 +9,8 @@ use std::fs::File;
 
 use console::{Class, Failure, Failures, clock};
 use manifests::Digest;
-use manifests::inventory::{Inventory, Item};
-use manifests::receipt::{Confirmation, ItemRecord, NameOutcome, NameRecord, Place, Receipt};
+use manifests::inventory::{Inventory, Item, ItemKind};
+use manifests::receipt::{Confirmation, NameOutcome, NameRecord, Place, Receipt};
 use manifests::reference::Repository;
 use manifests::{ChannelName, Reference};
 use transfer::archive::Signed;
@@ -22,6 +22,19 @@ use crate::plan::Plan;
 use crate::shipment::Cargo;
 use crate::site::ledger::{Ledger, LedgerError};
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
+
+/// An item that is at its targets.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    /// The manifest that its name points to.
+    pub(crate) digest: Digest,
+    /// What it is.
+    pub(crate) kind: ItemKind,
+    /// Its name upstream.
+    pub(crate) name: String,
+    /// Where it is, once for each target.
+    pub(crate) places: Vec<Place>,
+}
 
 /// An item at one target whose content is there.
 struct Waiting<'a> {
@@ -45,7 +58,7 @@ struct Claimant {
 ///
 /// # Errors
 /// Every name that may not be moved, or could not be.
-pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<ItemRecord>, Failures> {
+pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<Arrived>, Failures> {
     let Loaded { plan, deliveries, .. } = loaded;
     let archive = plan.accepted.archive();
     let claimant = Claimant::of(archive.inventory(), archive.identity());
@@ -54,7 +67,7 @@ pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<I
 }
 
 /// What a load that is held leaves for the receipt: every name as `Held`.
-pub(crate) fn held(loaded: Loaded) -> Vec<ItemRecord> {
+pub(crate) fn held(loaded: Loaded) -> Vec<Arrived> {
     let mut records = Records::default();
     let Loaded { plan, deliveries, .. } = loaded;
     for ((target, waiting), survey) in waiting(&plan, &deliveries).into_iter().zip(&plan.surveys) {
@@ -78,7 +91,7 @@ pub(crate) async fn publish_held(
     evidence: &Signed<File>,
     destinations: Destinations,
     ledger: &mut Ledger,
-) -> Result<Vec<ItemRecord>, Failures> {
+) -> Result<Vec<Arrived>, Failures> {
     let inventory = evidence.inventory();
     let claimant = Claimant::of(inventory, evidence.identity());
     let mut failures = missing_targets(receipt, &destinations);
@@ -167,7 +180,7 @@ async fn everywhere(
     claimant: &Claimant,
     manifests: &dyn Metadata,
     ledger: &mut Ledger,
-) -> Result<Vec<ItemRecord>, Failures> {
+) -> Result<Vec<Arrived>, Failures> {
     let (mut decided, mut failures) = (Vec::new(), Vec::new());
     for (target, waiting) in at {
         match decide(target, waiting, claimant, ledger).await {
@@ -308,7 +321,7 @@ impl Waiting<'_> {
 /// One record an item, with its places at every target.
 #[derive(Default)]
 struct Records {
-    list: Vec<ItemRecord>,
+    list: Vec<Arrived>,
     at: HashMap<String, usize>,
 }
 
@@ -319,7 +332,7 @@ impl Records {
             let at = *self.at.entry(name.clone()).or_insert(self.list.len());
             match self.list.get_mut(at) {
                 Some(record) => record.places.push(place),
-                None => self.list.push(ItemRecord {
+                None => self.list.push(Arrived {
                     digest: published.digest,
                     kind: *kind,
                     name: name.clone(),

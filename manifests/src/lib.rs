@@ -34,6 +34,7 @@ pub mod reference;
 pub mod scan_report;
 pub mod selection;
 pub mod slot;
+pub mod summary;
 pub mod timestamp;
 pub mod trust;
 pub mod yaml;

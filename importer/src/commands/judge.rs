@@ -6,8 +6,8 @@ use std::path::Path;
 use console::input::PolicyFile;
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
-use manifests::Timestamp;
 use manifests::trust::Trust;
+use manifests::{Digest, Timestamp};
 use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
 
@@ -75,6 +75,14 @@ impl Judge {
             knowledge: &self.knowledge,
             now: self.now(),
         })
+    }
+
+    /// The digests of the trust files and of the policies that an archive is held to, the site's first.
+    pub(crate) fn held_to(&self) -> (Vec<Digest>, Vec<Digest>) {
+        let site = self.site.as_ref();
+        let trusts = site.map(Site::trust).into_iter().chain(&self.trust);
+        let policies = site.map(Site::policy).into_iter().chain(&self.policy);
+        (trusts.map(Trust::digest).collect(), policies.map(|file| file.policy.digest()).collect())
     }
 
     /// Opens the archive: its signature, then every byte.

@@ -11,6 +11,7 @@ mod receipt;
 mod serve;
 mod standing;
 mod verify;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             finish(block_on(serve::run(&arguments, &global)), as_json, serve::Served::render)
         }
         Command::Receipt(command) => receipt::run(&command, &global),
+        Command::Why(arguments) => finish(why::run(&arguments, &global), as_json, why::render),
         Command::Inspect(arguments) => finish(inspect::run(&arguments), as_json, inspect::Inspected::render),
         Command::Completions { shell } => completions::run(shell),
     }

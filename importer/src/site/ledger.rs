@@ -69,6 +69,22 @@ pub(crate) enum Event {
     Named,
     /// A receipt was issued.
     Receipt,
+    /// The receipt of a refusal was issued. It has no names: those that a run set before it was cut still wait for
+    /// their receipt.
+    Refused,
+}
+
+/// A receipt, as the ledger notes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Issued<'a> {
+    /// Its number.
+    pub(crate) number: u64,
+    /// The digest of its bytes.
+    pub(crate) digest: Digest,
+    /// The archive's channel, where that is known.
+    pub(crate) channel: Option<&'a ChannelName>,
+    /// Whether it says that an archive was refused.
+    pub(crate) is_refusal: bool,
 }
 
 /// Why the ledger cannot be used.
@@ -113,6 +129,7 @@ pub(crate) struct Ledger {
     names: Names,
     archives: BTreeMap<ChannelName, BTreeMap<u64, KnownArchive>>,
     receipt: Option<(u64, Digest)>,
+    of_channels: BTreeMap<ChannelName, Digest>,
     site: Digest,
     is_interrupted: bool,
 }
@@ -175,6 +192,7 @@ impl Ledger {
             names: Names::default(),
             archives: BTreeMap::new(),
             receipt: None,
+            of_channels: BTreeMap::new(),
             site: line.digest,
             is_interrupted: false,
         }
@@ -208,6 +226,12 @@ impl Ledger {
     #[must_use]
     pub(crate) const fn receipt(&self) -> Option<(u64, Digest)> {
         self.receipt
+    }
+
+    /// The digest of the last receipt of a channel.
+    #[must_use]
+    pub(crate) fn receipt_of(&self, channel: &ChannelName) -> Option<Digest> {
+        self.of_channels.get(channel).copied()
     }
 
     /// What was accepted under a serial of a channel.
@@ -263,9 +287,11 @@ impl Ledger {
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn issued(&mut self, number: u64, digest: Digest, now: Timestamp) -> Result<(), LedgerError> {
-        let mut line = Line::new(Event::Receipt, digest, 0, None, now);
-        line.serial = Some(number);
+    pub(crate) fn issued(&mut self, receipt: Issued<'_>, now: Timestamp) -> Result<(), LedgerError> {
+        let event = if receipt.is_refusal { Event::Refused } else { Event::Receipt };
+        let mut line = Line::new(event, receipt.digest, 0, None, now);
+        line.channel = receipt.channel.cloned();
+        line.serial = Some(receipt.number);
         self.append(vec![line])
     }
 
@@ -327,10 +353,15 @@ impl Ledger {
                     self.names.named(&intent);
                 }
             }
-            Event::Receipt => {
+            Event::Receipt | Event::Refused => {
                 let number = line.serial.ok_or_else(|| broken("found a receipt without its number"))?;
                 self.receipt = Some((number, line.digest));
-                self.names.receipted();
+                if let Some(channel) = &line.channel {
+                    self.of_channels.insert(channel.clone(), line.digest);
+                }
+                if line.event == Event::Receipt {
+                    self.names.receipted();
+                }
             }
         }
         (self.head, self.number, self.last) = (digest, line.number, line.time);

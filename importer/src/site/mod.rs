@@ -4,7 +4,7 @@
 //! site.json     name, channels, and the digests of trust, policy and receipt key
 //! trust.yaml    policy.yaml    receipt.key (0600)    receipt.pub
 //! ledger.jsonl  what was accepted, which names were set; its first line pins site.json
-//! receipts/     NUMBER-CHANNEL-SERIAL.json and .sigstore.json, in a chain
+//! receipts/     NUMBER-CHANNEL-SERIAL.json, .sigstore.json and .vsa.jsonl, in a chain
 //! roots/        the trusted roots of Sigstore that the policy names, by digest
 //! evidence/     by identity: the evidence pack, annexes, policy and trust of each archive that was accepted
 //! lock          held by the one writer
@@ -23,6 +23,8 @@ pub(crate) mod ledger;
 mod ledger_lines;
 pub(crate) mod names;
 pub(crate) mod receipts;
+pub(crate) mod refusal;
+pub(crate) mod summaries;
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -135,10 +137,9 @@ impl Site {
         match self.last.as_ref() {
             Some(last) if is_next && last.previous == noted.map(|(_, digest)| digest) => {
                 if access == Access::Write {
-                    let (number, digest, issued) = (last.number, last.digest, last.issued);
                     let path = self.directory.join(LEDGER);
                     self.ledger
-                        .issued(number, digest, issued)
+                        .issued(last.noted(), last.issued)
                         .map_err(|error| SiteError::Ledger(path, error))?;
                 }
                 Ok(())
