@@ -8,7 +8,6 @@ use console::escape::escape;
 use console::progress::{self, count};
 use console::{Class, Failure, Failures};
 use manifests::Digest;
-use manifests::key::PrivateKey;
 use manifests::reference::Repository;
 use serde::Serialize;
 
@@ -16,7 +15,7 @@ use crate::accept::Accepted;
 use crate::destinations::{Amount, Destinations, Survey, Target};
 use crate::shipment::{self, Cargo, Shipment};
 use crate::site::names::{NameDecision, NameEntry, NameKey, Names, decide_name};
-use crate::vouch::vouch;
+use crate::vouch::{Voucher, vouch};
 
 /// How long an answer about a name is believed. To ask once more is one request a name, which is much of a load of
 /// small images and nothing of a large one.
@@ -84,8 +83,7 @@ enum Outcome {
 }
 
 /// Asks every target. `names` is what the ledger knows; empty without a site. `only` names groups or items;
-/// none means everything. `key` is the site's, which
-/// signs what goes to registries.
+/// none means everything. `voucher` is the site's word on what goes to registries.
 ///
 /// # Errors
 /// Every reason why the archive could not be loaded.
@@ -94,14 +92,14 @@ pub(crate) async fn plan(
     names: &Names,
     destinations: Destinations,
     only: &[String],
-    key: Option<&PrivateKey>,
+    voucher: Option<&Voucher<'_>>,
 ) -> Result<Plan, Failures> {
     let asked = Instant::now();
     let inventory = accepted.archive().inventory();
     let shipment = shipment::pack(inventory, Arc::new(Arc::clone(&accepted)), only)?;
     let items = shipment.items.len();
-    let shipment = match key {
-        Some(key) => vouch(shipment, key)?,
+    let shipment = match voucher {
+        Some(voucher) => vouch(shipment, voucher)?,
         None => shipment,
     };
     let (mut shipments, mut surveys, mut targets, mut failures) =

@@ -1,4 +1,5 @@
-//! The verdict where the cluster can see it: the site's own signature on everything that it brings.
+//! The verdict where the cluster can see it: the site's own signature and verification summary on everything that it
+//! brings.
 //!
 //! Upstream's signatures travel too, but to judge them takes upstream's roots, identities and policy. Inside, one
 //! key is enough: what bears its signature was accepted here.
@@ -11,6 +12,7 @@ use console::{Class, Failure};
 use manifests::cosign::{self, ImageSignature, Made};
 use manifests::key::PrivateKey;
 use manifests::media_type::OCI_MANIFEST;
+use manifests::summary::{self, Resource, Verification};
 use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, ReadAt};
 
@@ -64,41 +66,62 @@ impl ReadAt for Memory {
     }
 }
 
-/// Adds the site's signature of every manifest of every item: an admission controller sees the manifest that a
-/// node runs, which is one platform's, and Harbor looks at each child of an index for itself.
+/// What the site says with, and about what was decided.
+pub(crate) struct Voucher<'a> {
+    /// The site's key.
+    pub(crate) key: &'a PrivateKey,
+    /// By whom, by what and when the archive was accepted for the first time: a second load says the same.
+    pub(crate) verification: Verification,
+}
+
+/// Adds the site's signature and verification summary of every manifest of every item: an admission controller sees
+/// the manifest that a node runs, which is one platform's, and Harbor looks at each child of an index for itself.
 ///
 /// # Errors
 /// When the key cannot be encoded, which no valid key causes.
-pub(crate) fn vouch(shipment: Shipment, key: &PrivateKey) -> Result<Shipment, Failure> {
+pub(crate) fn vouch(shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
     let Shipment { mut items, blobs } = shipment;
     let mut made = HashMap::new();
     for cargo in &mut items {
-        let proofs = signatures(cargo, key, &mut made)
+        let proofs = statements(cargo, voucher, &mut made)
             .map_err(|error| Failure::new(Class::Failed, "the receipt key", error))?;
         cargo.evidence.extend(proofs);
     }
     Ok(Shipment { items, blobs: Arc::new(Overlay { made, archive: blobs }) })
 }
 
-fn signatures(
+fn statements(
     cargo: &Cargo,
-    key: &PrivateKey,
+    Voucher { key, verification }: &Voucher<'_>,
     made: &mut HashMap<Digest, Arc<[u8]>>,
 ) -> Result<Vec<Proof>, manifests::key::KeyError> {
     let repository = cargo.name.repository().to_string();
     let mut proofs = Vec::new();
     for subject in &cargo.tree.manifests {
-        let is_tagged = has_tags_only(cargo, subject.digest);
-        if !is_tagged {
+        let digest = subject.digest;
+        let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));
+        let tag = |kind: &str| Some(format!("sha256-{}.{kind}", digest.hex()));
+        let signature = cosign::legacy_signature(digest, &repository, key);
+        if has_tags_only(cargo, digest) {
+            let attestation = cosign::legacy_attestation(digest, &repository, summary, key)?;
+            proofs.push(proof(signature, digest, tag("sig"), For::Registries, made));
+            proofs.push(proof(attestation, digest, tag("att"), For::Registries, made));
+        } else {
             let bundle = cosign::referrer(subject, &repository, ImageSignature {}, key)?;
-            proofs.push(proof(bundle, subject.digest, None, For::Registries, made));
+            let attestation = cosign::referrer(subject, &repository, summary, key)?;
+            proofs.push(proof(bundle, digest, None, For::Registries, made));
+            proofs.push(proof(attestation, digest, None, For::Registries, made));
+            proofs.push(proof(signature, digest, tag("sig"), For::TagsOnly, made));
         }
-        let legacy = cosign::legacy_signature(subject.digest, &repository, key);
-        let tag = format!("sha256-{}.sig", subject.digest.hex());
-        let whom = if is_tagged { For::Registries } else { For::TagsOnly };
-        proofs.push(proof(legacy, subject.digest, Some(tag), whom, made));
     }
     Ok(proofs)
+}
+
+/// What was said upstream about a manifest.
+fn judged(cargo: &Cargo, digest: Digest) -> Vec<Resource> {
+    let about = cargo.evidence.iter().filter(|proof| proof.subject == digest);
+    let uri = |proof: &Proof| format!("oci://{}@{}", cargo.name.repository(), proof.manifest.digest);
+    about.map(|proof| Resource::new(proof.manifest.digest, uri(proof))).collect()
 }
 
 /// Whether upstream signed a manifest in the older form only. Cosign 3 looks at no tag where there is a bundle, so

@@ -18,6 +18,9 @@ use crate::oci::Descriptor;
 /// The layer of a signature of the older form.
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
+/// The layer of an attestation of the older form.
+const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+
 /// What a signature of an image says about it: nothing but that it was signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,24 +79,52 @@ pub fn legacy_signature(subject: Digest, repository: &str, key: &PrivateKey) -> 
         },
         "optional": null,
     }));
-    let config = json::encode(&json!({
-        "architecture": "",
-        "config": {},
-        "os": "",
-        "rootfs": {"diff_ids": [Digest::of(&payload)], "type": "layers"},
-    }));
     let mut layer = descriptor(SIMPLE_SIGNING, &payload);
     let signature = STANDARD.encode(key.sign(&payload));
     if let Value::Object(fields) = &mut layer {
         fields.insert("annotations".to_owned(), json!({"dev.cosignproject.cosign/signature": signature}));
     }
+    legacy(&layer, payload)
+}
+
+/// A signed statement about `subject`, which is in `repository`, as cosign 1 and 2 kept attestations under the tag
+/// `sha256-<hex>.att`.
+///
+/// # Errors
+/// When the key cannot be encoded, which no valid key causes.
+pub fn legacy_attestation<P: Predicate>(
+    subject: Digest,
+    repository: &str,
+    predicate: P,
+    key: &PrivateKey,
+) -> Result<Made, KeyError> {
+    let bundle = dsse::sign(Statement { name: repository.to_owned(), subject, predicate }, key)?;
+    // Our own bytes, a moment old: they are JSON with this field.
+    let envelope = serde_json::from_slice::<Value>(&bundle).unwrap_or_default();
+    let envelope = json::encode(&envelope.get("dsseEnvelope"));
+    let mut layer = descriptor(DSSE_ENVELOPE, &envelope);
+    if let Value::Object(fields) = &mut layer {
+        let annotations = json!({"dev.cosignproject.cosign/signature": "", "predicateType": P::TYPE});
+        fields.insert("annotations".to_owned(), annotations);
+    }
+    Ok(legacy(&layer, envelope))
+}
+
+/// An image whose layer is a signature or an attestation.
+fn legacy(layer: &Value, content: Vec<u8>) -> Made {
+    let config = json::encode(&json!({
+        "architecture": "",
+        "config": {},
+        "os": "",
+        "rootfs": {"diff_ids": [Digest::of(&content)], "type": "layers"},
+    }));
     let manifest = json::encode(&json!({
         "config": descriptor(OCI_CONFIG, &config),
         "layers": [layer],
         "mediaType": OCI_MANIFEST,
         "schemaVersion": 2,
     }));
-    Made { manifest, blobs: vec![config, payload] }
+    Made { manifest, blobs: vec![config, content] }
 }
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> Value {

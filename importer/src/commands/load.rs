@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use console::escape::escape;
 use console::{Class, Failure, Failures, clock};
-use manifests::Digest;
 use manifests::key::PrivateKey;
 use manifests::receipt::{ArchiveRecord, NameOutcome, State};
+use manifests::summary::VerificationResult;
+use manifests::{Digest, Timestamp};
 use serde::Serialize;
 use transfer::archive::stream::Keep;
 
@@ -24,6 +25,7 @@ use crate::publish::Arrived;
 use crate::site::refusal::Refused;
 use crate::site::summaries::Subject;
 use crate::site::{Access, Site};
+use crate::vouch::Voucher;
 use crate::{load, publish};
 
 /// What `load` prints.
@@ -70,11 +72,10 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     let key = site(&mut judge)?.key()?;
     let mut opened = None;
     let examined = examine(arguments, global, &judge, (destinations, &key), &mut opened).await;
-    let (accepted, plan) = match examined {
+    let (accepted, plan, now) = match examined {
         Ok(examined) => examined,
         Err(failures) => return Err(refuse(&mut judge, opened.as_ref(), failures, &key, global)),
     };
-    let now = judge.now();
     let site = site(&mut judge)?;
     let document = plan.document().clone();
     remember(site, &accepted, now)?;
@@ -102,7 +103,7 @@ async fn examine(
     judge: &Judge,
     (destinations, key): (Destinations, &PrivateKey),
     opened: &mut Option<Opened>,
-) -> Result<(Arc<Accepted>, Plan), Failures> {
+) -> Result<(Arc<Accepted>, Plan, Timestamp), Failures> {
     let LoadArguments { archive, judge: rules, only, spool, .. } = arguments;
     let verified = judge.open(archive, Keep::Whole, spool.as_deref(), global.quiet)?;
     let (name, serial) = (verified.inventory().name.clone(), verified.inventory().serial);
@@ -112,8 +113,12 @@ async fn examine(
     let accepted = Arc::new(judge.accept(archive, rules, verified)?);
     notice(global, accepted.notices());
     let site = judge.site.as_ref().ok_or_else(no_site)?;
-    let plan = plan(Arc::clone(&accepted), site.ledger.names(), destinations, only, Some(key)).await?;
-    Ok((accepted, plan))
+    let now = judge.now();
+    let inventory = accepted.archive().inventory();
+    let since = site.ledger.archive(&inventory.name, inventory.serial).map_or(now, |known| known.since);
+    let voucher = Voucher { key, verification: site.verification(since, VerificationResult::Passed) };
+    let plan = plan(Arc::clone(&accepted), site.ledger.names(), destinations, only, Some(&voucher)).await?;
+    Ok((accepted, plan, now))
 }
 
 /// Leaves a receipt of a refusal. What is worth another try, or was wrong use, is none. The refusal stands whatever
@@ -156,7 +161,7 @@ fn site(judge: &mut Judge) -> Result<&mut Site, Failure> {
 }
 
 /// Keeps the evidence, and writes down that the archive was accepted, before a target sees anything of it.
-fn remember(site: &mut Site, accepted: &Accepted, now: manifests::Timestamp) -> Result<(), Failures> {
+fn remember(site: &mut Site, accepted: &Accepted, now: Timestamp) -> Result<(), Failures> {
     site.keep(accepted)?;
     let (identity, inventory) = (accepted.archive().identity(), accepted.archive().inventory());
     let content = accept::content(inventory);

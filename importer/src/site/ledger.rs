@@ -116,6 +116,8 @@ pub(crate) struct KnownArchive {
     pub(crate) content: Digest,
     /// The identities that were accepted.
     pub(crate) identities: Vec<Digest>,
+    /// When the first of them was.
+    pub(crate) since: Timestamp,
 }
 
 /// A ledger that was read and found whole.
@@ -335,9 +337,11 @@ impl Ledger {
                     return Err(broken("found an archive without channel, serial or identity"));
                 };
                 let serials = self.archives.entry(channel.clone()).or_default();
-                let known = serials
-                    .entry(serial)
-                    .or_insert_with(|| KnownArchive { content: line.digest, identities: vec![] });
+                let known = serials.entry(serial).or_insert_with(|| KnownArchive {
+                    content: line.digest,
+                    identities: vec![],
+                    since: line.time,
+                });
                 if known.content != line.digest {
                     return Err(broken("found one serial with two contents"));
                 }

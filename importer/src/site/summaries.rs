@@ -98,7 +98,7 @@ fn sign(
 
 impl Site {
     /// By whom and by what everything in an archive was judged.
-    pub(super) fn verification(&self, at: Timestamp, result: VerificationResult) -> Verification {
+    pub(crate) fn verification(&self, at: Timestamp, result: VerificationResult) -> Verification {
         Verification {
             site: self.name().clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -7,7 +7,8 @@ use tests::upstream;
 
 #[test]
 fn cosign_accepts_what_the_site_brought_by_the_site_s_key_alone() {
-    for target in [servers::registry2_target(), servers::registry3(), servers::referrers()] {
+    let targets = [servers::registry2_target(), servers::registry3(), servers::referrers()];
+    for (target, is_legacy) in targets.into_iter().zip([false, true, false]) {
         let desk = Desk::new();
         upstream::make_signer(&desk);
         let below = servers::referrers().repository(&fresh_repository("vouched"));
@@ -16,7 +17,12 @@ fn cosign_accepts_what_the_site_brought_by_the_site_s_key_alone() {
         });
         let app = image::index(&platforms, Format::Oci);
         upstream::push(&desk, &app, &format!("{below}/app:1"));
-        upstream::sign(&desk, &format!("{below}/app@{}", app.digest()));
+        let signed = format!("{below}/app@{}", app.digest());
+        if is_legacy {
+            upstream::sign_legacy(&desk, &signed);
+        } else {
+            upstream::sign(&desk, &signed);
+        }
         desk.define(
             "core",
             &format!("platforms: [linux/amd64, linux/arm64], images: [{{ref: \"{below}/app:1\"}}]"),
@@ -41,6 +47,11 @@ fn cosign_accepts_what_the_site_brought_by_the_site_s_key_alone() {
         let children = platforms.iter().map(|(_, image)| image.digest());
         for digest in children.chain([app.digest()]) {
             verify("sovereign/receipt.pub", digest, 0);
+            let (said, _) = desk.ends(
+                &format!("cosign verify-attestation --type https://slsa.dev/verification_summary/v1 --key sovereign/receipt.pub --insecure-ignore-tlog --allow-http-registry {there}@{digest}"),
+                0,
+            );
+            assert!(said.contains("payload"), "{said}");
         }
         verify("cosign.pub", app.digest(), 0);
         // The key of whoever built the archive vouches for nothing here.
