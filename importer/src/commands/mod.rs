@@ -10,6 +10,7 @@ mod publish;
 mod receipt;
 mod serve;
 mod standing;
+mod trust;
 mod verify;
 mod why;
 
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         }
         Command::Receipt(command) => receipt::run(&command, &global),
         Command::Why(arguments) => finish(why::run(&arguments, &global), as_json, why::render),
+        Command::Trust(command) => trust::run(&command, &global),
         Command::Inspect(arguments) => finish(inspect::run(&arguments), as_json, inspect::Inspected::render),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -42,7 +42,7 @@ pub(crate) struct Line {
     /// The repository at the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) repository: Option<String>,
-    /// The archive's serial; of a receipt: its number.
+    /// The archive's serial; of a receipt: its number; of a trust file: its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) serial: Option<u64>,
     /// The tag.
@@ -63,6 +63,8 @@ pub(crate) enum Event {
     Genesis,
     /// An archive was accepted for loading.
     Accepted,
+    /// A trust file was put in force.
+    Trusted,
     /// A name is about to be set.
     Intended,
     /// A name points where the archive wants it.
@@ -133,6 +135,7 @@ pub(crate) struct Ledger {
     receipt: Option<(u64, Digest)>,
     of_channels: BTreeMap<ChannelName, Digest>,
     site: Digest,
+    trusts: Vec<Digest>,
     is_interrupted: bool,
 }
 
@@ -196,6 +199,7 @@ impl Ledger {
             receipt: None,
             of_channels: BTreeMap::new(),
             site: line.digest,
+            trusts: vec![],
             is_interrupted: false,
         }
     }
@@ -216,6 +220,22 @@ impl Ledger {
     #[must_use]
     pub(crate) const fn site(&self) -> Digest {
         self.site
+    }
+
+    /// The trust files that followed the one that the site was set up with; the last is in force.
+    #[must_use]
+    pub(crate) fn trusts(&self) -> &[Digest] {
+        &self.trusts
+    }
+
+    /// Writes down that a trust file is in force from now on.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn trusted(&mut self, trust: Digest, version: u64, now: Timestamp) -> Result<(), LedgerError> {
+        let mut line = Line::new(Event::Trusted, trust, 0, None, now);
+        line.serial = Some(version);
+        self.append(vec![line])
     }
 
     /// Every name that this site set.
@@ -349,6 +369,7 @@ impl Ledger {
                     known.identities.push(identity);
                 }
             }
+            Event::Trusted => self.trusts.push(line.digest),
             Event::Intended | Event::Named => {
                 let intent = line.intent().ok_or_else(|| broken("found a name with a field missing"))?;
                 if line.event == Event::Intended {

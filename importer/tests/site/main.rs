@@ -10,3 +10,4 @@ mod ledger;
 mod receipts;
 mod refusals;
 mod site;
+mod trust;
