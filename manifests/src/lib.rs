@@ -16,6 +16,7 @@ pub mod definition;
 pub mod destinations;
 pub mod digest;
 pub mod dsse;
+pub mod exclusions;
 pub mod duration;
 pub mod hosts;
 pub mod inventory;
