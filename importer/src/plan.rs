@@ -94,7 +94,7 @@ pub(crate) async fn plan(
 ) -> Result<Plan, Failures> {
     let asked = Instant::now();
     let inventory = accepted.archive().inventory();
-    let shipment = shipment::pack(inventory, Arc::new(Arc::clone(&accepted)), only)?;
+    let shipment = shipment::pack(inventory, accepted.excluded(), Arc::new(Arc::clone(&accepted)), only)?;
     let (mut surveys, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for target in destinations.targets() {
         let survey = match target.survey(&shipment).await {

@@ -17,7 +17,7 @@ pub(crate) mod chain;
 mod description;
 mod error;
 pub(crate) mod evidence;
-mod files;
+pub(crate) mod files;
 pub(crate) mod init;
 pub(crate) mod ledger;
 mod ledger_lines;
