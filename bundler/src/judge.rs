@@ -3,6 +3,7 @@
 use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
 use console::{Failures, clock};
+use gates::vulnerability::Submissions;
 use gates::{Before, Grounds, Judgement};
 use manifests::lock::Lock;
 
@@ -48,8 +49,9 @@ pub(crate) fn judge(
         vex: &knowledge.vex,
         // What is inside, only a site knows.
         before: &Before::default(),
+        submitted: &Submissions::new(),
     };
-    let judgement = gates::judge(&lock.inventory(GENERATOR), &file.policy, &grounds);
+    let judgement = gates::judge(&lock.inventory(GENERATOR).items, &file.policy, &grounds);
     let failures = judging::refusals(std::slice::from_ref(&judgement));
     Failures::unless_empty(failures, Judged { lock, judgement: Some(judgement) })
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Deref;
 
 use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
@@ -12,28 +13,54 @@ use console::{Class, Failure, Failures};
 use gates::Judgement;
 use manifests::inventory::Inventory;
 use manifests::policy::Decision;
+use manifests::receipt::ExclusionRecord;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{self, Role, Signer, Trust, TrustError};
 use manifests::{Digest, Timestamp};
 use transfer::archive::Verified;
 
 use crate::annex::{Annex, Annexes};
+use crate::exclusion::{self, Excluded};
 use crate::judgement;
 use crate::site::Site;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
 #[derive(Debug)]
-pub(crate) struct Accepted {
+pub(crate) struct Accepted(Assessment);
+
+impl Deref for Accepted {
+    type Target = Assessment;
+
+    fn deref(&self) -> &Assessment {
+        &self.0
+    }
+}
+
+/// What is to be said of an archive, for and against it.
+#[derive(Debug)]
+pub(crate) struct Assessment {
     archive: Verified<File>,
     signers: Vec<Signer>,
     annexes: Vec<Annex>,
+    excluded: Excluded,
     trusts: Vec<Digest>,
     policies: Vec<Digest>,
     judgements: Vec<Judgement>,
     notices: Vec<String>,
+    missing: Vec<String>,
+    reasons: Vec<Failure>,
 }
 
-impl Accepted {
+/// What an archive is judged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be loaded: every threshold has to be met.
+    Load,
+    /// To be approved: the approvals of others may still come, before or after this one.
+    Approval,
+}
+
+impl Assessment {
     /// The archive, every byte of which is what was signed.
     #[must_use]
     pub(crate) const fn archive(&self) -> &Verified<File> {
@@ -50,6 +77,24 @@ impl Accepted {
     #[must_use]
     pub(crate) fn annexes(&self) -> &[Annex] {
         &self.annexes
+    }
+
+    /// What the approvers left out, with what depends on it.
+    #[must_use]
+    pub(crate) const fn excluded(&self) -> &Excluded {
+        &self.excluded
+    }
+
+    /// Approvals that are still missing, where it was judged for one of them.
+    #[must_use]
+    pub(crate) fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    /// Everything against it; nothing, where it was accepted.
+    #[must_use]
+    pub(crate) fn reasons(&self) -> &[Failure] {
+        &self.reasons
     }
 
     /// The digests of the trust files that the signers stand in, the site's first.
@@ -101,24 +146,41 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Judges an archive.
+/// Judges an archive that is to be loaded.
 ///
 /// # Errors
-/// Every reason why it may not be loaded.
+/// Every reason why it may not be.
 pub(crate) fn accept(
     archive: Verified<File>,
     annexes: Annexes,
     rules: &Rules<'_>,
 ) -> Result<Accepted, Failures> {
-    let mut reasons = Vec::new();
+    let mut assessment = assess(archive, annexes, rules, Purpose::Load);
+    Failures::unless_empty(std::mem::take(&mut assessment.reasons), Accepted(assessment))
+}
+
+/// Finds everything that is to be said against an archive.
+pub(crate) fn assess(
+    archive: Verified<File>,
+    annexes: Annexes,
+    rules: &Rules<'_>,
+    purpose: Purpose,
+) -> Assessment {
+    let (mut reasons, mut missing) = (Vec::new(), Vec::new());
     let Annexes { counted: annexes, mut notices } = annexes;
     let inventory = archive.inventory();
+    let excluded = exclusion::counted(&inventory.items, &annexes);
+    notices.extend(excluded.records().iter().map(excluded_notice));
+    if !inventory.items.is_empty() && excluded.rest(&inventory.items).next().is_none() {
+        reasons.push("found every item left out by its approvers, wanted at least one to stay".to_owned());
+    }
     if let Some(about) = inventory.annex_of {
         reasons.push(format!("found an annex of {about}, wanted the archive itself"));
     }
     let signing_time = trust::check_signing_time(inventory, archive.signature(), rules.now);
     reasons.extend(signing_time.err().map(|error| error.to_string()));
-    let signers = judge_signers(&archive, &annexes, rules, &mut reasons);
+    let open = (purpose == Purpose::Approval).then_some(&mut missing);
+    let signers = judge_signers(&archive, &annexes, rules, &mut reasons, open);
     judge_dates(&archive, rules, &mut reasons);
     match rules.site {
         Some(site) => judge_for_site(&archive, site, rules, &mut reasons),
@@ -130,8 +192,7 @@ pub(crate) fn accept(
     let label = format!("{}-{}", inventory.name, inventory.serial);
     let refused = |reason| Failure::new(Class::Refused, &label, reason);
     let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
-    let judgements = match judgement::judge(&archive, &rules.policies, rules.site, rules.knowledge, rules.now)
-    {
+    let judgements = match judgement::judge(&archive, &annexes, &excluded, rules) {
         Ok(judgements) => judgements,
         Err(more) => {
             failures.extend(more);
@@ -139,16 +200,25 @@ pub(crate) fn accept(
         }
     };
     failures.extend(judging::refusals(&judgements));
-    Failures::unless_empty(failures, ())?;
-    Ok(Accepted {
+    Assessment {
         signers,
         annexes,
+        excluded,
         trusts: rules.trusts().into_iter().map(Trust::digest).collect(),
         policies: rules.policies.iter().map(|file| file.policy.digest()).collect(),
         judgements,
         notices,
+        missing,
+        reasons: failures,
         archive,
-    })
+    }
+}
+
+fn excluded_notice(record: &ExclusionRecord) -> String {
+    let ExclusionRecord { by, name, reason, requires, .. } = record;
+    let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let requires = requires.as_ref().map(|name| format!(", because it requires {name}")).unwrap_or_default();
+    format!("{name}: left out by {by}{requires}{reason}")
 }
 
 /// Whether a preparer whom every trust file knows signed an archive, for its channel and in time: what serving
@@ -172,11 +242,13 @@ pub(crate) fn prepared(
 }
 
 /// Holds the preparer's signature and the approvals to every trust file, and returns who signed by the first.
+/// Approvals that are missing are no reason against it, but go to `open`, where there is one.
 fn judge_signers(
     archive: &Verified<File>,
     annexes: &[Annex],
     rules: &Rules<'_>,
     reasons: &mut Vec<String>,
+    mut open: Option<&mut Vec<String>>,
 ) -> Vec<Signer> {
     let ArchiveSignature { role, signed_at, .. } = *archive.signature();
     if role != Role::Preparer {
@@ -207,7 +279,11 @@ fn judge_signers(
                 of_preparer && preparer.is_none()
             };
             for error in errors.iter().filter(|error| !is_said(error)) {
-                add(reasons, error.to_string());
+                let list = match (error, &mut open) {
+                    (TrustError::Threshold { role, .. }, Some(open)) if *role != Role::Preparer => open,
+                    _ => &mut *reasons,
+                };
+                add(list, error.to_string());
             }
         }
         first.get_or_insert(signers);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use manifests::trust::Role;
 use manifests::{ChannelName, Digest, Timestamp};
 
 /// Opens archives, judges them by the site's own rules, loads them and leaves a signed receipt.
@@ -26,6 +27,7 @@ Examples:
   airgap-import init --state /var/lib/airgap --trust trust.yaml --policy policy.yaml --name sovereign-a
   export AIRGAP_STATE=/var/lib/airgap
   airgap-import verify /media/usb/sovereign-core-20261123213000.tar
+  airgap-import approve /media/usb/sovereign-core-20261123213000.tar --key officer-1.key --change CHG-4711
   airgap-import plan /media/usb/sovereign-core-20261123213000.tar --to destinations.yaml
   airgap-import load /media/usb/sovereign-core-20261123213000.tar --to destinations.yaml
   airgap-import receipt show
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Check an archive: its signature, every byte, then trust and policy. Writes nothing.
     Verify(VerifyArguments),
+    /// Countersign an archive, or reject it: writes an annex beside it.
+    Approve(ApproveArguments),
     /// Show what a load would send where, and which names it would set. Writes nothing.
     Plan(PlanArguments),
     /// Load an archive and leave a receipt.
@@ -139,6 +143,51 @@ pub(crate) struct VerifyArguments {
     /// Judge by this moment in place of now, such as 2026-11-23T21:30:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<Timestamp>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Judges the archive as `load` will, with this approval counted, shows what was judged, and writes a signed annex that
+`load` finds beside the archive. What policy refuses is not approved: leave it out, bring a newer report, or
+reject the archive. Compare the identity by voice with whoever prepared it. Nobody approves what they prepared.
+
+Without a site, --trust and --policy are needed.
+
+Examples:
+  airgap-import approve sovereign-core-20261123213000.tar --key officer-1.key --change CHG-4711
+  airgap-import approve core.tar --key officer-1.key --exclude ghcr.io/demo/web:1 --reason \"no fix yet\"
+  airgap-import approve core.tar --key officer-1.key --report web.scan.json --report db.scan.json
+  airgap-import approve core.tar --key officer-1.key --reject --change CHG-4711 -o core.officer-1.tar")]
+pub(crate) struct ApproveArguments {
+    /// The archive, or - for standard input; then -o is needed.
+    pub(crate) archive: PathBuf,
+    /// The approver's private key. Its password is taken as for every key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// The role to sign in, where the key's owner has several.
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<Role>,
+    /// Reject the archive: no load accepts it while this annex is beside it, whoever approves.
+    #[arg(long)]
+    pub(crate) reject: bool,
+    /// The number of the change that this belongs to.
+    #[arg(long, value_name = "ID")]
+    pub(crate) change: Option<String>,
+    /// Leave this item out, with everything that requires it. May be given several times.
+    #[arg(long, value_name = "ITEM", conflicts_with = "reject")]
+    pub(crate) exclude: Vec<String>,
+    /// Why the items are left out.
+    #[arg(long, value_name = "TEXT", requires = "exclude")]
+    pub(crate) reason: Option<String>,
+    /// A scan report to stand on, as `verify --rescan` writes them. It goes into the annex, and overrules those of
+    /// an older database. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Vec<PathBuf>,
+    /// Where to write the annex; by default beside the archive, as NAME-SERIAL.PERSON.tar. Nothing is overwritten.
+    #[arg(long, short, value_name = "ANNEX")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArguments,
 }
 
 #[derive(Args)]

@@ -1,18 +1,22 @@
-//! What the gates say about a verified archive, by each policy that it is held to.
+//! What the gates say about a verified archive and what its approvers submitted, by each policy that it is held to.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
 use console::input::PolicyFile;
-use console::judging::{self, Knowledge};
+use console::judging;
 use console::{Class, Failure, Failures};
+use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::Item;
 use manifests::policy::Signatures;
-use manifests::{Descriptor, Digest, Timestamp, limits};
+use manifests::{Descriptor, Digest, limits};
 use transfer::archive::{ArchiveError, Signed, Verified, open};
 
+use crate::accept::Rules;
+use crate::annex::Annex;
+use crate::exclusion::Excluded;
 use crate::site::Site;
 
 /// The small content of an archive, as gates read it.
@@ -24,28 +28,76 @@ impl<F: Fn(&Descriptor) -> Result<Vec<u8>, ArchiveError>> Content for Small<F> {
     }
 }
 
-/// Judges an archive by every policy, in their order.
+/// Judges what is not left out of an archive by every policy, in their order.
 ///
 /// # Errors
 /// Each gate that a policy names and that this version lacks; a trusted root or an earlier archive's evidence
 /// that cannot be read.
 pub(crate) fn judge(
     archive: &Verified<File>,
-    policies: &[&PolicyFile],
-    site: Option<&Site>,
-    knowledge: &Knowledge,
-    now: Timestamp,
+    annexes: &[Annex],
+    excluded: &Excluded,
+    rules: &Rules<'_>,
 ) -> Result<Vec<Judgement>, Failures> {
-    let before = site.map(|site| before(archive, policies, site)).transpose()?.unwrap_or_default();
-    let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
+    let Rules { policies, knowledge, now, .. } = rules;
+    let before = rules.site.map(|site| before(archive, policies, site)).transpose()?.unwrap_or_default();
+    let content = Small(|wanted: &Descriptor| read(archive, annexes, wanted));
+    let submitted = submissions(annexes);
     let judged = policies.iter().map(|file| {
         judging::check_gates(file)?;
         let roots = judging::roots(file, &carried_roots(file, archive))?;
         let (kev, vex) = (knowledge.kev.as_ref(), knowledge.vex.as_slice());
-        let grounds = Grounds { content: &content, roots: &roots, now, kev, vex, before: &before };
-        Ok(gates::judge(archive.inventory(), &file.policy, &grounds))
+        let grounds = Grounds {
+            content: &content,
+            roots: &roots,
+            now: *now,
+            kev,
+            vex,
+            before: &before,
+            submitted: &submitted,
+        };
+        Ok(gates::judge(excluded.rest(&archive.inventory().items), &file.policy, &grounds))
     });
     judged.collect()
+}
+
+/// Small content of the archive, or a report of an annex. Digests say which is meant.
+fn read(archive: &Verified<File>, annexes: &[Annex], wanted: &Descriptor) -> Result<Vec<u8>, ArchiveError> {
+    match archive.metadata(wanted) {
+        Err(ArchiveError::NoBlob(digest)) => {
+            let has = |annex: &&Annex| annex.archive.layout().place(&wanted.digest).is_some();
+            let annex = annexes.iter().find(has).ok_or(ArchiveError::NoBlob(digest))?;
+            annex.archive.metadata(wanted)
+        }
+        other => other,
+    }
+}
+
+/// The reports that approvers stood on, by what they are about.
+fn submissions(annexes: &[Annex]) -> Submissions {
+    let mut submissions = Submissions::new();
+    for annex in annexes {
+        let by = annex.signers.first().map(|signer| signer.person.to_string()).unwrap_or_default();
+        for (about, report) in &annex.contents.reports {
+            let submitted = Submitted { by: by.clone(), report: report.clone() };
+            submissions.entry(*about).or_default().push(submitted);
+        }
+    }
+    submissions
+}
+
+/// The manifests of an archive that each scan report is about.
+///
+/// # Errors
+/// Why a report is about none.
+pub(crate) fn bind(
+    archive: &Verified<File>,
+    reports: impl Iterator<Item = Vec<u8>>,
+) -> Vec<Result<Vec<Descriptor>, BindingError>> {
+    let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
+    let subjects = archive.inventory().items.iter().map(|item| Subject { item, content: &content });
+    let platforms = Platforms::of(subjects);
+    reports.map(|report| platforms.of_report(report)).collect()
 }
 
 /// The trusted roots that a policy names and that are in the archive.

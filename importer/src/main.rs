@@ -12,12 +12,14 @@
 
 mod accept;
 mod annex;
+mod approval;
 mod archive_failure;
 mod blobs;
 mod cli;
 mod client_failure;
 mod commands;
 mod destinations;
+mod exclusion;
 mod folder_index;
 mod hosts;
 mod judgement;

@@ -96,7 +96,7 @@ pub(crate) async fn plan(
 ) -> Result<Plan, Failures> {
     let asked = Instant::now();
     let inventory = accepted.archive().inventory();
-    let shipment = shipment::pack(inventory, Arc::new(Arc::clone(&accepted)), only)?;
+    let shipment = shipment::pack(inventory, accepted.excluded(), Arc::new(Arc::clone(&accepted)), only)?;
     let items = shipment.items.len();
     let shipment = match voucher {
         Some(voucher) => vouch(shipment, voucher)?,

@@ -10,6 +10,7 @@ use manifests::{Descriptor, Digest, Reference};
 
 use crate::archive_failure;
 use crate::blobs::Blobs;
+use crate::exclusion::Excluded;
 use crate::tree::{self, Tree, TreeError};
 
 /// Items, and where their content is read.
@@ -98,16 +99,18 @@ impl Cargo {
     }
 }
 
-/// Packs the items that `only` names, by group or by name; none means all. What an item requires comes with it.
+/// Packs the items that `only` names, by group or by name; none means all. What an item requires comes with it, and
+/// what approvers left out does not.
 ///
 /// # Errors
-/// When `only` names nothing that is there, or a manifest cannot be read.
+/// When `only` names nothing that is there or is left, or a manifest cannot be read.
 pub(crate) fn pack(
     inventory: &Inventory,
+    excluded: &Excluded,
     blobs: Arc<dyn Blobs>,
     only: &[String],
 ) -> Result<Shipment, Failures> {
-    let chosen = chosen(&inventory.items, only)?;
+    let chosen = chosen(&inventory.items, excluded, only)?;
     let packed = chosen.into_iter().filter_map(|at| inventory.items.get(at)).map(|item| {
         one(item, blobs.as_ref()).map_err(|error| match error {
             TreeError::Archive(error) => archive_failure::failure(Path::new(&item.name), &error),
@@ -134,9 +137,11 @@ fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {
 }
 
 /// The positions of what `only` names and of what that requires.
-fn chosen(items: &[Item], only: &[String]) -> Result<BTreeSet<usize>, Failures> {
+fn chosen(items: &[Item], excluded: &Excluded, only: &[String]) -> Result<BTreeSet<usize>, Failures> {
+    let stays = |item: &Item| !excluded.has(&item.name);
     if only.is_empty() {
-        return Ok((0..items.len()).collect());
+        let all = items.iter().enumerate().filter(|(_, item)| stays(item));
+        return Ok(all.map(|(at, _)| at).collect());
     }
     let at: HashMap<&str, usize> =
         items.iter().enumerate().map(|(at, item)| (item.name.as_str(), at)).collect();
@@ -146,9 +151,11 @@ fn chosen(items: &[Item], only: &[String]) -> Result<BTreeSet<usize>, Failures> 
         let is_wanted =
             |item: &Item| item.group.as_ref() == Some(wanted) || item.name == *wanted || item.name == full;
         let before = open.len();
-        open.extend(items.iter().enumerate().filter(|(_, item)| is_wanted(item)).map(|(at, _)| at));
+        let found = items.iter().enumerate().filter(|(_, item)| is_wanted(item) && stays(item));
+        open.extend(found.map(|(at, _)| at));
         if open.len() == before {
-            failures.push(unknown(wanted, items));
+            let is_out = items.iter().any(is_wanted);
+            failures.push(if is_out { left_out(wanted) } else { unknown(wanted, items) });
         }
     }
     while let Some(next) = open.pop() {
@@ -159,6 +166,14 @@ fn chosen(items: &[Item], only: &[String]) -> Result<BTreeSet<usize>, Failures> 
         }
     }
     Failures::unless_empty(failures, chosen)
+}
+
+fn left_out(wanted: &str) -> Failure {
+    Failure::new(
+        Class::Refused,
+        wanted,
+        "found it left out by an approver, wanted something that is to be loaded",
+    )
 }
 
 fn unknown(wanted: &str, items: &[Item]) -> Failure {

@@ -26,6 +26,9 @@ pub struct Receipt {
     /// signed: then it is not known what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<ArchiveRecord>,
+    /// What its approvers left out, in the inventory's order; it was neither judged nor loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<ExclusionRecord>,
     /// The gates that judged; none means that nothing was judged, or in a refusal that the reasons say what did.
     pub gates: Vec<String>,
     /// When it was issued, by the importer's clock.
@@ -97,6 +100,24 @@ pub struct SignerRecord {
     pub person: ChannelName,
     /// The role.
     pub role: Role,
+}
+
+/// An item that an approver left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExclusionRecord {
+    /// Who left it out.
+    pub by: ChannelName,
+    /// What its name would have pointed to.
+    pub digest: Digest,
+    /// Its name upstream.
+    pub name: String,
+    /// Why, by the approver's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The item that it cannot do without and that is left out, where it was not named itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires: Option<String>,
 }
 
 /// What became of an item.

@@ -1,4 +1,4 @@
-//! What verify, plan and load do alike: whom and what to hold an archive to, opening it, accepting it.
+//! What verify, approve, plan and load do alike: whom and what to hold an archive to, opening it, accepting it.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,7 +12,7 @@ use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
 
 use super::open_site;
-use crate::accept::{self, Accepted, Rules};
+use crate::accept::{self, Accepted, Assessment, Purpose, Rules};
 use crate::cli::JudgeArguments;
 use crate::site::{Access, Site};
 use crate::{annex, open};
@@ -64,7 +64,11 @@ impl Judge {
         self.at.unwrap_or_else(clock::now)
     }
 
-    fn rules(&self) -> Result<Rules<'_>, Failure> {
+    /// Everything, as the stages take it.
+    ///
+    /// # Errors
+    /// When there is no trust.
+    pub(crate) fn rules(&self) -> Result<Rules<'_>, Failure> {
         let site = self.site.as_ref();
         let mut trusts = site.map(Site::trust).into_iter().chain(&self.trust);
         Ok(Rules {
@@ -123,6 +127,33 @@ impl Judge {
         let rules = self.rules()?;
         let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
         accept::accept(archive, annexes, &rules)
+    }
+
+    /// As [`Judge::accept`], for somebody who is about to say something of it. `own` is the annex that they would
+    /// write: it is read and counted as `load` will.
+    ///
+    /// # Errors
+    /// When an annex that was given, or `own`, would not be counted.
+    pub(crate) fn assess(
+        &self,
+        path: &Path,
+        arguments: &JudgeArguments,
+        archive: Verified<File>,
+        own: Option<File>,
+    ) -> Result<Assessment, Failures> {
+        let rules = self.rules()?;
+        let trusts = rules.trusts();
+        let mut annexes = annex::find(path, &archive, &arguments.annexes, &trusts, rules.now)?;
+        if let Some(own) = own {
+            annexes.counted.push(annex::examine(
+                own,
+                Path::new("this approval"),
+                &archive,
+                &trusts,
+                rules.now,
+            )?);
+        }
+        Ok(accept::assess(archive, annexes, &rules, Purpose::Approval))
     }
 }
 

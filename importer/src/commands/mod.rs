@@ -1,5 +1,6 @@
 //! One file a verb: arguments in, one stage after the other, a result out.
 
+mod approve;
 mod completions;
 mod init;
 mod inspect;
@@ -31,6 +32,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Init(arguments) => finish(init::run(arguments, &global), as_json, init::Pinned::render),
         Command::Verify(arguments) => {
             finish(verify::run(&arguments, &global), as_json, standing::Standing::render)
+        }
+        Command::Approve(arguments) => {
+            finish(approve::run(&arguments, &global), as_json, approve::Approved::render)
         }
         Command::Plan(arguments) => {
             finish(block_on(plan::run(&arguments, &global)), as_json, plan::Planned::render)

@@ -19,7 +19,7 @@ pub(crate) mod change;
 mod description;
 mod error;
 pub(crate) mod evidence;
-mod files;
+pub(crate) mod files;
 pub(crate) mod init;
 pub(crate) mod ledger;
 mod ledger_lines;

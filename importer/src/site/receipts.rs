@@ -256,6 +256,7 @@ impl Site {
                 name: inventory.name.clone(),
                 serial: inventory.serial,
             }),
+            excluded: accepted.excluded().records().to_vec(),
             gates: gates(accepted),
             issued: now,
             items,

@@ -47,6 +47,7 @@ impl Site {
             annexes: vec![],
             api_version: API_VERSION.to_owned(),
             archive: archive.map(|(record, _)| record.clone()),
+            excluded: vec![],
             gates: vec![],
             issued: now,
             items: vec![],

@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 use manifests::closure;
 use manifests::inventory::{Blob, ContentBlob, Inventory, Item, ItemKind};
 use manifests::key::PrivateKey;
-use manifests::media_type::{OCI_CONFIG, OCI_MANIFEST};
+use manifests::media_type::{OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
 use manifests::slot::{self, ArchiveSignature, Verdict};
 use manifests::trust::Role;
 use manifests::{API_VERSION, Descriptor, Digest, Timestamp};
 use transfer::archive::write;
+
+/// The name of the one image that a draft has.
+pub(crate) const NAME: &str = "registry.example/team/app:1";
 
 /// An archive to be written.
 #[derive(Clone)]
@@ -22,6 +25,10 @@ pub(crate) struct Draft {
     pub(crate) signed_at: Timestamp,
     /// What its one image holds; nothing: it has no items.
     pub(crate) content: &'static str,
+    /// More images: their names, and what each requires.
+    pub(crate) more: Vec<(&'static str, &'static [&'static str])>,
+    /// Artifacts of one layer: their media type and bytes.
+    pub(crate) artifacts: Vec<(&'static str, Vec<u8>)>,
     pub(crate) audience: Vec<&'static str>,
     pub(crate) import_before: Option<Timestamp>,
     pub(crate) generator: &'static str,
@@ -50,6 +57,8 @@ impl Draft {
             created,
             signed_at: created,
             content: "content",
+            more: vec![],
+            artifacts: vec![],
             audience: vec![],
             import_before: None,
             generator: "airgap 0.1.0",
@@ -93,7 +102,13 @@ impl Draft {
     }
 
     fn inventory(&self, blobs: &mut HashMap<Digest, Vec<u8>>) -> Inventory {
-        let items = if self.content.is_empty() { vec![] } else { vec![image(self.content, blobs)] };
+        let artifacts = self.artifacts.iter();
+        let mut items: Vec<Item> =
+            artifacts.map(|(kind, bytes)| artifact(kind, bytes.clone(), blobs)).collect();
+        if !self.content.is_empty() {
+            items.push(image(NAME, self.content, &[], blobs));
+        }
+        items.extend(self.more.iter().map(|(name, requires)| image(name, name, requires, blobs)));
         let load = |wanted: &Descriptor| blobs.get(&wanted.digest).cloned().ok_or("missing");
         let closure = closure::walk(&items, &mut { load }).unwrap();
         let carried = |Blob { digest, size }: Blob| ContentBlob { carried: true, digest, size };
@@ -116,31 +131,44 @@ impl Draft {
     }
 }
 
-fn image(content: &str, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
-    let mut put = |media_type: &str, bytes: Vec<u8>| {
-        let descriptor = Descriptor {
-            digest: Digest::of(&bytes),
-            media_type: media_type.into(),
-            size: bytes.len() as u64,
-        };
-        blobs.insert(descriptor.digest, bytes);
-        descriptor
-    };
-    let config = put(OCI_CONFIG, br#"{"architecture":"amd64","os":"linux"}"#.to_vec());
-    let layer = put("application/vnd.oci.image.layer.v1.tar", content.repeat(100).into_bytes());
+fn put(media_type: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Descriptor {
+    let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
+    blobs.insert(digest, bytes);
+    Descriptor { digest, media_type: media_type.into(), size }
+}
+
+fn image(name: &str, content: &str, requires: &[&str], blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
+    let layer = put("application/vnd.oci.image.layer.v1.tar", content.repeat(100).into_bytes(), blobs);
+    let config = serde_json::json!({
+        "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
+    });
+    let config = put(OCI_CONFIG, config.to_string().into_bytes(), blobs);
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
     });
-    let published = put(OCI_MANIFEST, manifest.to_string().into_bytes());
+    let published = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
+    item(ItemKind::Image, name.to_owned(), published, requires)
+}
+
+fn artifact(kind: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
+    let (config, layer) = (put(OCI_EMPTY, b"{}".to_vec(), blobs), put(kind, bytes, blobs));
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": kind, "config": config, "layers": [layer],
+    });
+    let published = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
+    item(ItemKind::Artifact, format!("annex.local/artifact@{}", published.digest), published, &[])
+}
+
+fn item(kind: ItemKind, name: String, published: Descriptor, requires: &[&str]) -> Item {
     Item {
         annotations: BTreeMap::new(),
         evidence: vec![],
         group: None,
-        kind: ItemKind::Image,
-        name: "registry.example/team/app:1".to_owned(),
+        kind,
+        name,
         platforms: vec![],
         published: published.clone(),
-        requires: vec![],
+        requires: requires.iter().map(|name| (*name).to_owned()).collect(),
         source: published,
         to: None,
     }

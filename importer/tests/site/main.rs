@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod annexes;
+mod approve;
 mod archive;
 mod commands;
+mod exclusions;
 mod init;
 mod ledger;
 mod receipts;
 mod refusals;
+mod reports;
 mod site;
 mod trust;
