@@ -9,4 +9,7 @@ mod init;
 mod ledger;
 mod receipts;
 mod refusals;
+mod refused;
 mod site;
+mod summaries;
+mod why;
