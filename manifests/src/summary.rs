@@ -161,7 +161,8 @@ mod tests {
             result,
         };
         let input = Resource::new(Digest::of(b"signature"), "oci://registry.example/app@sha256:1".into());
-        let passed = verification(VerificationResult::Passed).summary(item_uri("registry.example/app:1"), vec![input]);
+        let passed =
+            verification(VerificationResult::Passed).summary(item_uri("registry.example/app:1"), vec![input]);
         let found: serde_json::Value = json::parse(&json::encode(&passed)).unwrap();
         let wanted = serde_json::json!({
             "verifier": {"id": "https://airgap.openova.io/site/sovereign-a", "version": {"airgap-import": "0.1.0"}},
@@ -183,7 +184,8 @@ mod tests {
         let sorted = json::encode(&wanted);
         assert_eq!(json::encode(&passed), sorted, "the fields stand in alphabetical order");
 
-        let failed = verification(VerificationResult::Failed).summary(archive_uri(&"core".parse().unwrap(), 7), vec![]);
+        let failed = verification(VerificationResult::Failed)
+            .summary(archive_uri(&"core".parse().unwrap(), 7), vec![]);
         let failed = String::from_utf8(json::encode(&failed)).unwrap();
         assert!(failed.contains(r#""verificationResult":"FAILED","verifiedLevels":["FAILED"]"#), "{failed}");
     }
