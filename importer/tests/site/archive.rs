@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use manifests::closure;
-use manifests::inventory::{Blob, ContentBlob, Inventory, Item, ItemKind};
+use manifests::inventory::{Blob, ContentBlob, Evidence, Inventory, Item, ItemKind};
 use manifests::key::PrivateKey;
 use manifests::media_type::{OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
 use manifests::slot::{self, ArchiveSignature, Verdict};
@@ -35,7 +38,12 @@ pub(crate) struct Draft {
     pub(crate) role: Role,
     pub(crate) annex_of: Option<Digest>,
     pub(crate) verdict: Option<Verdict>,
+    /// Whether upstream signed the image, with [`UPSTREAM`].
+    pub(crate) is_signed: bool,
 }
+
+/// The key that upstream signs with.
+pub(crate) static UPSTREAM: LazyLock<PrivateKey> = LazyLock::new(|| PrivateKey::generate().unwrap());
 
 /// An archive that was written.
 pub(crate) struct Archive {
@@ -65,6 +73,7 @@ impl Draft {
             role: Role::Preparer,
             annex_of: None,
             verdict: None,
+            is_signed: false,
         }
     }
 
@@ -109,6 +118,9 @@ impl Draft {
             items.push(image(NAME, self.content, &[], blobs));
         }
         items.extend(self.more.iter().map(|(name, requires)| image(name, name, requires, blobs)));
+        for item in items.iter_mut().filter(|_| self.is_signed) {
+            item.evidence = vec![signature(item.published.digest, blobs)];
+        }
         let load = |wanted: &Descriptor| blobs.get(&wanted.digest).cloned().ok_or("missing");
         let closure = closure::walk(&items, &mut { load }).unwrap();
         let carried = |Blob { digest, size }: Blob| ContentBlob { carried: true, digest, size };
@@ -135,6 +147,29 @@ fn put(media_type: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -
     let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
     blobs.insert(digest, bytes);
     Descriptor { digest, media_type: media_type.into(), size }
+}
+
+/// A signature as cosign writes it under a tag.
+fn signature(subject: Digest, blobs: &mut HashMap<Digest, Vec<u8>>) -> Evidence {
+    let payload = serde_json::json!({
+        "critical": {
+            "identity": {"docker-reference": "registry.example/team/app"},
+            "image": {"docker-manifest-digest": subject.to_string()},
+            "type": "cosign container image signature",
+        },
+        "optional": null,
+    });
+    let payload = payload.to_string().into_bytes();
+    let signed = STANDARD.encode(UPSTREAM.sign(&payload));
+    let config = put(OCI_CONFIG, br#"{"architecture":"","os":""}"#.to_vec(), blobs);
+    let layer = put("application/vnd.dev.cosign.simplesigning.v1+json", payload, blobs);
+    let mut layer = serde_json::to_value(layer).unwrap();
+    layer["annotations"] = serde_json::json!({"dev.cosignproject.cosign/signature": signed});
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
+    });
+    let Descriptor { digest, media_type, size } = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
+    Evidence { digest, media_type, size, subject, tag: Some(format!("sha256-{}.sig", subject.hex())) }
 }
 
 fn image(name: &str, content: &str, requires: &[&str], blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {

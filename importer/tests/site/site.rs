@@ -149,7 +149,7 @@ impl Site {
         let said = self.fail(3, &arguments);
         let (index, ledger) = (self.index(), self.ledger());
         assert_eq!(index, before.0, "a refusal wrote something: {said}");
-        let added: Vec<&str> = ledger.strip_prefix(&before.1).unwrap_or_default().lines().collect();
+        let added: Vec<&str> = ledger.strip_prefix(&before.1).unwrap().lines().collect();
         assert!(added.len() <= 1, "{added:?}");
         assert!(added.iter().all(|line| line.contains("\"event\":\"refused\"")), "{added:?}");
         said
