@@ -22,6 +22,7 @@ use transfer::archive::Verified;
 use crate::annex::{Annex, Annexes};
 use crate::exclusion::{self, Excluded};
 use crate::judgement;
+use crate::rescan::Rescanned;
 use crate::site::Site;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
@@ -134,6 +135,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) site: Option<&'a Site>,
     /// What is known of vulnerabilities beside the reports.
     pub(crate) knowledge: &'a Knowledge,
+    /// The reports that were made for this judgement.
+    pub(crate) rescanned: &'a [Rescanned],
     /// The moment that dates are compared with.
     pub(crate) now: Timestamp,
 }

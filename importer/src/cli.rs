@@ -134,6 +134,7 @@ Without a site, --trust is needed; --policy may be left out, and then no policy 
 Examples:
   airgap-import verify sovereign-core-20261123213000.tar
   airgap-import verify sovereign-core-20261123213000.tar --trust build-1.pub
+  airgap-import verify sovereign-core-20261123213000.tar --rescan --trivy-offline --reports reports
   ssh dmz cat core.tar | airgap-import verify - --trust trust.yaml --json")]
 pub(crate) struct VerifyArguments {
     /// The archive, or - for standard input.
@@ -143,6 +144,18 @@ pub(crate) struct VerifyArguments {
     /// Judge by this moment in place of now, such as 2026-11-23T21:30:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<Timestamp>,
+    /// Scan every image with trivy, and judge by what it finds too: its database may be newer than the reports.
+    #[arg(long)]
+    pub(crate) rescan: bool,
+    /// Keep the reports of --rescan in this folder, for `approve --report`.
+    #[arg(long, value_name = "DIR", requires = "rescan")]
+    pub(crate) reports: Option<PathBuf>,
+    /// The folder of trivy's databases; by default its own.
+    #[arg(long, value_name = "DIR", requires = "rescan")]
+    pub(crate) trivy_cache: Option<PathBuf>,
+    /// Scan with trivy's databases as they are, and download none.
+    #[arg(long, requires = "rescan")]
+    pub(crate) trivy_offline: bool,
 }
 
 #[derive(Args)]

@@ -17,10 +17,11 @@ use transfer::archive::{ArchiveError, Signed, Verified, open};
 use crate::accept::Rules;
 use crate::annex::Annex;
 use crate::exclusion::Excluded;
+use crate::rescan::Rescanned;
 use crate::site::Site;
 
 /// The small content of an archive, as gates read it.
-struct Small<F>(F);
+pub(crate) struct Small<F>(pub(crate) F);
 
 impl<F: Fn(&Descriptor) -> Result<Vec<u8>, ArchiveError>> Content for Small<F> {
     fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>, Unreadable> {
@@ -41,8 +42,8 @@ pub(crate) fn judge(
 ) -> Result<Vec<Judgement>, Failures> {
     let Rules { policies, knowledge, now, .. } = rules;
     let before = rules.site.map(|site| before(archive, policies, site)).transpose()?.unwrap_or_default();
-    let content = Small(|wanted: &Descriptor| read(archive, annexes, wanted));
-    let submitted = submissions(annexes);
+    let content = Small(|wanted: &Descriptor| read(archive, annexes, rules.rescanned, wanted));
+    let submitted = submissions(annexes, rules.rescanned);
     let judged = policies.iter().map(|file| {
         judging::check_gates(file)?;
         let roots = judging::roots(file, &carried_roots(file, archive))?;
@@ -61,10 +62,18 @@ pub(crate) fn judge(
     judged.collect()
 }
 
-/// Small content of the archive, or a report of an annex. Digests say which is meant.
-fn read(archive: &Verified<File>, annexes: &[Annex], wanted: &Descriptor) -> Result<Vec<u8>, ArchiveError> {
+/// Small content of the archive, or a report of an annex or of this moment. Digests say which is meant.
+fn read(
+    archive: &Verified<File>,
+    annexes: &[Annex],
+    rescanned: &[Rescanned],
+    wanted: &Descriptor,
+) -> Result<Vec<u8>, ArchiveError> {
     match archive.metadata(wanted) {
         Err(ArchiveError::NoBlob(digest)) => {
+            if let Some(scan) = rescanned.iter().find(|scan| scan.report.digest == digest) {
+                return Ok(scan.bytes.clone());
+            }
             let has = |annex: &&Annex| annex.archive.layout().place(&wanted.digest).is_some();
             let annex = annexes.iter().find(has).ok_or(ArchiveError::NoBlob(digest))?;
             annex.archive.metadata(wanted)
@@ -73,8 +82,8 @@ fn read(archive: &Verified<File>, annexes: &[Annex], wanted: &Descriptor) -> Res
     }
 }
 
-/// The reports that approvers stood on, by what they are about.
-fn submissions(annexes: &[Annex]) -> Submissions {
+/// The reports that approvers stood on, and those of this moment, by what they are about.
+fn submissions(annexes: &[Annex], rescanned: &[Rescanned]) -> Submissions {
     let mut submissions = Submissions::new();
     for annex in annexes {
         let by = annex.signers.first().map(|signer| signer.person.to_string()).unwrap_or_default();
@@ -82,6 +91,10 @@ fn submissions(annexes: &[Annex]) -> Submissions {
             let submitted = Submitted { by: by.clone(), report: report.clone() };
             submissions.entry(*about).or_default().push(submitted);
         }
+    }
+    for Rescanned { about, report, .. } in rescanned {
+        let submitted = Submitted { by: "the scan of this moment".to_owned(), report: report.clone() };
+        submissions.entry(*about).or_default().push(submitted);
     }
     submissions
 }

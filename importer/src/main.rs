@@ -27,6 +27,7 @@ mod load;
 mod open;
 mod plan;
 mod publish;
+mod rescan;
 mod serve;
 mod shipment;
 mod site;

@@ -14,6 +14,7 @@ use transfer::archive::stream::Keep;
 use super::open_site;
 use crate::accept::{self, Accepted, Assessment, Purpose, Rules};
 use crate::cli::JudgeArguments;
+use crate::rescan::Rescanned;
 use crate::site::{Access, Site};
 use crate::{annex, open};
 
@@ -24,6 +25,8 @@ pub(crate) struct Judge {
     trust: Option<Trust>,
     policy: Option<PolicyFile>,
     knowledge: Knowledge,
+    /// The reports of `verify --rescan`.
+    pub(crate) rescanned: Vec<Rescanned>,
     at: Option<Timestamp>,
 }
 
@@ -42,6 +45,7 @@ impl Judge {
             trust: arguments.trust.as_deref().map(input::trust).transpose()?,
             policy: arguments.policy.as_deref().map(input::policy).transpose()?,
             knowledge: Knowledge::read(arguments.kev.as_deref(), &arguments.vex)?,
+            rescanned: Vec::new(),
             site: open_site(state, access)?,
             at,
         };
@@ -77,6 +81,7 @@ impl Judge {
             policies: site.map(Site::policy).into_iter().chain(&self.policy).collect(),
             site,
             knowledge: &self.knowledge,
+            rescanned: &self.rescanned,
             now: self.now(),
         })
     }

@@ -29,7 +29,7 @@ pub(crate) mod refusal;
 pub(crate) mod summaries;
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use console::input::PolicyFile;
@@ -231,6 +231,14 @@ impl Site {
         Err(Failure::new(Class::Refused, self.directory.join(LEDGER).display(), message)
             .advise("set the clock right"))
     }
+}
+
+/// Writes a file outside the state directory as those within are: there and whole, or not there.
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    files::put(path, |file| file.write_all(bytes))
 }
 
 fn shown(receipt: Option<(u64, Digest)>) -> String {

@@ -96,3 +96,28 @@ fn a_scanner_without_a_database_makes_no_lock() {
     assert!(said.contains("found no vulnerability database of trivy"), "{said}");
     assert!(!desk.path("core.lock.json").exists());
 }
+
+#[test]
+fn a_newer_database_in_the_dmz_overrules_the_report_that_came_along() {
+    let desk = Desk::new();
+    policy(&desk, "policy.yaml", "  vulnerabilities: {databaseMaxAge: 720h}\n");
+    // The connected side's database is a day old, and does not know of the finding yet.
+    desk.write("advisories.json", "[{\"bucket\": \"alpine 3.23\", \"package\": \"musl\", \"id\": \"CVE-2026-0009\", \"severity\": \"LOW\"}]");
+    let yesterday = Timestamp::plus_seconds(now().parse().unwrap(), -86_400).unwrap();
+    desk.run(&format!("trivydb -advisories advisories.json -out cache/db -updated {yesterday}"));
+    fill(&desk, "3.23.0", "1.37.0-r0");
+    desk.run(LOCK);
+    desk.run(&format!("{BUILD} --policy policy.yaml"));
+    desk.site("sovereign");
+    let verify = "airgap-import verify core.tar --state sovereign --quiet";
+    desk.run(verify);
+
+    alpine::database(&desk, "dmz", &now());
+    let rescan = format!("{verify} --rescan --trivy-cache dmz --trivy-offline --reports reports");
+    let (_, said) = desk.ends(&rescan, 3);
+    for wanted in ["linux/amd64", "linux/arm64", "CVE-2026-0001"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    assert_eq!(desk.files("reports").len(), 2, "a report a platform, for an approver");
+    desk.run(verify);
+}
