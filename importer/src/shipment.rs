@@ -109,7 +109,7 @@ fn chosen(items: &[Item], excluded: &Excluded, only: &[String]) -> Result<BTreeS
         let found = items.iter().enumerate().filter(|(_, item)| is_wanted(item) && stays(item));
         open.extend(found.map(|(at, _)| at));
         if open.len() == before {
-            let is_out = items.iter().any(|item| is_wanted(item));
+            let is_out = items.iter().any(is_wanted);
             failures.push(if is_out { left_out(wanted) } else { unknown(wanted, items) });
         }
     }
