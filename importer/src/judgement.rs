@@ -165,6 +165,5 @@ fn signed(path: &Path, site: &Site) -> Result<HashSet<String>, Failure> {
 /// The evidence pack of an archive that was accepted earlier.
 fn earlier(path: &Path, site: &Site) -> Result<Signed<File>, Failure> {
     let file = File::open(path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-    open::signed(file, |id| site.key_ever(id).ok().flatten())
-        .map_err(|error| crate::archive_failure::failure(path, &error))
+    open::signed(file, |id| site.key_ever(id)).map_err(|error| crate::archive_failure::failure(path, &error))
 }

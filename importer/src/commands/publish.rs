@@ -84,7 +84,7 @@ fn open_evidence(site: &Site, archive: &ArchiveRecord) -> Result<Signed<File>, F
     let path = site.evidence_pack(archive.identity);
     let failed = |error| archive_failure::failure(&path, &error);
     let file = File::open(&path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-    let evidence = open::signed(file, |id| site.key_ever(id).ok().flatten()).map_err(failed)?;
+    let evidence = open::signed(file, |id| site.key_ever(id)).map_err(failed)?;
     evidence.verify_evidence(&|_| ()).map_err(failed)?;
     if evidence.identity() != archive.identity {
         let (found, wanted) = (evidence.identity(), archive.identity);

@@ -113,9 +113,33 @@ fn a_file_in_force_that_was_changed_or_taken_away_is_noticed() {
         site.write("trust-2.yaml", &second(&site, &site.people.stranger, ""));
         sign(&site, &[0, 1]);
         site.succeed(&["trust", "update", "trust-2.yaml"]);
-        let file = fs::read_dir(site.path("state/changes")).unwrap().next().unwrap().unwrap().path();
+        let files = fs::read_dir(site.path("state/changes")).unwrap().map(|entry| entry.unwrap().path());
+        let file =
+            files.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "yaml")).unwrap();
         change(&file);
         let output = site.run(&["trust", "show"]);
         assert!(!output.status.success(), "the state directory was changed");
     }
+}
+
+#[test]
+fn a_line_that_somebody_added_to_the_ledger_puts_no_trust_in_force() {
+    let site = site();
+    let forged = second(&site, &site.people.stranger, "")
+        .replace("threshold: 1, people: [{name: officer-1", "threshold: 1, people: [{name: x");
+    let digest = manifests::Digest::of(forged.as_bytes());
+    fs::create_dir(site.path("state/changes")).unwrap();
+    site.write(&format!("state/changes/{}.yaml", digest.hex()), &forged);
+    site.write(&format!("state/changes/{}.sigstore.jsonl", digest.hex()), "");
+    let ledger = site.ledger();
+    let last = ledger.lines().last().unwrap();
+    let time = serde_json::from_str::<serde_json::Value>(last).unwrap()["time"].as_str().unwrap().to_owned();
+    let line = format!(
+        "{{\"digest\":\"{digest}\",\"event\":\"trusted\",\"number\":2,\"previous\":\"{}\",\"serial\":2,\"time\":\"{time}\"}}\n",
+        manifests::Digest::of(last.as_bytes())
+    );
+    fs::write(site.path("state/ledger.jsonl"), ledger + &line).unwrap();
+    let output = site.run(&["trust", "show"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("found 0 of 2 signatures"), "{said}");
 }
