@@ -20,6 +20,9 @@ use crate::exclusion::Excluded;
 use crate::rescan::Rescanned;
 use crate::site::Site;
 
+/// How many earlier archives are looked at for signatures that an upstream left out since.
+const MOST_BEFORE: usize = 50;
+
 /// The small content of an archive, as gates read it.
 pub(crate) struct Small<F>(pub(crate) F);
 
@@ -133,16 +136,18 @@ fn carried(archive: &Verified<File>, digest: Digest) -> Option<Vec<u8>> {
 fn before(archive: &Verified<File>, policies: &[&PolicyFile], site: &Site) -> Result<Before, Failure> {
     let mut before = Before::default();
     let channel = &archive.inventory().name;
-    let newest = site.ledger.newest(channel).and_then(|serial| site.ledger.archive(channel, serial));
-    let Some(identity) = newest.and_then(|known| known.identities.last().copied()) else {
-        return Ok(before);
-    };
     let waives = |file: &&PolicyFile| file.policy.signatures.as_ref().is_some_and(Signatures::waives);
     if policies.iter().any(waives) {
-        before.signed = signed(&site.evidence_pack(identity), site)?;
+        // Not the newest alone: an archive without the item must not make it forgotten that it was signed.
+        for identity in site.ledger.accepted_of(channel).take(MOST_BEFORE) {
+            before.signed.extend(signed(&site.evidence_pack(identity), identity, site)?);
+        }
     }
-    // An archive that is loaded again replaces itself, and is not compared with itself.
-    if identity != archive.identity() {
+    // An archive that is loaded again replaces itself, and is not compared with itself; nor is its differential twin.
+    let serial = archive.inventory().serial;
+    let newest = site.ledger.newest(channel).filter(|newest| *newest != serial);
+    let newest = newest.and_then(|newest| site.ledger.archive(channel, newest));
+    if let Some(identity) = newest.and_then(|known| known.identities.last().copied()) {
         for file in policies.iter().filter(|file| file.policy.vulnerabilities.is_some()) {
             before.findings.extend(site.findings(identity, file.policy.digest())?);
         }
@@ -151,12 +156,16 @@ fn before(archive: &Verified<File>, policies: &[&PolicyFile], site: &Site) -> Re
 }
 
 /// The repositories whose items were signed in an archive that was accepted earlier.
-fn signed(path: &Path, site: &Site) -> Result<HashSet<String>, Failure> {
+fn signed(path: &Path, identity: Digest, site: &Site) -> Result<HashSet<String>, Failure> {
     let pack = earlier(path, site)?;
+    if pack.identity() != identity {
+        let message = format!("found the evidence of {}, wanted {identity}", pack.identity());
+        return Err(Failure::new(Class::Damaged, path.display(), message));
+    }
     let content = Small(|wanted: &Descriptor| pack.metadata(wanted));
     let is_signed = |item: &&Item| {
         let subject = Subject { item, content: &content };
-        signature::candidates(subject, item.source.digest).is_ok_and(|found| !found.is_empty())
+        signature::candidates(subject, item.source.digest).map_or(true, |found| !found.is_empty())
     };
     let signed = pack.inventory().items.iter().filter(is_signed);
     Ok(signed.map(|item| gates::repository(&item.name)).collect())

@@ -271,6 +271,12 @@ impl Ledger {
         self.archives.get(channel)?.get(&serial)
     }
 
+    /// The identities that were accepted of a channel, the newest first.
+    pub(crate) fn accepted_of(&self, channel: &ChannelName) -> impl Iterator<Item = Digest> + '_ {
+        let serials = self.archives.get(channel).into_iter().flat_map(|serials| serials.values().rev());
+        serials.filter_map(|known| known.identities.last().copied())
+    }
+
     /// The newest serial that was accepted of a channel.
     #[must_use]
     pub(crate) fn newest(&self, channel: &ChannelName) -> Option<u64> {
