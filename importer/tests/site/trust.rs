@@ -143,3 +143,41 @@ fn a_line_that_somebody_added_to_the_ledger_puts_no_trust_in_force() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("found 0 of 2 signatures"), "{said}");
 }
+
+#[test]
+fn what_was_held_is_not_published_after_its_preparer_s_key_was_revoked() {
+    let site = Site::new();
+    let held = site.archive(&Draft::on(3));
+    site.succeed(&["load", &text(&held.path), "--to", "content", "--hold"]);
+    let person = |name: &str, key: &PrivateKey, more: &str| {
+        format!("{{name: {name}, keys: [{{pem: {}{more}}}]}}", serde_json::to_string(&pem(key)).unwrap())
+    };
+    let safe = |version: u32, revoked: &str| {
+        let old = person("build-1", &site.people.build, revoked);
+        let new = person("build-2", &site.people.stranger, "");
+        let officer = person("officer-1", &site.people.officers[0], "");
+        format!(
+            "apiVersion: airgap/v1\nkind: Trust\nspec: {{version: {version}, expires: 2999-01-01, roles: {{preparer: {{threshold: 1, people: [{new}, {old}]}}, recovery: {{threshold: 1, people: [{officer}]}}}}}}\n"
+        )
+    };
+    for (name, key) in [
+        ("old.key", &site.people.build),
+        ("new.key", &site.people.stranger),
+        ("safe.key", &site.people.officers[0]),
+    ] {
+        site.write(name, &key.to_pem().unwrap());
+    }
+    for (version, revoked, signers) in
+        [(2, "", ["old.key", "new.key"]), (3, ", revoked: 2026-01-01", ["safe.key", "new.key"])]
+    {
+        let name = format!("trust-{version}.yaml");
+        site.write(&name, &safe(version, revoked));
+        for key in signers {
+            site.succeed(&["trust", "sign", &name, "--key", key]);
+        }
+        site.succeed(&["trust", "update", &name]);
+    }
+    let said = site.fail(3, &["publish", "1", "--to", "content"]);
+    assert!(said.contains("revoked at 2026-01-01"), "{said}");
+    assert_eq!(site.index(), None);
+}

@@ -261,6 +261,13 @@ impl Trust {
         people.flat_map(|person| &person.keys).map(|own| &own.key).find(|key| key.id() == id)
     }
 
+    /// When the key with this id was revoked, where it was.
+    #[must_use]
+    pub fn revoked(&self, id: Digest) -> Option<Timestamp> {
+        let people = self.roles.values().flat_map(|holders| &holders.people);
+        people.flat_map(|person| &person.keys).find(|own| own.key.id() == id)?.revoked
+    }
+
     /// Who signed, given a signature that was verified with the key `key`.
     ///
     /// # Errors
