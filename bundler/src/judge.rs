@@ -4,8 +4,8 @@ use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
 use console::{Failures, clock};
 use gates::{Before, Content, Grounds, Judgement, Unreadable};
-use manifests::Descriptor;
 use manifests::lock::Lock;
+use manifests::{Descriptor, Timestamp};
 
 use crate::beside::Beside;
 use crate::write::GENERATOR;
@@ -30,7 +30,7 @@ impl Judged {
 }
 
 /// The files beside a lock, as gates read them.
-struct SmallFiles<'a>(&'a Beside);
+pub(crate) struct SmallFiles<'a>(pub(crate) &'a Beside);
 
 impl Content for SmallFiles<'_> {
     fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>, Unreadable> {
@@ -49,17 +49,31 @@ pub(crate) fn judge(
     knowledge: &Knowledge,
 ) -> Result<Judged, Failures> {
     let Some(file) = policy else { return Ok(Judged { lock, judgement: None }) };
+    let judgement = by_policy(&lock, beside, file, knowledge, clock::now())?;
+    let failures = judging::refusals(std::slice::from_ref(&judgement));
+    Failures::unless_empty(failures, Judged { lock, judgement: Some(judgement) })
+}
+
+/// What the gates of a policy say about a lock.
+///
+/// # Errors
+/// Each gate that the policy names and that this version lacks; a trusted root that is none.
+pub(crate) fn by_policy(
+    lock: &Lock,
+    beside: &Beside,
+    file: &PolicyFile,
+    knowledge: &Knowledge,
+    now: Timestamp,
+) -> Result<Judgement, Failures> {
     judging::check_gates(file)?;
     let grounds = Grounds {
         content: &SmallFiles(beside),
         roots: &judging::roots(file, &[])?,
-        now: clock::now(),
+        now,
         kev: knowledge.kev.as_ref(),
         vex: &knowledge.vex,
         // What is inside, only a site knows.
         before: &Before::default(),
     };
-    let judgement = gates::judge(&lock.inventory(GENERATOR), &file.policy, &grounds);
-    let failures = judging::refusals(std::slice::from_ref(&judgement));
-    Failures::unless_empty(failures, Judged { lock, judgement: Some(judgement) })
+    Ok(gates::judge(&lock.inventory(GENERATOR), &file.policy, &grounds))
 }

@@ -110,6 +110,50 @@ pub(crate) fn accept(
     annexes: Annexes,
     rules: &Rules<'_>,
 ) -> Result<Accepted, Failures> {
+    let Assessed { candidate, failures } = assess(archive, annexes, rules);
+    Failures::unless_empty(failures, candidate)
+}
+
+/// An archive that was judged, with everything that is against it: for a report, and never to be loaded.
+pub(crate) struct Assessed {
+    candidate: Accepted,
+    failures: Vec<Failure>,
+}
+
+impl Assessed {
+    /// Everything that is against it.
+    pub(crate) fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// The archive, every byte of which is what was signed.
+    pub(crate) const fn archive(&self) -> &Verified<File> {
+        self.candidate.archive()
+    }
+
+    /// Who signed it and its annexes.
+    pub(crate) fn signers(&self) -> &[Signer] {
+        self.candidate.signers()
+    }
+
+    /// The annexes that were read, those too that reject it.
+    pub(crate) fn annexes(&self) -> &[Annex] {
+        self.candidate.annexes()
+    }
+
+    /// What the gates said; nothing where they could not be asked.
+    pub(crate) fn judgements(&self) -> &[Judgement] {
+        self.candidate.judgements()
+    }
+
+    /// What a person should know.
+    pub(crate) fn notices(&self) -> &[String] {
+        self.candidate.notices()
+    }
+}
+
+/// Judges an archive whatever comes of it.
+pub(crate) fn assess(archive: Verified<File>, annexes: Annexes, rules: &Rules<'_>) -> Assessed {
     let mut reasons = Vec::new();
     let Annexes { counted: annexes, mut notices } = annexes;
     let inventory = archive.inventory();
@@ -139,8 +183,7 @@ pub(crate) fn accept(
         }
     };
     failures.extend(judging::refusals(&judgements));
-    Failures::unless_empty(failures, ())?;
-    Ok(Accepted {
+    let candidate = Accepted {
         signers,
         annexes,
         trusts: rules.trusts().into_iter().map(Trust::digest).collect(),
@@ -148,7 +191,8 @@ pub(crate) fn accept(
         judgements,
         notices,
         archive,
-    })
+    };
+    Assessed { candidate, failures }
 }
 
 /// Whether a preparer whom every trust file knows signed an archive, for its channel and in time: what serving
@@ -223,7 +267,7 @@ fn add(reasons: &mut Vec<String>, reason: String) {
 }
 
 /// The approvals that the strictest of the policies wants, for each role.
-fn approvals(policies: &[&PolicyFile]) -> BTreeMap<Role, usize> {
+pub(crate) fn approvals(policies: &[&PolicyFile]) -> BTreeMap<Role, usize> {
     let mut strictest = BTreeMap::new();
     for (role, count) in policies.iter().flat_map(|file| &file.policy.approvals) {
         let wanted = strictest.entry(*role).or_insert(0);

@@ -25,6 +25,7 @@ mod load;
 mod open;
 mod plan;
 mod publish;
+mod report;
 mod serve;
 mod shipment;
 mod site;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use console::archive_report::ArchiveReport;
 use console::input::PolicyFile;
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
@@ -15,7 +16,7 @@ use super::open_site;
 use crate::accept::{self, Accepted, Rules};
 use crate::cli::JudgeArguments;
 use crate::site::{Access, Site};
-use crate::{annex, open};
+use crate::{annex, open, report};
 
 /// Everything that an archive is held to.
 pub(crate) struct Judge {
@@ -115,6 +116,21 @@ impl Judge {
         let rules = self.rules()?;
         let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
         accept::accept(archive, annexes, &rules)
+    }
+
+    /// As [`Judge::accept`], for a report: what is against the archive is part of what comes out.
+    ///
+    /// # Errors
+    /// Every given annex that is not one by somebody who is trusted; what cannot be read.
+    pub(crate) fn report(
+        &self,
+        path: &Path,
+        arguments: &JudgeArguments,
+        archive: Verified<File>,
+    ) -> Result<ArchiveReport, Failures> {
+        let rules = self.rules()?;
+        let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
+        Ok(report::of(&accept::assess(archive, annexes, &rules), &rules)?)
     }
 }
 

@@ -8,6 +8,7 @@ mod load;
 mod plan;
 mod publish;
 mod receipt;
+mod report;
 mod serve;
 mod standing;
 mod verify;
@@ -15,7 +16,8 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use console::report::finish;
+use console::report::{finish, finish_judged};
+use console::written_report::WrittenReport;
 use console::{Class, Failure, Failures};
 
 use crate::cli::{Cli, Command, Global};
@@ -29,6 +31,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Init(arguments) => finish(init::run(arguments, &global), as_json, init::Pinned::render),
         Command::Verify(arguments) => {
             finish(verify::run(&arguments, &global), as_json, standing::Standing::render)
+        }
+        Command::Report(arguments) => {
+            finish_judged(report::run(&arguments, &global), as_json, WrittenReport::render)
         }
         Command::Plan(arguments) => {
             finish(block_on(plan::run(&arguments, &global)), as_json, plan::Planned::render)

@@ -9,4 +9,5 @@ mod init;
 mod ledger;
 mod receipts;
 mod refusals;
+mod report;
 mod site;
