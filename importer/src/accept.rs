@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Deref;
 
 use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
@@ -23,7 +24,19 @@ use crate::site::Site;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
 #[derive(Debug)]
-pub(crate) struct Accepted {
+pub(crate) struct Accepted(Assessment);
+
+impl Deref for Accepted {
+    type Target = Assessment;
+
+    fn deref(&self) -> &Assessment {
+        &self.0
+    }
+}
+
+/// What is to be said of an archive, for and against it.
+#[derive(Debug)]
+pub(crate) struct Assessment {
     archive: Verified<File>,
     signers: Vec<Signer>,
     annexes: Vec<Annex>,
@@ -31,9 +44,10 @@ pub(crate) struct Accepted {
     policies: Vec<Digest>,
     judgements: Vec<Judgement>,
     notices: Vec<String>,
+    reasons: Vec<Failure>,
 }
 
-impl Accepted {
+impl Assessment {
     /// The archive, every byte of which is what was signed.
     #[must_use]
     pub(crate) const fn archive(&self) -> &Verified<File> {
@@ -50,6 +64,12 @@ impl Accepted {
     #[must_use]
     pub(crate) fn annexes(&self) -> &[Annex] {
         &self.annexes
+    }
+
+    /// Everything against it; nothing, where it was accepted.
+    #[must_use]
+    pub(crate) fn reasons(&self) -> &[Failure] {
+        &self.reasons
     }
 
     /// The digests of the trust files that the signers stand in, the site's first.
@@ -110,50 +130,12 @@ pub(crate) fn accept(
     annexes: Annexes,
     rules: &Rules<'_>,
 ) -> Result<Accepted, Failures> {
-    let Assessed { candidate, failures } = assess(archive, annexes, rules);
-    Failures::unless_empty(failures, candidate)
+    let mut assessment = assess(archive, annexes, rules);
+    Failures::unless_empty(std::mem::take(&mut assessment.reasons), Accepted(assessment))
 }
 
-/// An archive that was judged, with everything that is against it: for a report, and never to be loaded.
-pub(crate) struct Assessed {
-    candidate: Accepted,
-    failures: Vec<Failure>,
-}
-
-impl Assessed {
-    /// Everything that is against it.
-    pub(crate) fn failures(&self) -> &[Failure] {
-        &self.failures
-    }
-
-    /// The archive, every byte of which is what was signed.
-    pub(crate) const fn archive(&self) -> &Verified<File> {
-        self.candidate.archive()
-    }
-
-    /// Who signed it and its annexes.
-    pub(crate) fn signers(&self) -> &[Signer] {
-        self.candidate.signers()
-    }
-
-    /// The annexes that were read, those too that reject it.
-    pub(crate) fn annexes(&self) -> &[Annex] {
-        self.candidate.annexes()
-    }
-
-    /// What the gates said; nothing where they could not be asked.
-    pub(crate) fn judgements(&self) -> &[Judgement] {
-        self.candidate.judgements()
-    }
-
-    /// What a person should know.
-    pub(crate) fn notices(&self) -> &[String] {
-        self.candidate.notices()
-    }
-}
-
-/// Judges an archive whatever comes of it.
-pub(crate) fn assess(archive: Verified<File>, annexes: Annexes, rules: &Rules<'_>) -> Assessed {
+/// Finds everything that is to be said of an archive, for and against it.
+pub(crate) fn assess(archive: Verified<File>, annexes: Annexes, rules: &Rules<'_>) -> Assessment {
     let mut reasons = Vec::new();
     let Annexes { counted: annexes, mut notices } = annexes;
     let inventory = archive.inventory();
@@ -183,16 +165,16 @@ pub(crate) fn assess(archive: Verified<File>, annexes: Annexes, rules: &Rules<'_
         }
     };
     failures.extend(judging::refusals(&judgements));
-    let candidate = Accepted {
+    Assessment {
         signers,
         annexes,
         trusts: rules.trusts().into_iter().map(Trust::digest).collect(),
         policies: rules.policies.iter().map(|file| file.policy.digest()).collect(),
         judgements,
         notices,
+        reasons: failures,
         archive,
-    };
-    Assessed { candidate, failures }
+    }
 }
 
 /// Whether a preparer whom every trust file knows signed an archive, for its channel and in time: what serving

@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use transfer::archive::layout::Placed;
 use transfer::archive::{ArchiveError, ReadAt, Signed, Unverified, Verified};
 
-use crate::accept::Accepted;
+use crate::accept::{Accepted, Assessment};
 
 /// How much is read at once, in bytes. Each stream holds up to three pieces.
 const PIECE: u64 = 256 * 1024;
@@ -142,7 +142,7 @@ macro_rules! archives {
 archives! {
     Verified<File> => std::convert::identity;
     Unverified<File> => std::convert::identity;
-    Accepted => Accepted::archive;
+    Accepted => Assessment::archive;
 }
 
 struct ArchiveBlob<A> {

@@ -9,7 +9,7 @@ use gates::Before;
 use manifests::slot::ArchiveSignature;
 use manifests::trust::{Role, Signer, Trust};
 
-use crate::accept::{self, Assessed, Rules};
+use crate::accept::{self, Assessment, Rules};
 use crate::annex::Annex;
 use crate::judgement;
 use crate::site::Site;
@@ -21,17 +21,17 @@ const WRITTEN_BY: &str = concat!("airgap-import ", env!("CARGO_PKG_VERSION"));
 ///
 /// # Errors
 /// When what the site kept of the archive before cannot be read.
-pub(crate) fn of(assessed: &Assessed, rules: &Rules<'_>) -> Result<ArchiveReport, Failure> {
-    let archive = assessed.archive();
+pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveReport, Failure> {
+    let archive = assessment.archive();
     let inventory = archive.inventory();
-    let preparer = assessed.signers().iter().find(|signer| signer.role == Role::Preparer);
+    let preparer = assessment.signers().iter().find(|signer| signer.role == Role::Preparer);
     let previous = rules.site.and_then(|site| judgement::previous(archive, site));
-    let policies = rules.policies.iter().map(|file| policy(file, assessed, rules));
+    let policies = rules.policies.iter().map(|file| policy(file, assessment, rules));
     Ok(ArchiveReport {
         at: rules.now,
         written_by: WRITTEN_BY.to_owned(),
         standing: Standing::Verified,
-        conclusion: ArchiveReport::conclude(assessed.failures()),
+        conclusion: ArchiveReport::conclude(assessment.reasons()),
         archive: Archive::new(inventory, archive.identity(), archive.layout().size()),
         preparer: Preparer::new(
             preparer.map(|signer| signer.person.clone()),
@@ -41,21 +41,21 @@ pub(crate) fn of(assessed: &Assessed, rules: &Rules<'_>) -> Result<ArchiveReport
         site: rules.site.map(|site| site.name().clone()),
         trust_digests: rules.trusts().into_iter().map(Trust::digest).collect(),
         approvals_wanted: approvals_wanted(rules),
-        approvals: assessed.annexes().iter().map(approval).collect(),
+        approvals: assessment.annexes().iter().map(approval).collect(),
         // An archive that is loaded again replaces itself.
         previous: previous
             .filter(|(_, identity)| *identity != archive.identity())
             .map(|(serial, identity)| Previous { identity, serial }),
         policies: policies.collect::<Result<_, _>>()?,
-        refusals: assessed.failures().to_vec(),
-        notices: assessed.notices().to_vec(),
+        refusals: assessment.reasons().to_vec(),
+        notices: assessment.notices().to_vec(),
     })
 }
 
-fn policy(file: &PolicyFile, assessed: &Assessed, rules: &Rules<'_>) -> Result<PolicyReport, Failure> {
-    let archive = assessed.archive();
+fn policy(file: &PolicyFile, assessment: &Assessment, rules: &Rules<'_>) -> Result<PolicyReport, Failure> {
+    let archive = assessment.archive();
     let digest = file.policy.digest();
-    let judgement = assessed.judgements().iter().find(|judgement| judgement.policy == digest);
+    let judgement = assessment.judgements().iter().find(|judgement| judgement.policy == digest);
     let known = |site: &Site| judgement::before(archive, &rules.policies, site);
     let Before { findings, .. } = rules.site.map(known).transpose()?.unwrap_or_default();
     let compared: BTreeSet<String> = findings.into_keys().collect();

@@ -116,7 +116,13 @@ fn what_is_drafted_from_a_name_that_anybody_can_write_refuses_until_it_is_verifi
     let ran = project.run(&["build", "core.yaml", "--key", "build-1.key", "--policy", "core.policy.yaml"]);
     ran.fails(
         3,
-        &["team/keyless:1", "found no signature by cody@soyland.com", "team/keyed:1", "other/a:1", "the rule denies"],
+        &[
+            "team/keyless:1",
+            "found no signature by cody@soyland.com",
+            "team/keyed:1",
+            "other/a:1",
+            "the rule denies",
+        ],
     );
     // A second draft must not undo what somebody decided in the first.
     let again = ["policy", "init", "--from", "core.lock.json"];

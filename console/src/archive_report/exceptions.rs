@@ -1,13 +1,13 @@
 //! What a policy accepts for a while: who answers for it, until when, and whether this archive needs it.
 
-use std::collections::BTreeSet;
-
 use gates::{JudgedItem, Judgement};
 use manifests::inventory::{Inventory, Item};
 use manifests::policy::vulnerabilities::{Exception as Accepted, ExceptionImage};
 use manifests::policy::{Policy, Requirement, Signatures, Waiver};
 use manifests::{Digest, Timestamp};
 use serde::Serialize;
+
+use super::{Judged, judged};
 
 /// Something that somebody answers for.
 #[derive(Debug, Clone, Serialize)]
@@ -51,7 +51,8 @@ pub(super) fn of(
     let mut all: Vec<Exception> =
         policy.signatures.iter().flat_map(|rules| waivers(rules, inventory, now)).collect();
     let accepted = policy.vulnerabilities.iter().flat_map(|rules| rules.exceptions.iter().enumerate());
-    all.extend(accepted.map(|(at, exception)| finding(at, exception, inventory, judgement, now)));
+    let judged = judged(judgement);
+    all.extend(accepted.map(|(at, exception)| finding(at, exception, inventory, &judged, now)));
     all
 }
 
@@ -83,11 +84,13 @@ fn finding(
     at: usize,
     exception: &Accepted,
     inventory: &Inventory,
-    judgement: Option<&Judgement>,
+    judged: &Judged<'_>,
     now: Timestamp,
 ) -> Exception {
-    let judged = judgement.map_or(&[][..], |judgement| judgement.items.as_slice());
-    let items = inventory.items.iter().zip(judged).filter(|(item, judged)| has(exception, item, judged));
+    let items = inventory.items.iter().filter(|item| {
+        let judged = judged.get(&(item.kind, item.name.as_str(), item.published.digest));
+        judged.is_some_and(|judged| has(exception, item, judged))
+    });
     Exception {
         place: format!("vulnerabilities.exceptions[{at}]"),
         what: format!("{} in {}", exception.id, exception.package),
@@ -99,7 +102,7 @@ fn finding(
         statement: exception.statement.clone(),
         until: exception.until.to_string(),
         standing: standing(exception.invalid_at(now)),
-        items: items.map(|(item, _)| item.name.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        items: items.map(|item| item.name.clone()).collect(),
     }
 }
 

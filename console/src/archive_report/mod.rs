@@ -11,9 +11,9 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use gates::Judgement;
+use gates::{JudgedItem, Judgement};
 use manifests::inventory::{Inventory, Item, ItemKind};
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::Role;
@@ -180,6 +180,14 @@ pub struct PolicyReport {
     pub compared: BTreeSet<String>,
     /// What the policy accepts for a while, whether this archive needs it or not.
     pub exceptions: Vec<Exception>,
+}
+
+/// What the gates say about each item that they judged: not every item of an archive has to be among them.
+type Judged<'a> = HashMap<(ItemKind, &'a str, Digest), &'a JudgedItem>;
+
+fn judged(judgement: Option<&Judgement>) -> Judged<'_> {
+    let items = judgement.into_iter().flat_map(|judgement| &judgement.items);
+    items.map(|item| ((item.kind, item.name.as_str(), item.digest), item)).collect()
 }
 
 impl Archive {

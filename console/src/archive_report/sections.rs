@@ -3,7 +3,7 @@
 use gates::{JudgedItem, NOTHING, Outcome, Verdict, repository, signature, vulnerability};
 use manifests::policy::vulnerabilities::Severity;
 
-use super::{ArchiveReport, Entry, Exception, ExceptionStanding, PolicyReport, findings};
+use super::{ArchiveReport, Entry, Exception, ExceptionStanding, Judged, PolicyReport, findings, judged};
 use crate::Failure;
 use crate::html::Html;
 use crate::progress::count;
@@ -45,22 +45,26 @@ pub(super) fn policy(html: &mut Html, report: &ArchiveReport, policy: &PolicyRep
     html.put("<h2>", title, "</h2>\n");
     let summary = policy.judgement.as_ref().map_or_else(|| NOTHING.to_owned(), gates::Judgement::summary);
     html.put("<p>By the policy <code>", policy.digest, "</code>: ").put("", summary, ".</p>\n");
-    let judged = policy.judgement.as_ref().map_or(&[][..], |judgement| judgement.items.as_slice());
-    overview(html, &report.archive.items, judged, policy);
+    let judged = judged(policy.judgement.as_ref());
+    overview(html, &report.archive.items, &judged, policy);
     exceptions(html, &policy.exceptions);
     html.markup("<h2>Each item</h2>\n");
     for (at, entry) in report.archive.items.iter().enumerate() {
-        item(html, entry, judged.get(at), policy, at);
+        item(html, entry, of(&judged, entry), policy, at);
     }
 }
 
-fn overview(html: &mut Html, entries: &[Entry], judged: &[JudgedItem], policy: &PolicyReport) {
+fn of<'a>(judged: &Judged<'a>, entry: &Entry) -> Option<&'a JudgedItem> {
+    judged.get(&(entry.kind, entry.name.as_str(), entry.published)).copied()
+}
+
+fn overview(html: &mut Html, entries: &[Entry], judged: &Judged<'_>, policy: &PolicyReport) {
     html.markup(concat!(
         "<table><thead><tr><th>No.</th><th>Item</th><th>Kind</th><th>Signatures</th><th>Vulnerabilities</th>",
         "<th>Critical</th><th>High</th><th>Medium</th><th>Low</th><th>Unknown</th><th>New</th></tr></thead><tbody>\n",
     ));
     for (at, entry) in entries.iter().enumerate() {
-        let judged = judged.get(at);
+        let judged = of(judged, entry);
         html.put("<tr><td class=\"number\">", at + 1, "</td>").put("<td>", &entry.name, "</td>");
         html.put("<td>", entry.kind, "</td>");
         for gate in [signature::GATE, vulnerability::GATE] {

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use gates::vulnerability::{Finding, Findings, PlatformFindings};
-use gates::{JudgedItem, Outcome, Verdict as Judged};
+use gates::{JudgedItem, Outcome};
 use manifests::policy::vulnerabilities::{Action, Severity};
 use manifests::slot::Verdict;
 
@@ -62,7 +62,7 @@ fn report(text: &str) -> ArchiveReport {
         scanner: Some(text.to_owned()),
         secrets: 0,
     };
-    let verdict = Judged {
+    let verdict = gates::Verdict {
         gate: "vulnerabilities",
         outcome: Outcome::Refused,
         rule: text.to_owned(),
@@ -70,14 +70,13 @@ fn report(text: &str) -> ArchiveReport {
         warnings: vec![text.to_owned()],
         facts: vec![text.to_owned()],
     };
-    let name = "ghcr.io/demo/web:1".to_owned();
     let judgement = Judgement {
         policy: digest("policy"),
         at: at("2026-11-24T00:00:00Z"),
         gates: vec!["vulnerabilities"],
         items: vec![JudgedItem {
             kind: ItemKind::Image,
-            name,
+            name: name(text),
             digest: digest("published"),
             verdicts: vec![verdict],
             findings: Some(Findings { platforms: vec![platform] }),
@@ -104,7 +103,7 @@ fn report(text: &str) -> ArchiveReport {
         policies: vec![PolicyReport {
             digest: judgement.policy,
             judgement: Some(judgement),
-            compared: BTreeSet::from(["ghcr.io/demo/web".to_owned()]),
+            compared: BTreeSet::from([gates::repository(&name(text))]),
             exceptions: vec![exception(text)],
         }],
         refusals,
@@ -112,10 +111,15 @@ fn report(text: &str) -> ArchiveReport {
     }
 }
 
+/// The name of the one item.
+fn name(text: &str) -> String {
+    format!("ghcr.io/demo/web:1{text}")
+}
+
 fn archive(text: &str) -> Archive {
     let entry = Entry {
         kind: ItemKind::Image,
-        name: format!("ghcr.io/demo/web:1{text}"),
+        name: name(text),
         source: digest("source"),
         published: digest("published"),
         platforms: vec![],

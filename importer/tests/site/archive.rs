@@ -6,13 +6,16 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use manifests::closure;
-use manifests::inventory::{Blob, ContentBlob, Inventory, Item, ItemKind};
+use manifests::inventory::{Blob, ContentBlob, Evidence, Inventory, Item, ItemKind};
 use manifests::key::PrivateKey;
-use manifests::media_type::{OCI_CONFIG, OCI_MANIFEST};
+use manifests::media_type::{OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST, SCAN_REPORT};
 use manifests::slot::{self, ArchiveSignature, Verdict};
 use manifests::trust::Role;
 use manifests::{API_VERSION, Descriptor, Digest, Timestamp};
+use serde_json::{Value, json};
 use transfer::archive::write;
+
+use crate::scan_report;
 
 /// An archive to be written.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub(crate) struct Draft {
     pub(crate) signed_at: Timestamp,
     /// What its one image holds; nothing: it has no items.
     pub(crate) content: &'static str,
+    /// What Trivy found in it, where a report on it is carried.
+    pub(crate) findings: Option<Value>,
     pub(crate) audience: Vec<&'static str>,
     pub(crate) import_before: Option<Timestamp>,
     pub(crate) generator: &'static str,
@@ -50,6 +55,7 @@ impl Draft {
             created,
             signed_at: created,
             content: "content",
+            findings: None,
             audience: vec![],
             import_before: None,
             generator: "airgap 0.1.0",
@@ -93,7 +99,11 @@ impl Draft {
     }
 
     fn inventory(&self, blobs: &mut HashMap<Digest, Vec<u8>>) -> Inventory {
-        let items = if self.content.is_empty() { vec![] } else { vec![image(self.content, blobs)] };
+        let items = if self.content.is_empty() {
+            vec![]
+        } else {
+            vec![image(self.content, self.findings.as_ref(), blobs)]
+        };
         let load = |wanted: &Descriptor| blobs.get(&wanted.digest).cloned().ok_or("missing");
         let closure = closure::walk(&items, &mut { load }).unwrap();
         let carried = |Blob { digest, size }: Blob| ContentBlob { carried: true, digest, size };
@@ -116,25 +126,22 @@ impl Draft {
     }
 }
 
-fn image(content: &str, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
-    let mut put = |media_type: &str, bytes: Vec<u8>| {
-        let descriptor = Descriptor {
-            digest: Digest::of(&bytes),
-            media_type: media_type.into(),
-            size: bytes.len() as u64,
-        };
-        blobs.insert(descriptor.digest, bytes);
-        descriptor
-    };
-    let config = put(OCI_CONFIG, br#"{"architecture":"amd64","os":"linux"}"#.to_vec());
-    let layer = put("application/vnd.oci.image.layer.v1.tar", content.repeat(100).into_bytes());
-    let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
+fn image(content: &str, findings: Option<&Value>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
+    let layer = put("application/vnd.oci.image.layer.v1.tar", content.repeat(100).into_bytes(), blobs);
+    let config = json!({
+        "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
     });
-    let published = put(OCI_MANIFEST, manifest.to_string().into_bytes());
+    let config = put(OCI_CONFIG, config.to_string().into_bytes(), blobs);
+    let published = manifest(&config, &layer, None, blobs);
+    let report = findings.map(|findings| {
+        let report = scan_report::of(config.digest, layer.digest, findings);
+        let (config, layer) = (put(OCI_EMPTY, b"{}".to_vec(), blobs), put(SCAN_REPORT, report, blobs));
+        let Descriptor { digest, media_type, size } = manifest(&config, &layer, Some(&published), blobs);
+        Evidence { digest, media_type, size, subject: published.digest, tag: None }
+    });
     Item {
         annotations: BTreeMap::new(),
-        evidence: vec![],
+        evidence: report.into_iter().collect(),
         group: None,
         kind: ItemKind::Image,
         name: "registry.example/team/app:1".to_owned(),
@@ -144,4 +151,26 @@ fn image(content: &str, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
         source: published,
         to: None,
     }
+}
+
+fn put(media_type: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Descriptor {
+    let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
+    blobs.insert(digest, bytes);
+    Descriptor { digest, media_type: media_type.into(), size }
+}
+
+/// A manifest with one layer, about `subject` where there is one.
+fn manifest(
+    config: &Descriptor,
+    layer: &Descriptor,
+    subject: Option<&Descriptor>,
+    blobs: &mut HashMap<Digest, Vec<u8>>,
+) -> Descriptor {
+    let mut manifest = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
+    });
+    if let Some(subject) = subject {
+        manifest["subject"] = json!(subject);
+    }
+    put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs)
 }

@@ -10,4 +10,5 @@ mod ledger;
 mod receipts;
 mod refusals;
 mod report;
+mod scan_report;
 mod site;

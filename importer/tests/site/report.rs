@@ -3,8 +3,10 @@
 use std::fs;
 
 use manifests::slot::Verdict;
+use serde_json::json;
 
 use crate::archive::Draft;
+use crate::scan_report::finding;
 use crate::site::{Setup, Site, USUAL, text};
 
 #[test]
@@ -72,6 +74,37 @@ fn a_report_names_the_archive_that_is_inside_and_every_exception() {
     assert!(!html.contains("<script"), "{html}");
     let again = site.json(&["report", &text(&first.path), "--at", "2024-11-05T00:00:00Z"]);
     assert!(again["previous"].is_null(), "an archive is not compared with itself: {again:#}");
+}
+
+#[test]
+fn findings_are_compared_with_those_of_the_archive_that_is_inside() {
+    const HOSTILE: &str = "<img src=x onerror=alert(1)>\u{202e}\u{1b}[31m";
+    let site = Site::with(Setup { policy: "{vulnerabilities: {}}", ..USUAL });
+    let known = finding("CVE-2026-0001", "HIGH", "known before");
+    let first = site.archive(&Draft { findings: Some(json!([known])), ..Draft::on(3) });
+    site.load(&first);
+    let new = finding("CVE-2026-0002", "CRITICAL", HOSTILE);
+    let low = finding("CVE-2026-0003", "LOW", "nobody minds");
+    let second =
+        site.archive(&Draft { content: "more", findings: Some(json!([known, new, low])), ..Draft::on(4) });
+    let said = site.fail(3, &["report", &text(&second.path), "-o", "second.html"]);
+    assert!(said.contains("found CVE-2026-0002"), "{said}");
+    let html = fs::read_to_string(site.path("second.html")).unwrap();
+    for wanted in [
+        "1 critical, 1 high, 0 medium, 1 low, 0 unknown",
+        "new since the archive before: 1 critical, 0 high, 0 medium, 1 low, 0 unknown",
+        "CVE-2026-0001</b><br>known before",
+        "CVE-2026-0002</b><br>&lt;img src=x onerror=alert(1)&gt;\\u{202e}\\u{1b}[31m",
+        "And 1 finding of lower severity",
+    ] {
+        assert!(html.contains(wanted), "{wanted}: {html}");
+    }
+    let row = |id: &str| html.split(id).last().unwrap().split("</tr>").next().unwrap().to_owned();
+    assert!(
+        row("CVE-2026-0001</b>").contains("as before") && row("CVE-2026-0002</b>").contains("NEW"),
+        "{html}"
+    );
+    assert!(!html.contains("<img") && !html.contains(['\u{202e}', '\u{1b}']), "{html}");
 }
 
 #[test]
