@@ -249,7 +249,7 @@ fn add(reasons: &mut Vec<String>, reason: String) {
 }
 
 /// The approvals that the strictest of the policies wants, for each role.
-pub(crate) fn approvals(policies: &[&PolicyFile]) -> BTreeMap<Role, usize> {
+fn approvals(policies: &[&PolicyFile]) -> BTreeMap<Role, usize> {
     let mut strictest = BTreeMap::new();
     for (role, count) in policies.iter().flat_map(|file| &file.policy.approvals) {
         let wanted = strictest.entry(*role).or_insert(0);

@@ -1,6 +1,6 @@
 //! The report on an archive, as this site sees it: with what is inside already and the approvals so far.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use console::Failure;
 use console::archive_report::{Approval, Archive, ArchiveReport, PolicyReport, Preparer, Previous, Standing};
@@ -9,7 +9,7 @@ use gates::Before;
 use manifests::slot::ArchiveSignature;
 use manifests::trust::{Role, Signer, Trust};
 
-use crate::accept::{self, Assessment, Rules};
+use crate::accept::{Assessment, Rules};
 use crate::annex::Annex;
 use crate::judgement;
 use crate::site::Site;
@@ -40,7 +40,7 @@ pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveRe
         ),
         site: rules.site.map(|site| site.name().clone()),
         trust_digests: rules.trusts().into_iter().map(Trust::digest).collect(),
-        approvals_wanted: approvals_wanted(rules),
+        approvals_wanted: ArchiveReport::approvals_wanted(rules.trusts(), &rules.policies),
         approvals: assessment.annexes().iter().map(approval).collect(),
         // An archive that is loaded again replaces itself.
         previous: previous
@@ -60,17 +60,6 @@ fn policy(file: &PolicyFile, assessment: &Assessment, rules: &Rules<'_>) -> Resu
     let Before { findings, .. } = rules.site.map(known).transpose()?.unwrap_or_default();
     let compared: BTreeSet<String> = findings.into_keys().collect();
     Ok(PolicyReport::new(file, judgement, archive.inventory(), compared, rules.now))
-}
-
-/// What each role but the preparer has to give, by the strictest trust file and policy.
-fn approvals_wanted(rules: &Rules<'_>) -> BTreeMap<Role, usize> {
-    let mut wanted = accept::approvals(&rules.policies);
-    for (role, threshold) in rules.trusts().into_iter().flat_map(Trust::thresholds) {
-        let count = wanted.entry(role).or_insert(0);
-        *count = threshold.max(*count);
-    }
-    wanted.retain(|role, count| !matches!(role, Role::Preparer | Role::Recovery) && *count > 0);
-    wanted
 }
 
 fn approval(annex: &Annex) -> Approval {

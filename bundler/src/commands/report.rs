@@ -1,12 +1,12 @@
 //! `report`: one HTML file about an archive, for whoever decides about it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use console::archive_report::{Archive, ArchiveReport, PolicyReport, Preparer, Standing};
 use console::judging::{self, Knowledge};
 use console::written_report::WrittenReport;
 use console::{Failure, Failures, clock, input};
-use manifests::trust::{Role, Trust};
+use manifests::trust::Trust;
 
 use crate::cli::ReportArguments;
 use crate::examine::{self, Reading};
@@ -36,12 +36,14 @@ pub(crate) fn run(
         archive: Archive::new(&archive.inventory, archive.identity, archive.bytes),
         site: None,
         trust_digests: trust.iter().map(Trust::digest).collect(),
-        approvals_wanted: BTreeMap::<Role, usize>::new(),
+        approvals_wanted: ArchiveReport::approvals_wanted(trust.iter(), &[&file]),
         approvals: Vec::new(),
         previous: None,
         policies: vec![PolicyReport::new(&file, Some(&judgement), &archive.inventory, BTreeSet::new(), now)],
         refusals: refusals.clone(),
-        notices: vec!["approvals and what is inside already are the importer's to know".to_owned()],
+        notices: vec![
+            "what was approved so far and what is inside already is for the importer to say".to_owned(),
+        ],
     };
     Ok((WrittenReport::write(report, output.as_deref(), as_json)?, refusals))
 }

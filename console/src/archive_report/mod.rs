@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use gates::{JudgedItem, Judgement};
 use manifests::inventory::{Inventory, Item, ItemKind};
 use manifests::slot::{ArchiveSignature, Verdict};
-use manifests::trust::Role;
+use manifests::trust::{Role, Trust};
 use manifests::{ChannelName, Digest, Platform, Timestamp};
 use serde::Serialize;
 
@@ -250,6 +250,26 @@ impl ArchiveReport {
     #[must_use]
     pub const fn conclude(refusals: &[Failure]) -> Conclusion {
         if refusals.is_empty() { Conclusion::Passed } else { Conclusion::Refused }
+    }
+
+    /// What each role but the preparer has to give, by the strictest of the trust files and policies.
+    #[must_use]
+    pub fn approvals_wanted<'a>(
+        trusts: impl IntoIterator<Item = &'a Trust>,
+        policies: &[&PolicyFile],
+    ) -> BTreeMap<Role, usize> {
+        let thresholds = trusts.into_iter().flat_map(Trust::thresholds);
+        let asked = policies
+            .iter()
+            .flat_map(|file| file.policy.approvals.iter().map(|(role, count)| (*role, *count)));
+        let mut wanted = BTreeMap::new();
+        for (role, count) in
+            thresholds.chain(asked).filter(|(role, _)| !matches!(role, Role::Preparer | Role::Recovery))
+        {
+            let strictest = wanted.entry(role).or_insert(0);
+            *strictest = count.max(*strictest);
+        }
+        wanted
     }
 
     /// The report as one HTML file.
