@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use gates::{Content, Unreadable};
 use manifests::{Descriptor, Digest};
 
 /// How the names of files begin that are not whole yet.
@@ -48,6 +49,15 @@ pub(crate) enum BesideError {
         /// The folder that both would write into.
         path: PathBuf,
     },
+}
+
+/// The files beside a lock, as gates read them.
+pub(crate) struct SmallFiles<'a>(pub(crate) &'a Beside);
+
+impl Content for SmallFiles<'_> {
+    fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>, Unreadable> {
+        self.0.load(wanted).map_err(|error| Unreadable(error.to_string()))
+    }
 }
 
 impl Beside {

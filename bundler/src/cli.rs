@@ -111,8 +111,13 @@ Everything is pinned anew, and what changed is shown. --update pins only the nam
 anew (an emergency fix, say) and keeps all others as the lock has them. A name is written
 as in the definition, or in full, with or without its tag.
 
+With a policy that judges vulnerabilities and counts reports that the archive carries
+(reports: carried), every platform of every image is scanned by trivy, and the reports are
+pinned with the rest.
+
 Examples:
   airgap-bundle lock sovereign-core.yaml
+  airgap-bundle lock sovereign-core.yaml --policy policy.yaml
   airgap-bundle lock sovereign-core.yaml --update ghcr.io/openova-io/bp-cilium")]
 pub(crate) struct LockArguments {
     /// The definition.
@@ -123,6 +128,15 @@ pub(crate) struct LockArguments {
     /// Pin only this entry anew. May be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) update: Vec<String>,
+    /// The policy, which says whether images are scanned.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The folder of trivy's databases; by default its own.
+    #[arg(long, value_name = "DIR", requires = "policy")]
+    pub(crate) trivy_cache: Option<PathBuf>,
+    /// Scan with trivy's databases as they are, and download none.
+    #[arg(long, requires = "policy")]
+    pub(crate) trivy_offline: bool,
     #[command(flatten)]
     pub(crate) hosts: HostsArguments,
 }

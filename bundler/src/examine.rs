@@ -7,6 +7,7 @@ use std::path::Path;
 use console::Failures;
 use console::input::{self, PolicyFile};
 use console::judging::{self, Knowledge};
+use gates::vulnerability::Submissions;
 use gates::{Before, Content, Grounds, Judgement, Unreadable};
 use manifests::inventory::Inventory;
 use manifests::slot::ArchiveSignature;
@@ -118,8 +119,9 @@ impl Examined {
         let content = self.content.as_ref();
         let roots = judging::roots(file, &judging::carried_roots(file, &self.inventory, content))?;
         let (kev, vex) = (knowledge.kev.as_ref(), knowledge.vex.as_slice());
-        // What is inside, only a site knows.
-        let grounds = Grounds { content, roots: &roots, now, kev, vex, before: &Before::default() };
-        Ok(gates::judge(&self.inventory, &file.policy, &grounds))
+        // What is inside and what was approved, only a site knows.
+        let (before, submitted) = (&Before::default(), &Submissions::new());
+        let grounds = Grounds { content, roots: &roots, now, kev, vex, before, submitted };
+        Ok(gates::judge(&self.inventory.items, &file.policy, &grounds))
     }
 }

@@ -3,11 +3,12 @@
 use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
 use console::{Failures, clock};
-use gates::{Before, Content, Grounds, Judgement, Unreadable};
+use gates::vulnerability::Submissions;
+use gates::{Before, Grounds, Judgement};
+use manifests::Timestamp;
 use manifests::lock::Lock;
-use manifests::{Descriptor, Timestamp};
 
-use crate::beside::Beside;
+use crate::beside::{Beside, SmallFiles};
 use crate::write::GENERATOR;
 
 /// A lock that may be written into an archive.
@@ -26,15 +27,6 @@ impl Judged {
     /// What the gates said; nothing without a policy.
     pub(crate) const fn judgement(&self) -> Option<&Judgement> {
         self.judgement.as_ref()
-    }
-}
-
-/// The files beside a lock, as gates read them.
-pub(crate) struct SmallFiles<'a>(pub(crate) &'a Beside);
-
-impl Content for SmallFiles<'_> {
-    fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>, Unreadable> {
-        self.0.load(wanted).map_err(|error| Unreadable(error.to_string()))
     }
 }
 
@@ -74,6 +66,7 @@ pub(crate) fn by_policy(
         vex: &knowledge.vex,
         // What is inside, only a site knows.
         before: &Before::default(),
+        submitted: &Submissions::new(),
     };
-    Ok(gates::judge(&lock.inventory(GENERATOR), &file.policy, &grounds))
+    Ok(gates::judge(&lock.inventory(GENERATOR).items, &file.policy, &grounds))
 }

@@ -1,4 +1,5 @@
-//! The wire clients that both sides speak with. So far registries of the OCI distribution specification.
+//! The wire clients that both sides speak with, and the outside tools that they run. So far registries of the OCI
+//! distribution specification, and Trivy.
 //!
 //! ```text
 //! registry::Remote   one repository: manifests, blobs, tags, referrers, pushes
@@ -15,6 +16,7 @@
 pub mod error;
 pub mod http;
 pub mod registry;
+pub mod trivy;
 
 pub use error::{Error, Problem};
 pub use http::Http;

@@ -1,15 +1,15 @@
-//! All gates of a policy over all items of an inventory.
+//! All gates of a policy over items of an inventory.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use manifests::inventory::{Inventory, Item, ItemKind};
+use manifests::inventory::{Item, ItemKind};
 use manifests::policy::Policy;
 use manifests::{Digest, Reference, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::signature::{self, Attested, Roots};
 use crate::vulnerability::{
-    self, Context, Findings, Form, Kev, Provenance, Report, VULNERABILITY_PREDICATE, Vex,
+    self, Context, Findings, Form, Kev, Provenance, Report, Submissions, VULNERABILITY_PREDICATE, Vex,
 };
 use crate::{Content, Outcome, Subject, Verdict};
 
@@ -31,6 +31,8 @@ pub struct Grounds<'a> {
     pub vex: &'a [Vex],
     /// What is inside already.
     pub before: &'a Before,
+    /// The reports that approvers stood on; `content` has their bytes.
+    pub submitted: &'a Submissions,
 }
 
 /// What is known of the items of the newest archive that is inside already, by their names without tag and digest.
@@ -79,7 +81,7 @@ pub struct Judgement {
     pub at: Timestamp,
     /// The gates that judged, in the order of the verdicts.
     pub gates: Vec<&'static str>,
-    /// Every item, in the inventory's order.
+    /// The items, in the inventory's order.
     pub items: Vec<JudgedItem>,
 }
 
@@ -107,16 +109,20 @@ pub fn lacking(policy: &Policy) -> Vec<&'static str> {
     policy.gates.iter().copied().filter(|gate| !GATES.contains(gate)).collect()
 }
 
-/// Judges every item by every gate that the policy has a section for.
+/// Judges these items by every gate that the policy has a section for.
 #[must_use]
-pub fn judge(inventory: &Inventory, policy: &Policy, grounds: &Grounds<'_>) -> Judgement {
-    let judged = inventory.items.iter().map(|item| judge_item(item, policy, grounds));
+pub fn judge<'a>(
+    items: impl IntoIterator<Item = &'a Item>,
+    policy: &Policy,
+    grounds: &Grounds<'_>,
+) -> Judgement {
+    let judged = items.into_iter().map(|item| judge_item(item, policy, grounds));
     let gates = GATES.into_iter().filter(|gate| policy.gates.contains(gate)).collect();
     Judgement { policy: policy.digest(), at: grounds.now, gates, items: judged.collect() }
 }
 
 fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem {
-    let Grounds { content, roots, now, kev, vex, before } = *grounds;
+    let Grounds { content, roots, now, kev, vex, before, submitted } = *grounds;
     let subject = Subject { item, content };
     let repository = repository(&item.name);
     let (mut verdicts, mut attested) = (Vec::new(), Vec::new());
@@ -128,7 +134,7 @@ fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem
     }
     let mut findings = None;
     if let Some(rules) = &policy.vulnerabilities {
-        let context = Context { kev, now, previous: before.findings.get(&repository), vex };
+        let context = Context { kev, now, previous: before.findings.get(&repository), submitted, vex };
         let judged = vulnerability::judge(subject, rules, &attested, &context);
         verdicts.push(judged.verdict);
         findings = Some(judged.findings);

@@ -9,6 +9,7 @@
 //! missing, ambiguous or cannot be read, the verdict is a refusal that says so.
 
 mod judgement;
+mod kept;
 pub mod signature;
 mod verdict;
 pub mod vulnerability;
@@ -16,6 +17,7 @@ pub mod vulnerability;
 pub use judgement::{
     Before, GATES, Grounds, JudgedItem, Judgement, NOTHING, findings_of, judge, lacking, repository,
 };
+pub use kept::{KeptItem, KeptJudgement, KeptVerdict};
 use manifests::Descriptor;
 use manifests::inventory::Item;
 pub use verdict::{Outcome, Verdict};

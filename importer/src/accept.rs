@@ -13,13 +13,16 @@ use console::{Class, Failure, Failures};
 use gates::Judgement;
 use manifests::inventory::Inventory;
 use manifests::policy::Decision;
+use manifests::receipt::ExclusionRecord;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{self, Role, Signer, Trust, TrustError};
 use manifests::{Digest, Timestamp};
 use transfer::archive::Verified;
 
 use crate::annex::{Annex, Annexes};
+use crate::exclusion::{self, Excluded};
 use crate::judgement;
+use crate::rescan::Rescanned;
 use crate::site::Site;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
@@ -40,11 +43,22 @@ pub(crate) struct Assessment {
     archive: Verified<File>,
     signers: Vec<Signer>,
     annexes: Vec<Annex>,
+    excluded: Excluded,
     trusts: Vec<Digest>,
     policies: Vec<Digest>,
     judgements: Vec<Judgement>,
     notices: Vec<String>,
+    missing: Vec<String>,
     reasons: Vec<Failure>,
+}
+
+/// What an archive is judged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be loaded, now: every threshold has to be met.
+    Load,
+    /// To be approved: the approvals of others may still come, before or after this one.
+    Approval,
 }
 
 impl Assessment {
@@ -64,6 +78,18 @@ impl Assessment {
     #[must_use]
     pub(crate) fn annexes(&self) -> &[Annex] {
         &self.annexes
+    }
+
+    /// What the approvers left out, with what depends on it.
+    #[must_use]
+    pub(crate) const fn excluded(&self) -> &Excluded {
+        &self.excluded
+    }
+
+    /// Approvals that are still missing, where it was judged for one of them.
+    #[must_use]
+    pub(crate) fn missing(&self) -> &[String] {
+        &self.missing
     }
 
     /// Everything against it; nothing, where it was accepted.
@@ -109,6 +135,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) site: Option<&'a Site>,
     /// What is known of vulnerabilities beside the reports.
     pub(crate) knowledge: &'a Knowledge,
+    /// The reports that were made for this judgement.
+    pub(crate) rescanned: &'a [Rescanned],
     /// The moment that dates are compared with.
     pub(crate) now: Timestamp,
 }
@@ -121,30 +149,41 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Judges an archive.
+/// Judges an archive that is to be loaded.
 ///
 /// # Errors
-/// Every reason why it may not be loaded.
+/// Every reason why it may not be.
 pub(crate) fn accept(
     archive: Verified<File>,
     annexes: Annexes,
     rules: &Rules<'_>,
 ) -> Result<Accepted, Failures> {
-    let mut assessment = assess(archive, annexes, rules);
+    let mut assessment = assess(archive, annexes, rules, Purpose::Load);
     Failures::unless_empty(std::mem::take(&mut assessment.reasons), Accepted(assessment))
 }
 
-/// Finds everything that is to be said of an archive, for and against it.
-pub(crate) fn assess(archive: Verified<File>, annexes: Annexes, rules: &Rules<'_>) -> Assessment {
-    let mut reasons = Vec::new();
+/// Finds everything that is to be said against an archive.
+pub(crate) fn assess(
+    archive: Verified<File>,
+    annexes: Annexes,
+    rules: &Rules<'_>,
+    purpose: Purpose,
+) -> Assessment {
+    let (mut reasons, mut missing) = (Vec::new(), Vec::new());
     let Annexes { counted: annexes, mut notices } = annexes;
     let inventory = archive.inventory();
+    let excluded = exclusion::counted(&inventory.items, &annexes);
+    notices.extend(excluded.records().iter().map(excluded_notice));
+    if !inventory.items.is_empty() && excluded.rest(&inventory.items).next().is_none() {
+        reasons.push("found every item left out by its approvers, wanted at least one to stay".to_owned());
+    }
     if let Some(about) = inventory.annex_of {
         reasons.push(format!("found an annex of {about}, wanted the archive itself"));
     }
     let signing_time = trust::check_signing_time(inventory, archive.signature(), rules.now);
     reasons.extend(signing_time.err().map(|error| error.to_string()));
-    let signers = judge_signers(&archive, &annexes, rules, &mut reasons);
+    let open = (purpose == Purpose::Approval).then_some(&mut missing);
+    let signers = judge_signers(&archive, &annexes, rules, &mut reasons, open);
     judge_dates(&archive, rules, &mut reasons);
     match rules.site {
         Some(site) => judge_for_site(&archive, site, rules, &mut reasons),
@@ -156,8 +195,7 @@ pub(crate) fn assess(archive: Verified<File>, annexes: Annexes, rules: &Rules<'_
     let label = format!("{}-{}", inventory.name, inventory.serial);
     let refused = |reason| Failure::new(Class::Refused, &label, reason);
     let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
-    let judgements = match judgement::judge(&archive, &rules.policies, rules.site, rules.knowledge, rules.now)
-    {
+    let judgements = match judgement::judge(&archive, &annexes, &excluded, rules) {
         Ok(judgements) => judgements,
         Err(more) => {
             failures.extend(more);
@@ -168,13 +206,22 @@ pub(crate) fn assess(archive: Verified<File>, annexes: Annexes, rules: &Rules<'_
     Assessment {
         signers,
         annexes,
+        excluded,
         trusts: rules.trusts().into_iter().map(Trust::digest).collect(),
         policies: rules.policies.iter().map(|file| file.policy.digest()).collect(),
         judgements,
         notices,
+        missing,
         reasons: failures,
         archive,
     }
+}
+
+fn excluded_notice(record: &ExclusionRecord) -> String {
+    let ExclusionRecord { by, name, reason, requires, .. } = record;
+    let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let requires = requires.as_ref().map(|name| format!(", because it requires {name}")).unwrap_or_default();
+    format!("{name}: left out by {by}{requires}{reason}")
 }
 
 /// Whether a preparer whom every trust file knows signed an archive, for its channel and in time: what serving
@@ -198,11 +245,13 @@ pub(crate) fn prepared(
 }
 
 /// Holds the preparer's signature and the approvals to every trust file, and returns who signed by the first.
+/// Approvals that are missing are no reason against it, but go to `open`, where there is one.
 fn judge_signers(
     archive: &Verified<File>,
     annexes: &[Annex],
     rules: &Rules<'_>,
     reasons: &mut Vec<String>,
+    mut open: Option<&mut Vec<String>>,
 ) -> Vec<Signer> {
     let ArchiveSignature { role, signed_at, .. } = *archive.signature();
     if role != Role::Preparer {
@@ -233,7 +282,11 @@ fn judge_signers(
                 of_preparer && preparer.is_none()
             };
             for error in errors.iter().filter(|error| !is_said(error)) {
-                add(reasons, error.to_string());
+                let list = match (error, &mut open) {
+                    (TrustError::Threshold { role, .. }, Some(open)) if *role != Role::Preparer => open,
+                    _ => &mut *reasons,
+                };
+                add(list, error.to_string());
             }
         }
         first.get_or_insert(signers);

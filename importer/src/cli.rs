@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use manifests::{ChannelName, Timestamp};
+use manifests::trust::Role;
+use manifests::{ChannelName, Digest, Timestamp};
 
 /// Opens archives, judges them by the site's own rules, loads them and leaves a signed receipt.
 #[derive(Parser)]
@@ -26,9 +27,11 @@ Examples:
   airgap-import init --state /var/lib/airgap --trust trust.yaml --policy policy.yaml --name sovereign-a
   export AIRGAP_STATE=/var/lib/airgap
   airgap-import verify /media/usb/sovereign-core-20261123213000.tar
+  airgap-import approve /media/usb/sovereign-core-20261123213000.tar --key officer-1.key --change CHG-4711
   airgap-import plan /media/usb/sovereign-core-20261123213000.tar --to destinations.yaml
   airgap-import load /media/usb/sovereign-core-20261123213000.tar --to destinations.yaml
-  airgap-import receipt show";
+  airgap-import receipt show
+  airgap-import why sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 /// What every command takes.
 #[derive(Args, Clone)]
@@ -50,6 +53,8 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Check an archive: its signature, every byte, then trust and policy. Writes nothing.
     Verify(VerifyArguments),
+    /// Countersign an archive, or reject it: writes an annex beside it.
+    Approve(ApproveArguments),
     /// Write one HTML file about an archive: items, signers, findings, exceptions, approvals, what is against it.
     Report(ReportArguments),
     /// Show what a load would send where, and which names it would set. Writes nothing.
@@ -63,6 +68,11 @@ pub(crate) enum Command {
     /// Show, check and copy out the receipts of a site.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Tell by which archives a digest came in, and who and what allowed it.
+    Why(WhyArguments),
+    /// Sign a new trust file, put it in force, show the one in force.
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Show what an archive says it is.
     Inspect(InspectArguments),
     /// Print the completions of a shell.
@@ -126,6 +136,7 @@ Without a site, --trust is needed; --policy may be left out, and then no policy 
 Examples:
   airgap-import verify sovereign-core-20261123213000.tar
   airgap-import verify sovereign-core-20261123213000.tar --trust build-1.pub
+  airgap-import verify sovereign-core-20261123213000.tar --rescan --trivy-offline --reports reports
   ssh dmz cat core.tar | airgap-import verify - --trust trust.yaml --json")]
 pub(crate) struct VerifyArguments {
     /// The archive, or - for standard input.
@@ -135,6 +146,63 @@ pub(crate) struct VerifyArguments {
     /// Judge by this moment in place of now, such as 2026-11-23T21:30:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<Timestamp>,
+    /// Scan every image with trivy, and judge by what it finds too: its database may be newer than the reports.
+    #[arg(long)]
+    pub(crate) rescan: bool,
+    /// Keep the reports of --rescan in this folder, for `approve --report`.
+    #[arg(long, value_name = "DIR", requires = "rescan")]
+    pub(crate) reports: Option<PathBuf>,
+    /// The folder of trivy's databases; by default its own.
+    #[arg(long, value_name = "DIR", requires = "rescan")]
+    pub(crate) trivy_cache: Option<PathBuf>,
+    /// Scan with trivy's databases as they are, and download none.
+    #[arg(long, requires = "rescan")]
+    pub(crate) trivy_offline: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Judges the archive as `load` will, with this approval counted, shows what was judged, and writes a signed annex that
+`load` finds beside the archive. What policy refuses is not approved: leave it out, bring a newer report, or
+reject the archive. Compare the identity by voice with whoever prepared it. Nobody approves what they prepared.
+
+Without a site, --trust and --policy are needed.
+
+Examples:
+  airgap-import approve sovereign-core-20261123213000.tar --key officer-1.key --change CHG-4711
+  airgap-import approve core.tar --key officer-1.key --exclude ghcr.io/demo/web:1 --reason \"no fix yet\"
+  airgap-import approve core.tar --key officer-1.key --report web.scan.json --report db.scan.json
+  airgap-import approve core.tar --key officer-1.key --reject --change CHG-4711 -o core.officer-1.tar")]
+pub(crate) struct ApproveArguments {
+    /// The archive, or - for standard input; then -o is needed.
+    pub(crate) archive: PathBuf,
+    /// The approver's private key. Its password is taken as for every key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// The role to sign in, where the key's owner has several.
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<Role>,
+    /// Reject the archive: no load accepts it while this annex is beside it, whoever approves.
+    #[arg(long)]
+    pub(crate) reject: bool,
+    /// The number of the change that this belongs to.
+    #[arg(long, value_name = "ID")]
+    pub(crate) change: Option<String>,
+    /// Leave this item out, with everything that requires it. May be given several times.
+    #[arg(long, value_name = "ITEM", conflicts_with = "reject")]
+    pub(crate) exclude: Vec<String>,
+    /// Why the items are left out.
+    #[arg(long, value_name = "TEXT", requires = "exclude")]
+    pub(crate) reason: Option<String>,
+    /// A scan report to stand on (kind: ScanReport). It goes into the annex, and overrules those of an older
+    /// database. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Vec<PathBuf>,
+    /// Where to write the annex; by default beside the archive, as NAME-SERIAL.PERSON.tar. Nothing is overwritten.
+    #[arg(long, short, value_name = "ANNEX")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArguments,
 }
 
 #[derive(Args)]
@@ -267,22 +335,49 @@ Examples:
   cosign verify-blob-attestation --type https://airgap.openova.io/receipt/v1 --key receipt.pub \\
     --bundle R.sigstore.json --insecure-ignore-tlog R.json")]
     Verify {
-        /// The receipt; its bundle stands beside it as NAME.sigstore.json. By default, or with the word
-        /// chain: all receipts of the site.
+        /// The receipt, minimal or not; its bundle stands beside it as NAME.sigstore.json, its verification
+        /// summaries as NAME.vsa.jsonl. By default, or with the word chain: all receipts of the site.
         #[arg(value_name = "FILE|chain")]
         receipt: Option<PathBuf>,
         /// The public key of the site that issued it; by default that of the site at hand.
         #[arg(long, value_name = "PUB", requires = "receipt")]
         key: Option<PathBuf>,
     },
-    /// Copy a receipt and its signature bundle out.
+    /// Copy a receipt, its signature bundle and its verification summaries out.
+    #[command(after_help = "\
+A minimal receipt says which archive arrived, when, and what became of it: what the connected side may know. It
+names no target, no item and no person, and is signed again with the site's key.
+
+Examples:
+  airgap-import receipt export 7 -o receipt.json
+  airgap-import receipt export 7 -o arrived.json --minimal
+  cosign verify-blob-attestation --type https://airgap.openova.io/minimal-receipt/v1 --key receipt.pub \\
+    --bundle arrived.sigstore.json --insecure-ignore-tlog arrived.json")]
     Export {
         /// Its number.
         number: u64,
-        /// Where to write the receipt; its bundle goes beside it as NAME.sigstore.json.
+        /// Where to write the receipt; its bundle goes beside it as NAME.sigstore.json, its verification summaries
+        /// as NAME.vsa.jsonl.
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
+        /// Write only what may leave the site.
+        #[arg(long)]
+        minimal: bool,
     },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Answers from the state directory alone: the chain of receipts is checked first, then the evidence that was kept
+of each archive is searched. The digest may be an archive's identity, or that of an item, of a manifest, config
+or layer of one, or of a signature or report.
+
+Examples:
+  airgap-import why sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  airgap-import why $(crane digest harbor.mgt.example/ghcr.io/openova-io/bp-cilium:1.2.0) --json")]
+pub(crate) struct WhyArguments {
+    /// The digest.
+    pub(crate) digest: Digest,
 }
 
 #[derive(Args)]
@@ -299,4 +394,39 @@ pub(crate) struct InspectArguments {
     /// The trust file, or the preparer's public key in its place.
     #[arg(long, value_name = "TRUST")]
     pub(crate) trust: Option<PathBuf>,
+}
+
+/// What is done with trust files.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Version N+1 needs the thresholds of everybody who approves, by the file in force and by the new one; where keys
+were lost, the role recovery of the file in force stands in for its other people. Keys that were stolen stand in
+the new file with `revoked: DATE`.
+
+Examples:
+  airgap-import trust sign trust-2.yaml --key officer-1.key
+  airgap-import trust update trust-2.yaml --state /var/lib/airgap
+  airgap-import trust show --state /var/lib/airgap")]
+pub(crate) enum TrustCommand {
+    /// Sign a new trust file: one file beside it for each person.
+    Sign {
+        /// The new trust file.
+        trust: PathBuf,
+        /// The private key of who signs.
+        #[arg(long, value_name = "KEY")]
+        key: PathBuf,
+        /// Where to write the signature; by default TRUST.KEY-ID.sigstore.json beside it.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Put a trust file in force at this site.
+    Update {
+        /// The new trust file.
+        trust: PathBuf,
+        /// A signature; by default all that lie beside the file. May be given several times.
+        #[arg(long = "signature", value_name = "FILE")]
+        signatures: Vec<PathBuf>,
+    },
+    /// Show who is trusted in which role.
+    Show,
 }

@@ -1,22 +1,27 @@
-//! What the gates say about a verified archive, by each policy that it is held to.
+//! What the gates say about a verified archive and what its approvers submitted, by each policy that it is held to.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
 use console::input::PolicyFile;
-use console::judging::{self, Knowledge};
+use console::judging;
 use console::{Class, Failure, Failures};
+use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::Item;
 use manifests::policy::Signatures;
-use manifests::{Descriptor, Digest, Timestamp};
+use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, Signed, Verified, open};
 
+use crate::accept::Rules;
+use crate::annex::Annex;
+use crate::exclusion::Excluded;
+use crate::rescan::Rescanned;
 use crate::site::Site;
 
 /// The small content of an archive, as gates read it.
-struct Small<F>(F);
+pub(crate) struct Small<F>(pub(crate) F);
 
 impl<F: Fn(&Descriptor) -> Result<Vec<u8>, ArchiveError>> Content for Small<F> {
     fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>, Unreadable> {
@@ -24,28 +29,88 @@ impl<F: Fn(&Descriptor) -> Result<Vec<u8>, ArchiveError>> Content for Small<F> {
     }
 }
 
-/// Judges an archive by every policy, in their order.
+/// Judges what is not left out of an archive by every policy, in their order.
 ///
 /// # Errors
 /// Each gate that a policy names and that this version lacks; a trusted root or an earlier archive's evidence
 /// that cannot be read.
 pub(crate) fn judge(
     archive: &Verified<File>,
-    policies: &[&PolicyFile],
-    site: Option<&Site>,
-    knowledge: &Knowledge,
-    now: Timestamp,
+    annexes: &[Annex],
+    excluded: &Excluded,
+    rules: &Rules<'_>,
 ) -> Result<Vec<Judgement>, Failures> {
-    let before = site.map(|site| before(archive, policies, site)).transpose()?.unwrap_or_default();
-    let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
+    let Rules { policies, knowledge, now, .. } = rules;
+    let before = rules.site.map(|site| before(archive, policies, site)).transpose()?.unwrap_or_default();
+    let content = Small(|wanted: &Descriptor| read(archive, annexes, rules.rescanned, wanted));
+    let submitted = submissions(annexes, rules.rescanned);
     let judged = policies.iter().map(|file| {
         judging::check_gates(file)?;
         let roots = judging::roots(file, &judging::carried_roots(file, archive.inventory(), &content))?;
         let (kev, vex) = (knowledge.kev.as_ref(), knowledge.vex.as_slice());
-        let grounds = Grounds { content: &content, roots: &roots, now, kev, vex, before: &before };
-        Ok(gates::judge(archive.inventory(), &file.policy, &grounds))
+        let grounds = Grounds {
+            content: &content,
+            roots: &roots,
+            now: *now,
+            kev,
+            vex,
+            before: &before,
+            submitted: &submitted,
+        };
+        Ok(gates::judge(excluded.rest(&archive.inventory().items), &file.policy, &grounds))
     });
     judged.collect()
+}
+
+/// Small content of the archive, or a report of an annex or of this moment. Digests say which is meant.
+fn read(
+    archive: &Verified<File>,
+    annexes: &[Annex],
+    rescanned: &[Rescanned],
+    wanted: &Descriptor,
+) -> Result<Vec<u8>, ArchiveError> {
+    match archive.metadata(wanted) {
+        Err(ArchiveError::NoBlob(digest)) => {
+            if let Some(scan) = rescanned.iter().find(|scan| scan.report.digest == digest) {
+                return Ok(scan.bytes.clone());
+            }
+            let has = |annex: &&Annex| annex.archive.layout().place(&wanted.digest).is_some();
+            let annex = annexes.iter().find(has).ok_or(ArchiveError::NoBlob(digest))?;
+            annex.archive.metadata(wanted)
+        }
+        other => other,
+    }
+}
+
+/// The reports that approvers stood on, and those of this moment, by what they are about.
+fn submissions(annexes: &[Annex], rescanned: &[Rescanned]) -> Submissions {
+    let mut submissions = Submissions::new();
+    for annex in annexes {
+        let by = annex.signers.first().map(|signer| signer.person.to_string()).unwrap_or_default();
+        for (about, report) in &annex.contents.reports {
+            let submitted = Submitted { by: by.clone(), report: report.clone() };
+            submissions.entry(*about).or_default().push(submitted);
+        }
+    }
+    for Rescanned { about, report, .. } in rescanned {
+        let submitted = Submitted { by: "the scan of this moment".to_owned(), report: report.clone() };
+        submissions.entry(*about).or_default().push(submitted);
+    }
+    submissions
+}
+
+/// The manifests of an archive that each scan report is about.
+///
+/// # Errors
+/// Why a report is about none.
+pub(crate) fn bind(
+    archive: &Verified<File>,
+    reports: impl Iterator<Item = Vec<u8>>,
+) -> Vec<Result<Vec<Descriptor>, BindingError>> {
+    let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
+    let subjects = archive.inventory().items.iter().map(|item| Subject { item, content: &content });
+    let platforms = Platforms::of(subjects);
+    reports.map(|report| platforms.of_report(report)).collect()
 }
 
 /// The newest archive of this channel that the site accepted: its serial and identity.
@@ -94,6 +159,6 @@ fn signed(path: &Path, site: &Site) -> Result<HashSet<String>, Failure> {
 /// The evidence pack of an archive that was accepted earlier.
 fn earlier(path: &Path, site: &Site) -> Result<Signed<File>, Failure> {
     let file = File::open(path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-    open::signed(file, |id| site.trust().key(id).cloned())
+    open::signed(file, |id| site.key_ever(id).ok().flatten())
         .map_err(|error| crate::archive_failure::failure(path, &error))
 }

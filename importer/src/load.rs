@@ -80,8 +80,9 @@ pub(crate) async fn load(plan: Plan, quiet: bool) -> Result<Loaded, Failures> {
     let total = plan.surveys.iter().map(|survey| survey.send.bytes).sum();
     let progress = Progress::new("load", total, quiet);
     let (mut deliveries, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for (target, survey) in plan.destinations.targets().iter().zip(&plan.surveys) {
-        match target.load(&plan.shipment, survey, &progress).await {
+    let planned = plan.destinations.targets().iter().zip(&plan.shipments).zip(&plan.surveys);
+    for ((target, shipment), survey) in planned {
+        match target.load(shipment, survey, &progress).await {
             Ok(delivery) => {
                 targets.push(TargetSummary {
                     target: target.name().to_owned(),

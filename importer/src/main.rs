@@ -12,12 +12,14 @@
 
 mod accept;
 mod annex;
+mod approval;
 mod archive_failure;
 mod blobs;
 mod cli;
 mod client_failure;
 mod commands;
 mod destinations;
+mod exclusion;
 mod folder_index;
 mod hosts;
 mod judgement;
@@ -26,10 +28,13 @@ mod open;
 mod plan;
 mod publish;
 mod report;
+mod rescan;
 mod serve;
 mod shipment;
 mod site;
 mod tree;
+mod vouch;
+mod why;
 
 use std::process::ExitCode;
 

@@ -15,6 +15,7 @@ use crate::accept::Accepted;
 use crate::destinations::{Amount, Destinations, Survey, Target};
 use crate::shipment::{self, Cargo, Shipment};
 use crate::site::names::{NameDecision, NameEntry, NameKey, Names, decide_name};
+use crate::vouch::{Voucher, vouch};
 
 /// How long an answer about a name is believed. To ask once more is one request a name, which is much of a load of
 /// small images and nothing of a large one.
@@ -24,8 +25,8 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(crate) struct Plan {
     /// Whose content it is.
     pub(crate) accepted: Arc<Accepted>,
-    /// The content.
-    pub(crate) shipment: Shipment,
+    /// What goes to each target, in the order of the destinations.
+    pub(crate) shipments: Vec<Shipment>,
     /// Where it goes.
     pub(crate) destinations: Destinations,
     /// What each target has, in the order of the destinations.
@@ -82,7 +83,7 @@ enum Outcome {
 }
 
 /// Asks every target. `names` is what the ledger knows; empty without a site. `only` names groups or items;
-/// none means everything.
+/// none means everything. `voucher` is the site's word on what goes to registries.
 ///
 /// # Errors
 /// Every reason why the archive could not be loaded.
@@ -91,16 +92,28 @@ pub(crate) async fn plan(
     names: &Names,
     destinations: Destinations,
     only: &[String],
+    voucher: Option<&Voucher<'_>>,
 ) -> Result<Plan, Failures> {
     let asked = Instant::now();
     let inventory = accepted.archive().inventory();
-    let shipment = shipment::pack(inventory, Arc::new(Arc::clone(&accepted)), only)?;
-    let (mut surveys, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let shipment = shipment::pack(inventory, accepted.excluded(), Arc::new(Arc::clone(&accepted)), only)?;
+    let items = shipment.items.len();
+    let shipment = match voucher {
+        Some(voucher) => vouch(shipment, voucher)?,
+        None => shipment,
+    };
+    let (mut shipments, mut surveys, mut targets, mut failures) =
+        <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
     for target in destinations.targets() {
-        let survey = match target.survey(&shipment).await {
-            Ok(survey) => survey,
+        let asked = async {
+            let shipment = shipment.for_target(target.signatures().await?);
+            let survey = target.survey(&shipment).await?;
+            Ok((shipment, survey))
+        };
+        let (shipment, survey) = match asked.await {
+            Ok(asked) => asked,
             Err(reasons) => {
-                failures.extend(reasons);
+                failures.extend::<Vec<Failure>>(reasons);
                 continue;
             }
         };
@@ -114,11 +127,12 @@ pub(crate) async fn plan(
             }
             Err(refused) => failures.extend(refused),
         }
+        shipments.push(shipment);
         surveys.push(survey);
     }
     Failures::unless_empty(failures, ())?;
-    let document = PlanDocument { items: shipment.items.len(), targets };
-    Ok(Plan { accepted, shipment, destinations, surveys, asked, document })
+    let document = PlanDocument { items, targets };
+    Ok(Plan { accepted, shipments, destinations, surveys, asked, document })
 }
 
 fn of_target(

@@ -9,18 +9,32 @@ use std::fs::File;
 
 use console::{Class, Failure, Failures, clock};
 use manifests::Digest;
-use manifests::inventory::{Inventory, Item};
-use manifests::receipt::{Confirmation, ItemRecord, NameOutcome, NameRecord, Place, Receipt};
+use manifests::inventory::{Inventory, Item, ItemKind};
+use manifests::receipt::{Confirmation, NameOutcome, NameRecord, Place, Receipt};
 use manifests::reference::Repository;
 use manifests::{ChannelName, Reference};
 use transfer::archive::Signed;
 
 use crate::blobs::Metadata;
-use crate::destinations::{Destinations, Move, Target};
+use crate::destinations::{Delivery, Destinations, Move, Target};
 use crate::load::Loaded;
 use crate::plan::Plan;
+use crate::shipment::Cargo;
 use crate::site::ledger::{Ledger, LedgerError};
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
+
+/// An item that is at its targets.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    /// The manifest that its name points to.
+    pub(crate) digest: Digest,
+    /// What it is.
+    pub(crate) kind: ItemKind,
+    /// Its name upstream.
+    pub(crate) name: String,
+    /// Where it is, once for each target.
+    pub(crate) places: Vec<Place>,
+}
 
 /// An item at one target whose content is there.
 struct Waiting<'a> {
@@ -44,24 +58,19 @@ struct Claimant {
 ///
 /// # Errors
 /// Every name that may not be moved, or could not be.
-pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<ItemRecord>, Failures> {
+pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<Arrived>, Failures> {
     let Loaded { plan, deliveries, .. } = loaded;
     let archive = plan.accepted.archive();
     let claimant = Claimant::of(archive.inventory(), archive.identity());
-    let targets = plan.destinations.targets().iter().zip(&deliveries).zip(&plan.surveys);
-    let at: Vec<(&Target, Vec<Waiting<'_>>)> = targets
-        .map(|((target, delivery), survey)| (target, waiting(&plan, &delivery.confirmations, &survey.names)))
-        .collect();
+    let at: Vec<(&Target, Vec<Waiting<'_>>)> = waiting(&plan, &deliveries);
     everywhere(&at, &claimant, &plan.accepted, ledger).await
 }
 
 /// What a load that is held leaves for the receipt: every name as `Held`.
-pub(crate) fn held(loaded: Loaded) -> Vec<ItemRecord> {
+pub(crate) fn held(loaded: Loaded) -> Vec<Arrived> {
     let mut records = Records::default();
     let Loaded { plan, deliveries, .. } = loaded;
-    for ((target, delivery), survey) in plan.destinations.targets().iter().zip(&deliveries).zip(&plan.surveys)
-    {
-        let waiting = waiting(&plan, &delivery.confirmations, &survey.names);
+    for ((target, waiting), survey) in waiting(&plan, &deliveries).into_iter().zip(&plan.surveys) {
         let places = waiting.iter().zip(&survey.names).map(|(one, previous)| {
             let tag = one.name.tag().map(str::to_owned);
             let record = |tag| NameRecord { outcome: NameOutcome::Held, previous: *previous, tag };
@@ -82,7 +91,7 @@ pub(crate) async fn publish_held(
     evidence: &Signed<File>,
     destinations: Destinations,
     ledger: &mut Ledger,
-) -> Result<Vec<ItemRecord>, Failures> {
+) -> Result<Vec<Arrived>, Failures> {
     let inventory = evidence.inventory();
     let claimant = Claimant::of(inventory, evidence.identity());
     let mut failures = missing_targets(receipt, &destinations);
@@ -140,13 +149,14 @@ fn held_at<'a>(
     Ok(waiting)
 }
 
-fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation], names: &[Option<Digest>]) -> Vec<Waiting<'a>> {
+/// What waits at each target.
+fn waiting<'a>(plan: &'a Plan, deliveries: &[Delivery]) -> Vec<(&'a Target, Vec<Waiting<'a>>)> {
+    let targets = plan.destinations.targets().iter().zip(&plan.shipments).zip(&plan.surveys).zip(deliveries);
     let inventory = plan.accepted.archive().inventory();
     let by_name: HashMap<&str, &Item> =
         inventory.items.iter().map(|item| (item.name.as_str(), item)).collect();
-    let all = plan.shipment.items.iter().zip(confirmations).zip(names);
     let is_fresh = plan.is_fresh();
-    all.filter_map(|((cargo, confirmation), found)| {
+    let one = |((cargo, confirmation), found): ((&'a Cargo, &Confirmation), &Option<Digest>)| {
         let item = *by_name.get(cargo.name.to_string().as_str())?;
         let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();
         evidence.sort_unstable();
@@ -154,8 +164,13 @@ fn waiting<'a>(plan: &'a Plan, confirmations: &[Confirmation], names: &[Option<D
         let is_known = is_fresh || *found == Some(item.published.digest);
         let known = is_known.then_some(*found);
         Some(Waiting { item, name: cargo.name.clone(), confirmation: *confirmation, evidence, known })
-    })
-    .collect()
+    };
+    targets
+        .map(|(((target, shipment), survey), delivery)| {
+            let all = shipment.items.iter().zip(&delivery.confirmations).zip(&survey.names);
+            (target, all.filter_map(one).collect())
+        })
+        .collect()
 }
 
 /// Moves the names at every target, and says what became of each. A refusal at one target leaves the names at
@@ -165,7 +180,7 @@ async fn everywhere(
     claimant: &Claimant,
     manifests: &dyn Metadata,
     ledger: &mut Ledger,
-) -> Result<Vec<ItemRecord>, Failures> {
+) -> Result<Vec<Arrived>, Failures> {
     let (mut decided, mut failures) = (Vec::new(), Vec::new());
     for (target, waiting) in at {
         match decide(target, waiting, claimant, ledger).await {
@@ -306,7 +321,7 @@ impl Waiting<'_> {
 /// One record an item, with its places at every target.
 #[derive(Default)]
 struct Records {
-    list: Vec<ItemRecord>,
+    list: Vec<Arrived>,
     at: HashMap<String, usize>,
 }
 
@@ -317,7 +332,7 @@ impl Records {
             let at = *self.at.entry(name.clone()).or_insert(self.list.len());
             match self.list.get_mut(at) {
                 Some(record) => record.places.push(place),
-                None => self.list.push(ItemRecord {
+                None => self.list.push(Arrived {
                     digest: published.digest,
                     kind: *kind,
                     name: name.clone(),

@@ -42,6 +42,7 @@ pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveRe
         trust_digests: rules.trusts().into_iter().map(Trust::digest).collect(),
         approvals_wanted: ArchiveReport::approvals_wanted(rules.trusts(), &rules.policies),
         approvals: assessment.annexes().iter().map(approval).collect(),
+        excluded: assessment.excluded().records().to_vec(),
         // An archive that is loaded again replaces itself.
         previous: previous
             .filter(|(_, identity)| *identity != archive.identity())

@@ -10,6 +10,7 @@ use manifests::{Descriptor, Digest, Reference};
 
 use crate::archive_failure;
 use crate::blobs::Blobs;
+use crate::exclusion::Excluded;
 use crate::tree::{self, Tree, TreeError};
 
 /// Items, and where their content is read.
@@ -44,6 +45,51 @@ pub(crate) struct Proof {
     pub(crate) tag: Option<String>,
     /// Everything below its manifest.
     pub(crate) tree: Tree,
+    /// Which targets it goes to.
+    pub(crate) whom: For,
+}
+
+/// Which targets a piece of evidence goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// All: it came in the archive.
+    All,
+    /// Those that are asked by clusters.
+    Registries,
+    /// Those that find signatures by their tags only.
+    TagsOnly,
+}
+
+/// What a target makes of the site's own signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signatures {
+    /// It gets none.
+    Unwanted,
+    /// It is asked for bundles.
+    Bundles,
+    /// It counts those under tags, and no bundles.
+    BundlesAndTags,
+}
+
+impl Signatures {
+    fn want(self, whom: For) -> bool {
+        match whom {
+            For::All => true,
+            For::Registries => self != Self::Unwanted,
+            For::TagsOnly => self == Self::BundlesAndTags,
+        }
+    }
+}
+
+impl Shipment {
+    /// What of it goes to a target.
+    pub(crate) fn for_target(&self, signatures: Signatures) -> Self {
+        let mut items = self.items.clone();
+        for cargo in &mut items {
+            cargo.evidence.retain(|proof| signatures.want(proof.whom));
+        }
+        Self { items, blobs: Arc::clone(&self.blobs) }
+    }
 }
 
 impl Cargo {
@@ -53,16 +99,18 @@ impl Cargo {
     }
 }
 
-/// Packs the items that `only` names, by group or by name; none means all. What an item requires comes with it.
+/// Packs the items that `only` names, by group or by name; none means all. What an item requires comes with it, and
+/// what approvers left out does not.
 ///
 /// # Errors
-/// When `only` names nothing that is there, or a manifest cannot be read.
+/// When `only` names nothing that is there or is left, or a manifest cannot be read.
 pub(crate) fn pack(
     inventory: &Inventory,
+    excluded: &Excluded,
     blobs: Arc<dyn Blobs>,
     only: &[String],
 ) -> Result<Shipment, Failures> {
-    let chosen = chosen(&inventory.items, only)?;
+    let chosen = chosen(&inventory.items, excluded, only)?;
     let packed = chosen.into_iter().filter_map(|at| inventory.items.get(at)).map(|item| {
         one(item, blobs.as_ref()).map_err(|error| match error {
             TreeError::Archive(error) => archive_failure::failure(Path::new(&item.name), &error),
@@ -77,7 +125,7 @@ fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {
     let evidence = item.evidence.iter().map(|evidence| {
         let manifest = evidence.descriptor();
         let tree = tree::walk(blobs, &manifest)?;
-        Ok(Proof { manifest, subject: evidence.subject, tag: evidence.tag.clone(), tree })
+        Ok(Proof { manifest, subject: evidence.subject, tag: evidence.tag.clone(), tree, whom: For::All })
     });
     let name: Reference = item.name.parse().map_err(|error| TreeError::Name(format!("{error}")))?;
     Ok(Cargo {
@@ -89,9 +137,11 @@ fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {
 }
 
 /// The positions of what `only` names and of what that requires.
-fn chosen(items: &[Item], only: &[String]) -> Result<BTreeSet<usize>, Failures> {
+fn chosen(items: &[Item], excluded: &Excluded, only: &[String]) -> Result<BTreeSet<usize>, Failures> {
+    let stays = |item: &Item| !excluded.has(&item.name);
     if only.is_empty() {
-        return Ok((0..items.len()).collect());
+        let all = items.iter().enumerate().filter(|(_, item)| stays(item));
+        return Ok(all.map(|(at, _)| at).collect());
     }
     let at: HashMap<&str, usize> =
         items.iter().enumerate().map(|(at, item)| (item.name.as_str(), at)).collect();
@@ -101,9 +151,11 @@ fn chosen(items: &[Item], only: &[String]) -> Result<BTreeSet<usize>, Failures> 
         let is_wanted =
             |item: &Item| item.group.as_ref() == Some(wanted) || item.name == *wanted || item.name == full;
         let before = open.len();
-        open.extend(items.iter().enumerate().filter(|(_, item)| is_wanted(item)).map(|(at, _)| at));
+        let found = items.iter().enumerate().filter(|(_, item)| is_wanted(item) && stays(item));
+        open.extend(found.map(|(at, _)| at));
         if open.len() == before {
-            failures.push(unknown(wanted, items));
+            let is_out = items.iter().any(is_wanted);
+            failures.push(if is_out { left_out(wanted) } else { unknown(wanted, items) });
         }
     }
     while let Some(next) = open.pop() {
@@ -114,6 +166,14 @@ fn chosen(items: &[Item], only: &[String]) -> Result<BTreeSet<usize>, Failures> 
         }
     }
     Failures::unless_empty(failures, chosen)
+}
+
+fn left_out(wanted: &str) -> Failure {
+    Failure::new(
+        Class::Refused,
+        wanted,
+        "found it left out by an approver, wanted something that is to be loaded",
+    )
 }
 
 fn unknown(wanted: &str, items: &[Item]) -> Failure {

@@ -31,6 +31,8 @@ pub struct RegistryDestination {
     pub prefix: String,
     /// What kind of registry it is.
     pub kind: RegistryKind,
+    /// Whether the site signs what it brings there.
+    pub sign: bool,
     /// Where upstream repositories go, when not to the default place; the longest match counts.
     pub map: Vec<Mapping>,
 }
@@ -83,8 +85,14 @@ struct RegistrySpec {
     kind: KindSpec,
     #[serde(default)]
     projects: Option<ProjectsSpec>,
+    #[serde(default = "yes")]
+    sign: bool,
     #[serde(default)]
     map: Vec<Mapping>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -162,6 +170,7 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
         plain_http,
         prefix: prefix.to_owned(),
         kind,
+        sign: spec.sign,
         map: spec.map,
     })
 }

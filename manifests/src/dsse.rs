@@ -82,10 +82,17 @@ struct Subject {
     name: String,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A digest as in-toto writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DigestSet {
+pub struct DigestSet {
     sha256: String,
+}
+
+impl From<Digest> for DigestSet {
+    fn from(digest: Digest) -> Self {
+        Self { sha256: digest.hex() }
+    }
 }
 
 /// Signs a statement and returns its bundle.
@@ -97,7 +104,7 @@ pub fn sign<P: Predicate>(statement: Statement<P>, key: &PrivateKey) -> Result<V
         _type: STATEMENT_TYPE.to_owned(),
         predicate: statement.predicate,
         predicate_type: P::TYPE.to_owned(),
-        subject: [Subject { digest: DigestSet { sha256: statement.subject.hex() }, name: statement.name }],
+        subject: [Subject { digest: statement.subject.into(), name: statement.name }],
     });
     let signature = key.sign(&pre_authentication_encoding(&payload));
     Ok(Envelope { payload, signature, hint: key.public()?.id() }.encode())

@@ -11,12 +11,14 @@
 //! travel as such from there on.
 
 pub mod closure;
+pub mod cosign;
 pub mod date;
 pub mod definition;
 pub mod destinations;
 pub mod digest;
 pub mod dsse;
 pub mod duration;
+pub mod exclusions;
 pub mod hosts;
 pub mod inventory;
 pub mod json;
@@ -33,6 +35,7 @@ pub mod reference;
 pub mod scan_report;
 pub mod selection;
 pub mod slot;
+pub mod summary;
 pub mod timestamp;
 pub mod trust;
 pub mod yaml;

@@ -50,3 +50,9 @@ pub const TAG_BYTES: usize = 128;
 
 /// Most findings in one report on an image. A distribution's full desktop has some 10,000.
 pub const FINDINGS: usize = 100_000;
+
+/// Most reasons in the receipt of a refusal. Twenty items of fifty reasons each are a day's work to read.
+pub const REFUSAL_REASONS: usize = 1_000;
+
+/// Longest reason in the receipt of a refusal, in bytes. It may quote what nobody verified, and must not fill the disk.
+pub const REFUSAL_REASON_BYTES: usize = 500;

@@ -26,6 +26,8 @@ pub const SIGSTORE_BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// A report of a scan with what the scanner itself does not write into it.
 pub const SCAN_REPORT: &str = "application/vnd.airgap.scan-report.v1+json";
+/// What an approver leaves out of an archive.
+pub const EXCLUSIONS: &str = "application/vnd.airgap.exclusions.v1+json";
 
 /// The four types to ask a registry for: one that is left out reads as "missing" (Harbor).
 pub const MANIFESTS: [&str; 4] = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX];

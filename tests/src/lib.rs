@@ -10,6 +10,7 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+pub mod alpine;
 pub mod binaries;
 pub mod command;
 pub mod desk;

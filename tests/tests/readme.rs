@@ -16,6 +16,7 @@ use std::process::Command;
 use fixtures::image::{self, Artifact, Format, Layer};
 use fixtures::{chart, layout};
 use manifests::destinations::Destinations;
+use manifests::policy::Policy;
 use tests::binaries::airgap_bundle;
 use tests::command::succeed;
 use tests::servers::{self, Registry};
@@ -108,4 +109,15 @@ fn the_commands_of_the_readme_run_as_printed() {
 fn the_destinations_of_the_readme_are_ones() {
     let text = blocks("<!-- destinations -->").next().unwrap();
     assert_eq!(Destinations::parse(text).unwrap().registries.len(), 2);
+}
+
+#[test]
+fn the_policies_of_the_pages_are_ones() {
+    let readme = Policy::parse(blocks("<!-- policy -->").next().unwrap()).unwrap();
+    assert_eq!(readme.gates, ["signatures", "vulnerabilities"]);
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/vulnerabilities.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, after) = page.split_once("```yaml\n").unwrap();
+    let (text, _) = after.split_once("```").unwrap();
+    assert_eq!(Policy::parse(text).unwrap().vulnerabilities.unwrap().exceptions.len(), 1);
 }

@@ -2,10 +2,13 @@
 
 mod evidence;
 mod item;
+mod scan;
 mod small;
 
 use std::collections::HashSet;
 
+use clients::trivy::Trivy;
+use console::progress::Progress;
 use console::{Class, Failure, Failures};
 use futures_util::{StreamExt as _, stream};
 use manifests::closure::{self, Closure};
@@ -28,7 +31,12 @@ pub(crate) struct Collected {
 ///
 /// # Errors
 /// Everything that cannot be had, or that no archive can carry.
-pub(crate) async fn collect(resolved: Resolved, upstream: &Upstream) -> Result<Collected, Failures> {
+pub(crate) async fn collect(
+    resolved: Resolved,
+    upstream: &Upstream,
+    trivy: Option<&Trivy>,
+    quiet: bool,
+) -> Result<Collected, Failures> {
     let Resolved { name, audience, import_before, created, inputs, items, mut skipped, .. } = resolved;
     let mut failures = Vec::new();
     let mut notices = Vec::new();
@@ -46,6 +54,14 @@ pub(crate) async fn collect(resolved: Resolved, upstream: &Upstream) -> Result<C
     }
     drop(collecting);
     Failures::unless_empty(failures, ())?;
+    if let Some(trivy) = trivy {
+        let progress = Progress::new("scan", 0, quiet);
+        let scanned = scan::all(&mut locked, upstream.beside(), trivy, &progress);
+        progress.finish();
+        scanned.or_else(|failures| Failures::unless_empty(failures, ()))?;
+        let (version, database) = (trivy.version(), trivy.database());
+        notices.push(format!("scanned by trivy {version} with its database of {database}"));
+    }
     locked.sort_by(|one, other| key(&one.item).cmp(&key(&other.item)));
     skipped.sort_by(|one, other| (&one.name, &one.reason).cmp(&(&other.name, &other.reason)));
     skipped.dedup();

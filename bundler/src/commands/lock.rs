@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clients::trivy::{Settings, Trivy, TrivyError};
 use console::escape::escape;
 use console::{Class, Failure, Failures, clock, input};
 use indicatif::HumanBytes;
 use manifests::lock::{Lock, Skipped};
+use manifests::policy::vulnerabilities::Vulnerabilities;
 use manifests::{ChannelName, Timestamp};
 use serde::Serialize;
 
@@ -46,6 +48,7 @@ pub(crate) struct Locked {
 pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Failures> {
     let project = project::read(&arguments.definition)?;
     let path = arguments.output.clone().unwrap_or_else(|| project::lock_path(&arguments.definition));
+    let trivy = scanner(arguments)?;
     let http = crate::hosts::clients(
         &project.definition.hosts,
         &project.folder,
@@ -59,8 +62,14 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
     let upstream = Upstream::new(http, beside);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Class::Failed, "tokio", error))?;
-    let Collected { lock, notices } =
-        runtime.block_on(make(&project, created, old.as_ref(), &arguments.update, &upstream))?;
+    let Collected { lock, notices } = runtime.block_on(make(
+        &project,
+        created,
+        old.as_ref(),
+        &arguments.update,
+        &upstream,
+        (trivy.as_ref(), quiet),
+    ))?;
     write(&path, &lock, upstream.beside())?;
     if !quiet {
         notices.iter().for_each(|notice| eprintln!("notice: {}", escape(notice)));
@@ -92,6 +101,7 @@ async fn make(
     old: Option<&Lock>,
     update: &[String],
     upstream: &Upstream,
+    (trivy, quiet): (Option<&Trivy>, bool),
 ) -> Result<Collected, Failures> {
     let (entries, mut inputs) = sources::entries(&project.definition, &project.folder).map_err(all)?;
     inputs.insert(project.name.clone(), project.digest);
@@ -108,9 +118,22 @@ async fn make(
     };
     let resolved =
         resolve::resolve(&project.definition, entries, inputs, created, update.as_ref(), upstream).await?;
-    let mut collected = collect::collect(resolved, upstream).await?;
+    let mut collected = collect::collect(resolved, upstream, trivy, quiet).await?;
     collected.lock.hosts = hosts(&collected.lock, old);
     Ok(collected)
+}
+
+/// The scanner, where the policy counts reports that the archive carries: those are made now, while the images can
+/// be had.
+fn scanner(arguments: &LockArguments) -> Result<Option<Trivy>, Failure> {
+    let policy = arguments.policy.as_deref().map(input::policy).transpose()?;
+    let wanted = policy.and_then(|file| file.policy.vulnerabilities).filter(Vulnerabilities::counts_carried);
+    let settings = Settings { cache: arguments.trivy_cache.clone(), is_offline: arguments.trivy_offline };
+    let found = wanted.map(|_| Trivy::find(settings)).transpose();
+    found.map_err(|error| {
+        let class = if matches!(error, TrivyError::Compromised(_)) { Class::Refused } else { Class::Failed };
+        Failure::new(class, "trivy", error)
+    })
 }
 
 /// The hosts that a build will contact: those of this run, and those that the lock

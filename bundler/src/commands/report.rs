@@ -38,6 +38,7 @@ pub(crate) fn run(
         trust_digests: trust.iter().map(Trust::digest).collect(),
         approvals_wanted: ArchiveReport::approvals_wanted(trust.iter(), &[&file]),
         approvals: Vec::new(),
+        excluded: Vec::new(),
         previous: None,
         policies: vec![PolicyReport::new(&file, Some(&judgement), &archive.inventory, BTreeSet::new(), now)],
         refusals: refusals.clone(),

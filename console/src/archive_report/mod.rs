@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gates::{JudgedItem, Judgement};
 use manifests::inventory::{Inventory, Item, ItemKind};
+use manifests::receipt::ExclusionRecord;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{Role, Trust};
 use manifests::{ChannelName, Digest, Platform, Timestamp};
@@ -48,6 +49,8 @@ pub struct ArchiveReport {
     pub approvals_wanted: BTreeMap<Role, usize>,
     /// What was said about it so far.
     pub approvals: Vec<Approval>,
+    /// The items that approvers left out: they are neither judged nor loaded.
+    pub excluded: Vec<ExclusionRecord>,
     /// The archive of the same name that is inside already, where that is known.
     pub previous: Option<Previous>,
     /// What each policy says about it, the site's first.

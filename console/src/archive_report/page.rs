@@ -24,6 +24,7 @@ pub(super) fn write(report: &ArchiveReport) -> String {
     facts(&mut html, report);
     sections::refusals(&mut html, &report.refusals);
     approvals(&mut html, report);
+    sections::left_out(&mut html, &report.excluded);
     if !report.notices.is_empty() {
         html.markup("<h2>Notices</h2>\n");
         sections::list(&mut html, &report.notices);

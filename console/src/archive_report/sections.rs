@@ -2,6 +2,7 @@
 
 use gates::{JudgedItem, NOTHING, Outcome, Verdict, repository, signature, vulnerability};
 use manifests::policy::vulnerabilities::Severity;
+use manifests::receipt::ExclusionRecord;
 
 use super::{ArchiveReport, Entry, Exception, ExceptionStanding, Judged, PolicyReport, findings, judged};
 use crate::Failure;
@@ -36,6 +37,22 @@ pub(super) fn refusals(html: &mut Html, refusals: &[Failure]) {
     html.markup("</ul>\n");
 }
 
+pub(super) fn left_out(html: &mut Html, excluded: &[ExclusionRecord]) {
+    if excluded.is_empty() {
+        return;
+    }
+    html.put("<h2>Left out (", excluded.len(), ")</h2>\n<p>Neither judged nor loaded.</p>\n");
+    html.markup(
+        "<table><thead><tr><th>Item</th><th>By</th><th>Requires</th><th>Why</th></tr></thead><tbody>\n",
+    );
+    for ExclusionRecord { by, name, reason, requires, .. } in excluded {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        html.put("<tr><td>", name, "</td>").put("<td>", by, "</td>");
+        html.put("<td>", or_none(requires), "</td>").put("<td>", or_none(reason), "</td></tr>\n");
+    }
+    html.markup("</tbody></table>\n");
+}
+
 pub(super) fn policy(html: &mut Html, report: &ArchiveReport, policy: &PolicyReport, number: usize) {
     let title = if report.policies.len() > 1 {
         format!("Items, by policy {}", number + 1)
@@ -46,7 +63,7 @@ pub(super) fn policy(html: &mut Html, report: &ArchiveReport, policy: &PolicyRep
     let summary = policy.judgement.as_ref().map_or_else(|| NOTHING.to_owned(), gates::Judgement::summary);
     html.put("<p>By the policy <code>", policy.digest, "</code>: ").put("", summary, ".</p>\n");
     let judged = judged(policy.judgement.as_ref());
-    overview(html, &report.archive.items, &judged, policy);
+    overview(html, report, &judged, policy);
     exceptions(html, &policy.exceptions);
     html.markup("<h2>Each item</h2>\n");
     for (at, entry) in report.archive.items.iter().enumerate() {
@@ -58,12 +75,12 @@ fn of<'a>(judged: &Judged<'a>, entry: &Entry) -> Option<&'a JudgedItem> {
     judged.get(&(entry.kind, entry.name.as_str(), entry.published)).copied()
 }
 
-fn overview(html: &mut Html, entries: &[Entry], judged: &Judged<'_>, policy: &PolicyReport) {
+fn overview(html: &mut Html, report: &ArchiveReport, judged: &Judged<'_>, policy: &PolicyReport) {
     html.markup(concat!(
         "<table><thead><tr><th>No.</th><th>Item</th><th>Kind</th><th>Signatures</th><th>Vulnerabilities</th>",
         "<th>Critical</th><th>High</th><th>Medium</th><th>Low</th><th>Unknown</th><th>New</th></tr></thead><tbody>\n",
     ));
-    for (at, entry) in entries.iter().enumerate() {
+    for (at, entry) in report.archive.items.iter().enumerate() {
         let judged = of(judged, entry);
         html.put("<tr><td class=\"number\">", at + 1, "</td>").put("<td>", &entry.name, "</td>");
         html.put("<td>", entry.kind, "</td>");
@@ -71,6 +88,7 @@ fn overview(html: &mut Html, entries: &[Entry], judged: &Judged<'_>, policy: &Po
             let verdict = judged.and_then(|item| item.verdicts.iter().find(|verdict| verdict.gate == gate));
             match verdict {
                 Some(verdict) => outcome(html.markup("<td>"), verdict.outcome),
+                None if is_left_out(report, entry) => html.markup("<td>left out"),
                 None => html.markup("<td>not judged"),
             }
             .markup("</td>");
@@ -91,6 +109,10 @@ fn overview(html: &mut Html, entries: &[Entry], judged: &Judged<'_>, policy: &Po
         );
     }
     html.markup("</tbody></table>\n<p>New: found now and not in the archive before; - where there is nothing to compare with.</p>\n");
+}
+
+fn is_left_out(report: &ArchiveReport, entry: &Entry) -> bool {
+    report.excluded.iter().any(|record| record.name == entry.name)
 }
 
 /// How many findings are new, where the archive before is known.

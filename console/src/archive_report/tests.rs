@@ -99,6 +99,13 @@ fn report(text: &str) -> ArchiveReport {
         trust_digests: vec![digest("trust")],
         approvals_wanted: BTreeMap::from([(Role::SecurityOfficer, 2)]),
         approvals: vec![approval(text)],
+        excluded: vec![ExclusionRecord {
+            by: "officer-1".parse().unwrap(),
+            digest: digest("excluded"),
+            name: format!("ghcr.io/demo/old:1{text}"),
+            reason: Some(text.to_owned()),
+            requires: Some(text.to_owned()),
+        }],
         previous: Some(Previous { identity: digest("before"), serial: 7 }),
         policies: vec![PolicyReport {
             digest: judgement.policy,
@@ -213,6 +220,8 @@ fn what_an_officer_asks_is_answered() {
         &format!("<span>{first}</span>"),
         "build-1 as preparer, at 2026-11-23T00:00:00Z",
         "security-officer: 1 of 2",
+        "Left out (1)",
+        "ghcr.io/demo/old:1harmless</td><td>officer-1</td>",
         "DOES NOT HOLD",
         "serial 7",
         "1 critical, 1 high, 0 medium, 1 low, 0 unknown",

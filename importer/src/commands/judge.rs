@@ -1,4 +1,4 @@
-//! What verify, plan and load do alike: whom and what to hold an archive to, opening it, accepting it.
+//! What verify, approve, plan and load do alike: whom and what to hold an archive to, opening it, accepting it.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,14 +7,15 @@ use console::archive_report::ArchiveReport;
 use console::input::PolicyFile;
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
-use manifests::Timestamp;
 use manifests::trust::Trust;
+use manifests::{Digest, Timestamp};
 use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
 
 use super::open_site;
-use crate::accept::{self, Accepted, Rules};
+use crate::accept::{self, Accepted, Assessment, Purpose, Rules};
 use crate::cli::JudgeArguments;
+use crate::rescan::Rescanned;
 use crate::site::{Access, Site};
 use crate::{annex, open, report};
 
@@ -25,6 +26,8 @@ pub(crate) struct Judge {
     trust: Option<Trust>,
     policy: Option<PolicyFile>,
     knowledge: Knowledge,
+    /// The reports of `verify --rescan`.
+    pub(crate) rescanned: Vec<Rescanned>,
     at: Option<Timestamp>,
 }
 
@@ -43,6 +46,7 @@ impl Judge {
             trust: arguments.trust.as_deref().map(input::trust).transpose()?,
             policy: arguments.policy.as_deref().map(input::policy).transpose()?,
             knowledge: Knowledge::read(arguments.kev.as_deref(), &arguments.vex)?,
+            rescanned: Vec::new(),
             site: open_site(state, access)?,
             at,
         };
@@ -65,7 +69,11 @@ impl Judge {
         self.at.unwrap_or_else(clock::now)
     }
 
-    fn rules(&self) -> Result<Rules<'_>, Failure> {
+    /// Everything, as the stages take it.
+    ///
+    /// # Errors
+    /// When there is no trust.
+    pub(crate) fn rules(&self) -> Result<Rules<'_>, Failure> {
         let site = self.site.as_ref();
         let mut trusts = site.map(Site::trust).into_iter().chain(&self.trust);
         Ok(Rules {
@@ -74,8 +82,17 @@ impl Judge {
             policies: site.map(Site::policy).into_iter().chain(&self.policy).collect(),
             site,
             knowledge: &self.knowledge,
+            rescanned: &self.rescanned,
             now: self.now(),
         })
+    }
+
+    /// The digests of the trust files and of the policies that an archive is held to, the site's first.
+    pub(crate) fn held_to(&self) -> (Vec<Digest>, Vec<Digest>) {
+        let site = self.site.as_ref();
+        let trusts = site.map(Site::trust).into_iter().chain(&self.trust);
+        let policies = site.map(Site::policy).into_iter().chain(&self.policy);
+        (trusts.map(Trust::digest).collect(), policies.map(|file| file.policy.digest()).collect())
     }
 
     /// Opens the archive: its signature, then every byte.
@@ -121,7 +138,7 @@ impl Judge {
     /// As [`Judge::accept`], for a report: what is against the archive is part of what comes out.
     ///
     /// # Errors
-    /// Every given annex that is not one by somebody who is trusted; what cannot be read.
+    /// When an annex that was given would not be counted; what cannot be read.
     pub(crate) fn report(
         &self,
         path: &Path,
@@ -130,7 +147,35 @@ impl Judge {
     ) -> Result<ArchiveReport, Failures> {
         let rules = self.rules()?;
         let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
-        Ok(report::of(&accept::assess(archive, annexes, &rules), &rules)?)
+        // It says what a load would say now, so that a missing approval is against the archive too.
+        Ok(report::of(&accept::assess(archive, annexes, &rules, Purpose::Load), &rules)?)
+    }
+
+    /// As [`Judge::accept`], for somebody who is about to say something of it. `own` is the annex that they would
+    /// write: it is read and counted as `load` will.
+    ///
+    /// # Errors
+    /// When an annex that was given, or `own`, would not be counted.
+    pub(crate) fn assess(
+        &self,
+        path: &Path,
+        arguments: &JudgeArguments,
+        archive: Verified<File>,
+        own: Option<File>,
+    ) -> Result<Assessment, Failures> {
+        let rules = self.rules()?;
+        let trusts = rules.trusts();
+        let mut annexes = annex::find(path, &archive, &arguments.annexes, &trusts, rules.now)?;
+        if let Some(own) = own {
+            annexes.counted.push(annex::examine(
+                own,
+                Path::new("this approval"),
+                &archive,
+                &trusts,
+                rules.now,
+            )?);
+        }
+        Ok(accept::assess(archive, annexes, &rules, Purpose::Approval))
     }
 }
 

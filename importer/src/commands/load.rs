@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use console::escape::escape;
 use console::{Class, Failure, Failures, clock};
-use manifests::Digest;
-use manifests::receipt::{ItemRecord, NameOutcome, Receipt, State};
+use manifests::key::PrivateKey;
+use manifests::receipt::{ArchiveRecord, NameOutcome, State};
+use manifests::summary::VerificationResult;
+use manifests::{Digest, Timestamp};
 use serde::Serialize;
 use transfer::archive::stream::Keep;
 
@@ -18,8 +20,12 @@ use crate::accept::{self, Accepted};
 use crate::cli::{Global, LoadArguments};
 use crate::destinations::Destinations;
 use crate::load::LoadSummary;
-use crate::plan::{PlanDocument, plan};
+use crate::plan::{Plan, PlanDocument, plan};
+use crate::publish::Arrived;
+use crate::site::refusal::Refused;
+use crate::site::summaries::Subject;
 use crate::site::{Access, Site};
+use crate::vouch::Voucher;
 use crate::{load, publish};
 
 /// What `load` prints.
@@ -55,7 +61,7 @@ struct Replaced {
 }
 
 pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Done, Failures> {
-    let LoadArguments { archive, to, judge: rules, only, hold, spool } = arguments;
+    let LoadArguments { archive, to, judge: rules, hold, spool, .. } = arguments;
     if archive == Path::new("-") && spool.is_none() {
         let message = "found standard input and no --spool, wanted a folder for a copy: it is read once";
         return Err(Failure::new(Class::Usage, "-", message).into());
@@ -64,13 +70,13 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     let destinations = Destinations::read(to)?;
     // Before the long work: the key may ask for its password.
     let key = site(&mut judge)?.key()?;
-    let verified = judge.open(archive, Keep::Whole, spool.as_deref(), global.quiet)?;
-    let accepted = Arc::new(judge.accept(archive, rules, verified)?);
-    notice(global, accepted.notices());
-
-    let now = judge.now();
+    let mut opened = None;
+    let examined = examine(arguments, global, &judge, (destinations, &key), &mut opened).await;
+    let (accepted, plan, now) = match examined {
+        Ok(examined) => examined,
+        Err(failures) => return Err(refuse(&mut judge, opened.as_ref(), failures, &key, global)),
+    };
     let site = site(&mut judge)?;
-    let plan = plan(Arc::clone(&accepted), site.ledger.names(), destinations, only).await?;
     let document = plan.document().clone();
     remember(site, &accepted, now)?;
     let loaded = load::load(plan, global.quiet).await?;
@@ -81,18 +87,81 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
         (publish::publish(loaded, &mut site.ledger).await?, State::Published)
     };
     let names = Names::of(&items);
-    let receipt: Receipt = site.receipt(&accepted, items, state, clock::now());
+    let receipt = site.receipt(&accepted, items, state, clock::now(), &key)?;
     let issued = site.issue(receipt, &key)?;
     let archive = Standing::of(&accepted);
     Ok(Done { archive, plan: document, load: summary, names, state, receipt: issued.path })
 }
 
+/// An archive that was opened, for the receipt of its refusal.
+type Opened = (ArchiveRecord, Subject);
+
+/// Everything that is done before something is written: whether the archive may be loaded, and to where.
+async fn examine(
+    arguments: &LoadArguments,
+    global: &Global,
+    judge: &Judge,
+    (destinations, key): (Destinations, &PrivateKey),
+    opened: &mut Option<Opened>,
+) -> Result<(Arc<Accepted>, Plan, Timestamp), Failures> {
+    let LoadArguments { archive, judge: rules, only, spool, .. } = arguments;
+    let verified = judge.open(archive, Keep::Whole, spool.as_deref(), global.quiet)?;
+    let (name, serial) = (verified.inventory().name.clone(), verified.inventory().serial);
+    let subject =
+        Subject::of(&verified).map_err(|error| Failure::new(Class::Failed, archive.display(), error))?;
+    *opened = Some((ArchiveRecord { identity: verified.identity(), name, serial }, subject));
+    let accepted = Arc::new(judge.accept(archive, rules, verified)?);
+    notice(global, accepted.notices());
+    let site = judge.site.as_ref().ok_or_else(no_site)?;
+    let now = judge.now();
+    let inventory = accepted.archive().inventory();
+    let since = site.ledger.archive(&inventory.name, inventory.serial).map_or(now, |known| known.since);
+    let voucher = Voucher { key, verification: site.verification(since, VerificationResult::Passed) };
+    let plan = plan(Arc::clone(&accepted), site.ledger.names(), destinations, only, Some(&voucher)).await?;
+    Ok((accepted, plan, now))
+}
+
+/// Leaves a receipt of a refusal. What is worth another try, or was wrong use, is none. The refusal stands whatever
+/// becomes of its receipt.
+fn refuse(
+    judge: &mut Judge,
+    archive: Option<&Opened>,
+    failures: Failures,
+    key: &PrivateKey,
+    global: &Global,
+) -> Failures {
+    if !matches!(failures.class(), Class::Refused | Class::Damaged) {
+        return failures;
+    }
+    let (trusts, policies) = judge.held_to();
+    let refused = Refused { archive, failures: &failures, trusts, policies };
+    let issued = site(judge).and_then(|site| {
+        let draft = site.refusal(refused, clock::now(), key)?;
+        Ok(site.issue(draft, key)?)
+    });
+    match issued {
+        Ok(issued) => {
+            notice(global, &[format!("the refusal is in the receipt {}", issued.path.display())]);
+            failures
+        }
+        Err(mut failure) => {
+            failure.message =
+                format!("the receipt of this refusal could not be written: {}", failure.message);
+            Failures::of(failures.into_iter().chain([failure]).collect())
+        }
+    }
+}
+
+fn no_site() -> Failure {
+    Failure::new(Class::Usage, "", "found no site, wanted --state DIR")
+}
+
 fn site(judge: &mut Judge) -> Result<&mut Site, Failure> {
-    judge.site.as_mut().ok_or_else(|| Failure::new(Class::Usage, "", "found no site, wanted --state DIR"))
+    judge.site.as_mut().ok_or_else(no_site)
 }
 
 /// Keeps the evidence, and writes down that the archive was accepted, before a target sees anything of it.
-fn remember(site: &mut Site, accepted: &Accepted, now: manifests::Timestamp) -> Result<(), Failures> {
+fn remember(site: &mut Site, accepted: &Accepted, now: Timestamp) -> Result<(), Failures> {
     site.keep(accepted)?;
     let (identity, inventory) = (accepted.archive().identity(), accepted.archive().inventory());
     let content = accept::content(inventory);
@@ -101,7 +170,7 @@ fn remember(site: &mut Site, accepted: &Accepted, now: manifests::Timestamp) -> 
 }
 
 impl Names {
-    fn of(items: &[ItemRecord]) -> Self {
+    fn of(items: &[Arrived]) -> Self {
         let mut names = Self::default();
         for place in items.iter().flat_map(|item| &item.places) {
             let Some(name) = &place.name else { continue };
@@ -143,9 +212,10 @@ impl Names {
 
 impl Done {
     pub(crate) fn render(&self) -> String {
-        let state = match self.state {
-            State::Held => "the content is at its targets, no name was set: `publish` sets them",
-            State::Published => "the content is at its targets and its names point to it",
+        let state = if self.state == State::Held {
+            "the content is at its targets, no name was set: `publish` sets them"
+        } else {
+            "the content is at its targets and its names point to it"
         };
         let receipt = escape(&self.receipt.display().to_string());
         format!(

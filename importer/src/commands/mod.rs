@@ -1,5 +1,6 @@
 //! One file a verb: arguments in, one stage after the other, a result out.
 
+mod approve;
 mod completions;
 mod init;
 mod inspect;
@@ -11,7 +12,9 @@ mod receipt;
 mod report;
 mod serve;
 mod standing;
+mod trust;
 mod verify;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +35,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Verify(arguments) => {
             finish(verify::run(&arguments, &global), as_json, standing::Standing::render)
         }
+        Command::Approve(arguments) => {
+            finish(approve::run(&arguments, &global), as_json, approve::Approved::render)
+        }
         Command::Report(arguments) => {
             finish_judged(report::run(&arguments, &global), as_json, WrittenReport::render)
         }
@@ -48,6 +54,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             finish(block_on(serve::run(&arguments, &global)), as_json, serve::Served::render)
         }
         Command::Receipt(command) => receipt::run(&command, &global),
+        Command::Why(arguments) => finish(why::run(&arguments, &global), as_json, why::render),
+        Command::Trust(command) => trust::run(&command, &global),
         Command::Inspect(arguments) => finish(inspect::run(&arguments), as_json, inspect::Inspected::render),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: &PlanArguments, global: &Global) -> Result<Pl
     notice(global, accepted.notices());
     let nothing = Names::default();
     let names = judge.site.as_ref().map_or(&nothing, |site| site.ledger.names());
-    let plan = plan(Arc::clone(&accepted), names, destinations, only).await?;
+    let plan = plan(Arc::clone(&accepted), names, destinations, only, None).await?;
     Ok(Planned { archive: Standing::of(&accepted), plan: plan.document().clone() })
 }
 

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use console::{Class, Failure, Failures, clock};
-use manifests::receipt::{Receipt, State};
+use manifests::receipt::{ArchiveRecord, Receipt, State};
 use serde::Serialize;
 use transfer::archive::{Signed, open};
 
 use super::state;
 use crate::cli::{Global, PublishArguments};
 use crate::destinations::Destinations;
-use crate::site::{Access, Site, receipts};
+use crate::site::{Access, Site, receipts, summaries};
 use crate::{archive_failure, publish};
 
 /// What `publish` prints.
@@ -33,14 +33,15 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let key = site.key()?;
     let path = find(&site, &arguments.receipt)?;
     let held = receipts::read(&path, site.public_key())?.receipt;
-    check(&site, &path, &held)?;
-    let evidence = open_evidence(&site, &held)?;
-    let items = publish::publish_held(&held, &evidence, destinations, &mut site.ledger).await?;
-    let text = super::receipt::render_items(&items);
-    let count = items.len();
-    let successor = Receipt { items, state: State::Published, issued: clock::now(), ..held };
+    let archive = check(&site, &path, &held)?;
+    let kept = summaries::check(&path, &held, site.public_key())?;
+    let evidence = open_evidence(&site, archive)?;
+    let arrived = publish::publish_held(&held, &evidence, destinations, &mut site.ledger).await?;
+    let successor = summaries::published(held, kept, arrived, clock::now());
+    let text = super::receipt::render_items(&successor.receipt.items);
+    let items = successor.receipt.items.len();
     let issued = site.issue(successor, &key)?;
-    Ok(Published { held: path, receipt: issued.path, items: count, text })
+    Ok(Published { held: path, receipt: issued.path, items, text })
 }
 
 /// A number, or a file in the site's own folder: only its chain says what was held here.
@@ -60,27 +61,33 @@ fn find(site: &Site, wanted: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-fn check(site: &Site, path: &Path, held: &Receipt) -> Result<(), Failure> {
-    if held.state != State::Held {
-        let message = "found a receipt of names that are published, wanted one of a load that was held";
-        return Err(Failure::new(Class::Usage, path.display(), message));
+fn check<'a>(site: &Site, path: &Path, held: &'a Receipt) -> Result<&'a ArchiveRecord, Failure> {
+    let wrong = |found: &str| {
+        let message = format!("found {found}, wanted a receipt of a load that was held");
+        Err(Failure::new(Class::Usage, path.display(), message))
+    };
+    match held.state {
+        State::Held => {}
+        State::Published => return wrong("a receipt of names that are published"),
+        State::Refused => return wrong("the receipt of a refusal"),
     }
+    let Some(archive) = &held.archive else { return wrong("a receipt without an archive") };
     if held.site != *site.name() {
         let message = format!("found a receipt of the site {}, wanted {}", held.site, site.name());
         return Err(Failure::new(Class::Refused, path.display(), message));
     }
-    Ok(())
+    Ok(archive)
 }
 
 /// The site's own copy of the archive's beginning, which has every manifest.
-fn open_evidence(site: &Site, held: &Receipt) -> Result<Signed<File>, Failure> {
-    let path = site.evidence_pack(held.archive.identity);
+fn open_evidence(site: &Site, archive: &ArchiveRecord) -> Result<Signed<File>, Failure> {
+    let path = site.evidence_pack(archive.identity);
     let failed = |error| archive_failure::failure(&path, &error);
     let file = File::open(&path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-    let evidence = open::signed(file, |id| site.trust().key(id).cloned()).map_err(failed)?;
+    let evidence = open::signed(file, |id| site.key_ever(id).ok().flatten()).map_err(failed)?;
     evidence.verify_evidence(&|_| ()).map_err(failed)?;
-    if evidence.identity() != held.archive.identity {
-        let (found, wanted) = (evidence.identity(), held.archive.identity);
+    if evidence.identity() != archive.identity {
+        let (found, wanted) = (evidence.identity(), archive.identity);
         let message = format!("found the evidence of {found}, wanted {wanted}");
         return Err(Failure::new(Class::Damaged, path.display(), message));
     }

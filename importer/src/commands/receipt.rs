@@ -9,14 +9,15 @@ use std::process::ExitCode;
 use console::escape::escape;
 use console::report::finish;
 use console::{Class, Failure, Failures, input};
+use gates::NOTHING;
 use manifests::Digest;
 use manifests::key::PublicKey;
-use manifests::receipt::{ItemRecord, NameOutcome, Receipt, State};
+use manifests::receipt::{ItemRecord, NameOutcome, Outcome, Receipt, State, VerdictRecord};
 use serde::Serialize;
 
 use super::state;
 use crate::cli::{Global, ReceiptCommand};
-use crate::site::{Access, Site, chain, receipts};
+use crate::site::{Access, Site, chain, receipts, summaries};
 
 pub(crate) fn run(command: &ReceiptCommand, global: &Global) -> ExitCode {
     let as_json = global.json;
@@ -25,7 +26,10 @@ pub(crate) fn run(command: &ReceiptCommand, global: &Global) -> ExitCode {
         ReceiptCommand::Verify { receipt, key } => {
             finish(verify(receipt.as_deref(), key.as_deref(), global), as_json, Checked::render)
         }
-        ReceiptCommand::Export { number, output } => {
+        ReceiptCommand::Export { number, output, minimal: true } => {
+            finish(export_minimal(*number, output, global), as_json, Exported::render)
+        }
+        ReceiptCommand::Export { number, output, minimal: false } => {
             finish(export(*number, output, global), as_json, Exported::render)
         }
     }
@@ -74,7 +78,13 @@ fn verify(receipt: Option<&Path>, key: Option<&Path>, global: &Global) -> Result
     if !path.exists() {
         return Err(Failure::new(Class::Usage, path.display(), "found no such file").into());
     }
-    let digest = receipts::read(path, &key)?.digest;
+    let digest = if receipts::is_minimal(path) {
+        receipts::read_minimal(path, &key)?
+    } else {
+        let receipts::Signed { receipt, digest, .. } = receipts::read(path, &key)?;
+        summaries::check(path, &receipt, &key)?;
+        digest
+    };
     Ok(Checked { receipts: 1, last: Some(digest), key: key.id(), is_chain: false })
 }
 
@@ -84,7 +94,7 @@ impl Checked {
         let last = last.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
         if *is_chain {
             format!(
-                "verified       {receipts} receipts in one unbroken chain, and the ledger that they name\nlast           {last}\nkey            {key}\n"
+                "verified       {receipts} receipts in one unbroken chain, their verification summaries, and the ledger that they name\nlast           {last}\nkey            {key}\n"
             )
         } else {
             format!(
@@ -99,6 +109,9 @@ impl Checked {
 struct Exported {
     receipt: PathBuf,
     bundle: PathBuf,
+    /// The verification summaries; a minimal receipt goes without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summaries: Option<PathBuf>,
 }
 
 fn export(number: u64, output: &Path, global: &Global) -> Result<Exported, Failures> {
@@ -106,10 +119,25 @@ fn export(number: u64, output: &Path, global: &Global) -> Result<Exported, Failu
     let path = find(&site, Some(number))?;
     // What leaves the site is what it signed: the very bytes that were checked are written.
     let checked = receipts::read(&path, site.public_key())?;
-    let bundle = receipts::bundle_path(output);
+    let said = summaries::check(&path, &checked.receipt, site.public_key())?;
+    let (bundle, summaries) = (receipts::bundle_path(output), summaries::path(output));
     write(output, &checked.receipt.encode())?;
     write(&bundle, &checked.bundle)?;
-    Ok(Exported { receipt: output.to_owned(), bundle })
+    write(&summaries, &said.encode())?;
+    Ok(Exported { receipt: output.to_owned(), bundle, summaries: Some(summaries) })
+}
+
+/// What the connected side may know: that the archive arrived, when, and what became of it.
+fn export_minimal(number: u64, output: &Path, global: &Global) -> Result<Exported, Failures> {
+    let site = Site::open(state(global)?, Access::Read)?;
+    let path = find(&site, Some(number))?;
+    let checked = receipts::read(&path, site.public_key())?;
+    let signed = receipts::minimal(&checked, &site.key()?);
+    let (bytes, signature) = signed.map_err(|error| Failure::new(Class::Failed, "the receipt key", error))?;
+    let bundle = receipts::bundle_path(output);
+    write(output, &bytes)?;
+    write(&bundle, &signature)?;
+    Ok(Exported { receipt: output.to_owned(), bundle, summaries: None })
 }
 
 /// Nothing that exists is overwritten.
@@ -122,8 +150,13 @@ fn write(to: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 impl Exported {
     fn render(&self) -> String {
-        let [receipt, bundle] = [&self.receipt, &self.bundle].map(|path| escape(&path.display().to_string()));
-        format!("receipt        {receipt}\nbundle         {bundle}\n")
+        let shown = |path: &Path| escape(&path.display().to_string());
+        let mut text =
+            format!("receipt        {}\nbundle         {}\n", shown(&self.receipt), shown(&self.bundle));
+        if let Some(summaries) = &self.summaries {
+            let _ = writeln!(text, "summaries      {}", shown(summaries));
+        }
+        text
     }
 }
 
@@ -132,18 +165,17 @@ fn render(receipt: &Receipt) -> String {
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "{label:<14} {}", escape(value));
     };
-    let archive = &receipt.archive;
     line("site", receipt.site.as_str());
-    line("archive", &format!("{}, serial {}", archive.name, archive.serial));
-    line("identity", &archive.identity.to_string());
+    match &receipt.archive {
+        Some(archive) => {
+            line("archive", &format!("{}, serial {}", archive.name, archive.serial));
+            line("identity", &archive.identity.to_string());
+        }
+        None => line("archive", "not known: its signature or its bytes were not good"),
+    }
     line("issued", &receipt.issued.to_string());
-    line(
-        "state",
-        match receipt.state {
-            State::Held => "held: no name points to it yet",
-            State::Published => "published",
-        },
-    );
+    line("state", state_of(receipt.state));
+    receipt.reasons.iter().for_each(|reason| line("  against", reason));
     for signer in &receipt.signers {
         line("signed by", &format!("{} as {}, key {}", signer.person, signer.role, signer.key));
     }
@@ -153,20 +185,42 @@ fn render(receipt: &Receipt) -> String {
     receipt.trust_digests.iter().for_each(|digest| line("trust", &digest.to_string()));
     receipt.policy_digests.iter().for_each(|digest| line("policy", &digest.to_string()));
     let gates = receipt.gates.join(", ");
-    line("gates", if gates.is_empty() { "0 gates: nothing was judged" } else { &gates });
+    if receipt.state != State::Refused {
+        line("gates", if gates.is_empty() { NOTHING } else { &gates });
+    }
     let previous =
         receipt.previous.map_or_else(|| "none: it is the first".to_owned(), |digest| digest.to_string());
     line("previous", &previous);
+    if let Some(digest) = receipt.previous_of_channel {
+        line("  of channel", &digest.to_string());
+    }
     line("ledger head", &receipt.ledger_head.to_string());
     text + "\n" + &render_items(&receipt.items)
 }
 
-/// Items with their places, for people.
+/// A state, for people.
+pub(super) const fn state_of(state: State) -> &'static str {
+    match state {
+        State::Held => "held: no name points to it yet",
+        State::Published => "published",
+        State::Refused => "refused: nothing of it was written to a target",
+    }
+}
+
+/// Items with their verdicts and places, for people.
 pub(super) fn render_items(items: &[ItemRecord]) -> String {
     let mut text = format!("{} items\n", items.len());
     for item in items {
         let _ = writeln!(text, "  {:<8} {}", item.kind.to_string(), escape(&item.name));
         let _ = writeln!(text, "           {}", item.digest);
+        for VerdictRecord { outcome, rule, .. } in &item.verdicts {
+            let outcome = match outcome {
+                Outcome::Passed => "passed",
+                Outcome::Warned => "warned",
+                Outcome::Refused => "refused",
+            };
+            let _ = writeln!(text, "           {outcome} by {}", escape(rule));
+        }
         for place in &item.places {
             let name = place.name.as_ref().map_or_else(String::new, |name| {
                 let outcome = match name.outcome {

@@ -1,13 +1,14 @@
-//! How an archive stands, as verify, plan and load print it.
+//! How an archive stands, as verify, approve, plan and load print it.
 
 use std::fmt::Write as _;
 
+use console::escape::escape;
 use gates::{Judgement, NOTHING};
-use manifests::receipt::SignerRecord;
+use manifests::receipt::{ExclusionRecord, SignerRecord};
 use manifests::{ChannelName, Digest};
 use serde::Serialize;
 
-use crate::accept::Accepted;
+use crate::accept::Assessment;
 
 /// What was accepted, and by what.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +22,8 @@ pub(crate) struct Standing {
     audience: Vec<ChannelName>,
     signers: Vec<SignerRecord>,
     annexes: Vec<Digest>,
+    /// What the approvers left out.
+    excluded: Vec<ExclusionRecord>,
     trust_digests: Vec<Digest>,
     policy_digests: Vec<Digest>,
     /// What the gates said, by each policy.
@@ -30,7 +33,7 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    pub(crate) fn of(accepted: &Accepted) -> Self {
+    pub(crate) fn of(accepted: &Assessment) -> Self {
         let inventory = accepted.archive().inventory();
         let signers = accepted.signers().iter().map(|signer| SignerRecord {
             key: signer.key,
@@ -46,6 +49,7 @@ impl Standing {
             audience: inventory.audience.clone(),
             signers: signers.collect(),
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
+            excluded: accepted.excluded().records().to_vec(),
             trust_digests: accepted.trusts().to_vec(),
             policy_digests: accepted.policies().to_vec(),
             judgements: accepted.judgements().to_vec(),
@@ -65,6 +69,9 @@ impl Standing {
         line("audience", &if audience.is_empty() { "any site".to_owned() } else { audience.join(", ") });
         for SignerRecord { key, person, role } in &self.signers {
             line("signed by", &format!("{person} as {role}, key {key}"));
+        }
+        for ExclusionRecord { by, name, .. } in &self.excluded {
+            line("left out", &format!("{} by {by}", escape(name)));
         }
         self.trust_digests.iter().for_each(|digest| line("trust", &digest.to_string()));
         self.policy_digests.iter().for_each(|digest| line("policy", &digest.to_string()));

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use crate::blobs::Metadata;
 use crate::hosts;
-use crate::shipment::Shipment;
+use crate::shipment::{Shipment, Signatures};
 
 /// The targets of one command.
 pub(crate) struct Destinations(Vec<Target>);
@@ -67,7 +67,7 @@ pub(crate) struct Survey {
     pub(crate) has: HashSet<(usize, Digest)>,
     /// For each item: the number of its place.
     pub(crate) places: Vec<usize>,
-    /// Items whose name or manifest is there and may not be read by us, by their position.
+    /// Items of which something is there and may not be read by us, by their position.
     pub(crate) kept_from_us: Vec<usize>,
     /// Blobs to be sent; small ones that were not asked for count as such.
     pub(crate) send: Amount,
@@ -207,6 +207,23 @@ impl Target {
         match self {
             Self::Directory(_) => upstream.to_string(),
             Self::Registry(registry) | Self::Harbor(registry, _) => registry.repository(upstream).to_string(),
+        }
+    }
+
+    /// What it makes of the site's own signatures.
+    ///
+    /// # Errors
+    /// When it does not say what it is.
+    pub(crate) async fn signatures(&self) -> Result<Signatures, Vec<Failure>> {
+        match self {
+            // A folder has no place for what refers to its content but the index, which is the archive's.
+            Self::Directory(_) => Ok(Signatures::Unwanted),
+            Self::Registry(registry) | Self::Harbor(registry, _) if !registry.is_signed() => {
+                Ok(Signatures::Unwanted)
+            }
+            Self::Registry(_) => Ok(Signatures::Bundles),
+            Self::Harbor(_, harbor) if harbor.counts_bundles().await? => Ok(Signatures::Bundles),
+            Self::Harbor(..) => Ok(Signatures::BundlesAndTags),
         }
     }
 

@@ -16,6 +16,8 @@ use crate::tree::{self, TreeError};
 pub(super) struct Catalog {
     /// By full repository name (`ghcr.io/a/b`): its tags.
     repositories: BTreeMap<String, BTreeMap<String, Digest>>,
+    /// Repositories of hosts with a port, by a name that clients can write: `127.0.0.1-5000/a/b`.
+    written: HashMap<String, String>,
     manifests: HashMap<Digest, Descriptor>,
     blobs: HashMap<Digest, u64>,
     referrers: BTreeMap<Digest, BTreeSet<Digest>>,
@@ -55,7 +57,11 @@ impl Catalog {
         content: &dyn Metadata,
     ) -> Result<(), TreeError> {
         if let Some((repository, tag)) = place {
-            let tags = self.repositories.entry(repository.to_string()).or_default();
+            let full = repository.to_string();
+            if repository.host().contains(':') {
+                self.written.insert(full.replacen(':', "-", 1), full.clone());
+            }
+            let tags = self.repositories.entry(full).or_default();
             if let Some(tag) = tag {
                 tags.entry(tag.to_owned()).or_insert(root.digest);
             }
@@ -74,7 +80,8 @@ impl Catalog {
 
     /// The tags of a repository; nothing where there is no such repository.
     pub(super) fn tags(&self, repository: &str) -> Option<&BTreeMap<String, Digest>> {
-        self.repositories.get(repository)
+        let written = || self.repositories.get(self.written.get(repository)?);
+        self.repositories.get(repository).or_else(written)
     }
 
     /// A manifest by tag or digest.

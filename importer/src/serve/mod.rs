@@ -73,6 +73,30 @@ pub(crate) async fn serve(
     Ok(())
 }
 
+/// Serves an archive on loopback until what is returned beside the address is dropped.
+///
+/// # Errors
+/// When the archive cannot be served, or the address cannot be listened on.
+pub(crate) async fn on_loopback(
+    archive: Arc<Verified<std::fs::File>>,
+    host: std::net::IpAddr,
+) -> Result<(SocketAddr, tokio::task::JoinSet<()>), Failure> {
+    let catalog = Catalog::of_inventory(archive.inventory(), &archive)
+        .map_err(|error| Failure::new(Class::Damaged, "archive", error))?;
+    let served = Served { catalog, blobs: Arc::new(archive) };
+    let failed = |error: std::io::Error| Failure::new(Class::Failed, host, error);
+    let listener = TcpListener::bind((host, 0)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let listener = Connections::new(listener, None);
+    let router = Router::new().fallback(registry::answer).with_state(Arc::new(served));
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move {
+        // It ends with the process or with the set; a failure shows where it is asked.
+        let _ = axum::serve(listener, router).await;
+    });
+    Ok((address, server))
+}
+
 /// What the routes answer from.
 pub(crate) struct Served {
     catalog: Catalog,

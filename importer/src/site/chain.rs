@@ -7,7 +7,7 @@ use manifests::Digest;
 
 use super::ledger::Event;
 use super::receipts::{self, Listed, Signed};
-use super::{LEDGER, Site, SiteError, ledger_lines};
+use super::{LEDGER, Site, SiteError, ledger_lines, summaries};
 
 /// A chain that is unbroken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,9 @@ pub(crate) struct Chain {
     pub(crate) last: Option<Digest>,
 }
 
-/// Checks every receipt's signature, that each names the one before it, that the ledger has the line which
-/// each names, in their order, and that the ledger knows these receipts and no other.
+/// Checks every receipt's signature, that each names the one before it and the one before it of its channel, that
+/// its verification summaries and the judgements of its archive are those that it names, that the ledger has the
+/// line which each names, in their order, and that the ledger knows these receipts and no other.
 ///
 /// # Errors
 /// The first receipt that is not what it should be.
@@ -30,20 +31,28 @@ pub(crate) fn verify(site: &Site) -> Result<Chain, SiteError> {
     let (mut lines, mut noted) = (HashMap::new(), HashMap::new());
     ledger_lines::read(&file, |line, digest| {
         lines.insert(digest, line.number);
-        if let (Event::Receipt, Some(number)) = (line.event, line.serial) {
+        if let (Event::Receipt | Event::Refused, Some(number)) = (line.event, line.serial) {
             noted.insert(number, line.digest);
         }
         Ok(())
     })
     .map_err(failed)?;
 
-    let (mut previous, mut at, mut count) = (None, 0, 0);
+    let (mut previous, mut at, mut count, mut of_channels) = (None, 0, 0, HashMap::new());
     for Listed { number, path } in receipts::list(&site.receipts())? {
         let wrong = |reason: String| SiteError::Receipt(path.clone(), reason);
         let Signed { receipt, digest, .. } = receipts::read(&path, site.public_key())?;
         if receipt.previous != previous {
             return Err(wrong("found another receipt before it than the one that it names".to_owned()));
         }
+        if let Some(archive) = &receipt.archive
+            && receipt.previous_of_channel != of_channels.insert(archive.name.clone(), digest)
+        {
+            let reason = "found another receipt of its channel before it than the one that it names";
+            return Err(wrong(reason.to_owned()));
+        }
+        summaries::check(&path, &receipt, site.public_key())?;
+        site.check_judgements(&receipt)?;
         if receipt.site != *site.name() {
             return Err(wrong(format!(
                 "found a receipt of the site {}, wanted {}",

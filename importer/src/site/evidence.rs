@@ -6,11 +6,13 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use gates::KeptJudgement;
 use gates::vulnerability::Findings;
+use manifests::receipt::Receipt;
 use manifests::{Digest, json};
 use transfer::archive::{ArchiveError, ReadAt, open};
 
-use super::{EVIDENCE, Site, SiteError, files};
+use super::{EVIDENCE, Site, SiteError, files, form};
 use crate::accept::Accepted;
 
 const CHUNK: u64 = 1 << 20;
@@ -40,7 +42,7 @@ impl Site {
         files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
         let pack = self.evidence_pack(archive.identity());
         copy(archive.reader(), archive.layout().evidence_end(), &pack, &|file| {
-            let signed = open::signed(file, |id| self.trust.key(id).cloned())?;
+            let signed = open::signed(file, |id| self.key_ever(id).ok().flatten())?;
             signed.verify_evidence(&|_| ())
         })?;
         for annex in accepted.annexes() {
@@ -51,7 +53,7 @@ impl Site {
                 short(annex.identity)
             ));
             copy(annex.archive.reader(), size, &path, &|file| {
-                open::signed(file, |id| self.trust.key(id).cloned())?.verify(&|_| ()).map(|_| ())
+                open::signed(file, |id| self.key_ever(id).ok().flatten())?.verify(&|_| ()).map(|_| ())
             })?;
         }
         for (name, text) in [("trust", &self.trust_text), ("policy", &self.policy.text)] {
@@ -59,7 +61,7 @@ impl Site {
             put(&path, |file| file.write_all(text.as_bytes()))?;
         }
         for judgement in accepted.judgements() {
-            let path = folder.join(format!("judgement-{}.json", short(judgement.policy)));
+            let path = self.judgement(archive.identity(), judgement.policy);
             put(&path, |file| file.write_all(&json::encode(judgement)))?;
         }
         Ok(())
@@ -75,12 +77,86 @@ impl Site {
         identity: Digest,
         policy: Digest,
     ) -> Result<HashMap<String, Findings>, SiteError> {
-        let path = self.evidence(identity).join(format!("judgement-{}.json", short(policy)));
+        let path = self.judgement(identity, policy);
         if !path.exists() {
             return Ok(HashMap::new());
         }
         let bytes = super::read_at_most(&path, JUDGEMENT_BYTES)?;
         gates::findings_of(&bytes).map_err(|error| SiteError::Form(path, error.to_string()))
+    }
+
+    fn judgement(&self, identity: Digest, policy: Digest) -> PathBuf {
+        self.evidence(identity).join(format!("judgement-{}.json", short(policy)))
+    }
+
+    /// The digests of the judgements that are kept of an archive, by these policies.
+    ///
+    /// # Errors
+    /// When one is not there or cannot be read.
+    pub(crate) fn judgements(&self, identity: Digest, policies: &[Digest]) -> Result<Vec<Digest>, SiteError> {
+        let read = |policy: &Digest| {
+            let path = self.judgement(identity, *policy);
+            super::read_at_most(&path, JUDGEMENT_BYTES).map(|bytes| Digest::of(&bytes))
+        };
+        policies.iter().map(read).collect()
+    }
+
+    /// Whether the judgements that are kept are those that a receipt names.
+    ///
+    /// # Errors
+    /// The first one that is not.
+    pub(crate) fn check_judgements(&self, receipt: &Receipt) -> Result<(), SiteError> {
+        self.read_judgements(receipt, |_, _| Ok(()))
+    }
+
+    /// The judgements that a receipt names, as they were written.
+    ///
+    /// # Errors
+    /// When one is not what the receipt says, or not a judgement.
+    pub(crate) fn kept_judgements(&self, receipt: &Receipt) -> Result<Vec<KeptJudgement>, SiteError> {
+        let mut kept = Vec::new();
+        self.read_judgements(receipt, |path, bytes| {
+            kept.push(KeptJudgement::parse(bytes).map_err(|error| form(path, error))?);
+            Ok(())
+        })?;
+        Ok(kept)
+    }
+
+    fn read_judgements(
+        &self,
+        receipt: &Receipt,
+        mut each: impl FnMut(&Path, &[u8]) -> Result<(), SiteError>,
+    ) -> Result<(), SiteError> {
+        let Some(archive) = &receipt.archive else { return Ok(()) };
+        for (policy, wanted) in receipt.policy_digests.iter().zip(&receipt.judgements) {
+            let path = self.judgement(archive.identity, *policy);
+            let bytes = super::read_at_most(&path, JUDGEMENT_BYTES)?;
+            let found = Digest::of(&bytes);
+            if found != *wanted {
+                return Err(form(
+                    &path,
+                    format!("found the judgement {found}, wanted {wanted}, which a receipt names"),
+                ));
+            }
+            each(&path, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The identities of the archives whose evidence is kept, in order.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) fn kept(&self) -> Result<Vec<Digest>, SiteError> {
+        let folder = self.directory.join(EVIDENCE);
+        let failed = |error| SiteError::Io(folder.clone(), error);
+        let mut kept = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            kept.extend(name.to_str().and_then(|name| Digest::from_hex(name).ok()));
+        }
+        kept.sort();
+        Ok(kept)
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Line {
     /// The repository at the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) repository: Option<String>,
-    /// The archive's serial; of a receipt: its number.
+    /// The archive's serial; of a receipt: its number; of a trust file: its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) serial: Option<u64>,
     /// The tag.
@@ -63,12 +63,30 @@ pub(crate) enum Event {
     Genesis,
     /// An archive was accepted for loading.
     Accepted,
+    /// A trust file was put in force.
+    Trusted,
     /// A name is about to be set.
     Intended,
     /// A name points where the archive wants it.
     Named,
     /// A receipt was issued.
     Receipt,
+    /// The receipt of a refusal was issued. It has no names: those that a run set before it was cut still wait for
+    /// their receipt.
+    Refused,
+}
+
+/// A receipt, as the ledger notes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Issued<'a> {
+    /// Its number.
+    pub(crate) number: u64,
+    /// The digest of its bytes.
+    pub(crate) digest: Digest,
+    /// The archive's channel, where that is known.
+    pub(crate) channel: Option<&'a ChannelName>,
+    /// Whether it says that an archive was refused.
+    pub(crate) is_refusal: bool,
 }
 
 /// Why the ledger cannot be used.
@@ -100,6 +118,8 @@ pub(crate) struct KnownArchive {
     pub(crate) content: Digest,
     /// The identities that were accepted.
     pub(crate) identities: Vec<Digest>,
+    /// When the first of them was.
+    pub(crate) since: Timestamp,
 }
 
 /// A ledger that was read and found whole.
@@ -113,7 +133,9 @@ pub(crate) struct Ledger {
     names: Names,
     archives: BTreeMap<ChannelName, BTreeMap<u64, KnownArchive>>,
     receipt: Option<(u64, Digest)>,
+    of_channels: BTreeMap<ChannelName, Digest>,
     site: Digest,
+    trusts: Vec<Digest>,
     is_interrupted: bool,
 }
 
@@ -175,7 +197,9 @@ impl Ledger {
             names: Names::default(),
             archives: BTreeMap::new(),
             receipt: None,
+            of_channels: BTreeMap::new(),
             site: line.digest,
+            trusts: vec![],
             is_interrupted: false,
         }
     }
@@ -198,6 +222,22 @@ impl Ledger {
         self.site
     }
 
+    /// The trust files that followed the one that the site was set up with; the last is in force.
+    #[must_use]
+    pub(crate) fn trusts(&self) -> &[Digest] {
+        &self.trusts
+    }
+
+    /// Writes down that a trust file is in force from now on.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn trusted(&mut self, trust: Digest, version: u64, now: Timestamp) -> Result<(), LedgerError> {
+        let mut line = Line::new(Event::Trusted, trust, 0, None, now);
+        line.serial = Some(version);
+        self.append(vec![line])
+    }
+
     /// Every name that this site set.
     #[must_use]
     pub(crate) const fn names(&self) -> &Names {
@@ -208,6 +248,12 @@ impl Ledger {
     #[must_use]
     pub(crate) const fn receipt(&self) -> Option<(u64, Digest)> {
         self.receipt
+    }
+
+    /// The digest of the last receipt of a channel.
+    #[must_use]
+    pub(crate) fn receipt_of(&self, channel: &ChannelName) -> Option<Digest> {
+        self.of_channels.get(channel).copied()
     }
 
     /// What was accepted under a serial of a channel.
@@ -263,9 +309,11 @@ impl Ledger {
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn issued(&mut self, number: u64, digest: Digest, now: Timestamp) -> Result<(), LedgerError> {
-        let mut line = Line::new(Event::Receipt, digest, 0, None, now);
-        line.serial = Some(number);
+    pub(crate) fn issued(&mut self, receipt: Issued<'_>, now: Timestamp) -> Result<(), LedgerError> {
+        let event = if receipt.is_refusal { Event::Refused } else { Event::Receipt };
+        let mut line = Line::new(event, receipt.digest, 0, None, now);
+        line.channel = receipt.channel.cloned();
+        line.serial = Some(receipt.number);
         self.append(vec![line])
     }
 
@@ -309,9 +357,11 @@ impl Ledger {
                     return Err(broken("found an archive without channel, serial or identity"));
                 };
                 let serials = self.archives.entry(channel.clone()).or_default();
-                let known = serials
-                    .entry(serial)
-                    .or_insert_with(|| KnownArchive { content: line.digest, identities: vec![] });
+                let known = serials.entry(serial).or_insert_with(|| KnownArchive {
+                    content: line.digest,
+                    identities: vec![],
+                    since: line.time,
+                });
                 if known.content != line.digest {
                     return Err(broken("found one serial with two contents"));
                 }
@@ -319,6 +369,7 @@ impl Ledger {
                     known.identities.push(identity);
                 }
             }
+            Event::Trusted => self.trusts.push(line.digest),
             Event::Intended | Event::Named => {
                 let intent = line.intent().ok_or_else(|| broken("found a name with a field missing"))?;
                 if line.event == Event::Intended {
@@ -327,10 +378,15 @@ impl Ledger {
                     self.names.named(&intent);
                 }
             }
-            Event::Receipt => {
+            Event::Receipt | Event::Refused => {
                 let number = line.serial.ok_or_else(|| broken("found a receipt without its number"))?;
                 self.receipt = Some((number, line.digest));
-                self.names.receipted();
+                if let Some(channel) = &line.channel {
+                    self.of_channels.insert(channel.clone(), line.digest);
+                }
+                if line.event == Event::Receipt {
+                    self.names.receipted();
+                }
             }
         }
         (self.head, self.number, self.last) = (digest, line.number, line.time);

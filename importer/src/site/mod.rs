@@ -4,7 +4,8 @@
 //! site.json     name, channels, and the digests of trust, policy and receipt key
 //! trust.yaml    policy.yaml    receipt.key (0600)    receipt.pub
 //! ledger.jsonl  what was accepted, which names were set; its first line pins site.json
-//! receipts/     NUMBER-CHANNEL-SERIAL.json and .sigstore.json, in a chain
+//! receipts/     NUMBER-CHANNEL-SERIAL.json, .sigstore.json and .vsa.jsonl, in a chain
+//! changes/      by digest: the trust files that were put in force later, in the ledger's order
 //! roots/        the trusted roots of Sigstore that the policy names, by digest
 //! evidence/     by identity: the evidence pack, annexes, policy and trust of each archive that was accepted
 //! lock          held by the one writer
@@ -14,18 +15,21 @@
 //! folders ever change.
 
 pub(crate) mod chain;
+pub(crate) mod change;
 mod description;
 mod error;
 pub(crate) mod evidence;
-mod files;
+pub(crate) mod files;
 pub(crate) mod init;
 pub(crate) mod ledger;
 mod ledger_lines;
 pub(crate) mod names;
 pub(crate) mod receipts;
+pub(crate) mod refusal;
+pub(crate) mod summaries;
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use console::input::PolicyFile;
@@ -103,8 +107,6 @@ impl Site {
             .ok()
             .filter(Description::is_known)
             .ok_or_else(|| form(&path(DESCRIPTION), "found no description of a site of this version"))?;
-        let trust_text = pinned(&path(TRUST), description.trust_digest)?;
-        let trust = Trust::parse(&trust_text).map_err(|error| form(&path(TRUST), error))?;
         let text = pinned(&path(POLICY), description.policy_digest)?;
         let policy = Policy::parse(&text).map_err(|error| form(&path(POLICY), error))?;
         let policy = PolicyFile { roots: read_roots(&path(ROOTS), &policy)?, policy, text };
@@ -116,6 +118,9 @@ impl Site {
             let (found, wanted) = (Digest::of(&bytes), ledger.site());
             return Err(SiteError::Changed { path: path(DESCRIPTION), found, wanted });
         }
+        let first = (TRUST, description.trust_digest);
+        let trust_text = change::in_force(directory, first, ledger.trusts().last().copied())?;
+        let trust = Trust::parse(&trust_text).map_err(|error| form(&path(TRUST), error))?;
         let directory = directory.to_owned();
         let mut site =
             Self { directory, description, trust, trust_text, policy, public_key, last, ledger, _lock: lock };
@@ -135,10 +140,9 @@ impl Site {
         match self.last.as_ref() {
             Some(last) if is_next && last.previous == noted.map(|(_, digest)| digest) => {
                 if access == Access::Write {
-                    let (number, digest, issued) = (last.number, last.digest, last.issued);
                     let path = self.directory.join(LEDGER);
                     self.ledger
-                        .issued(number, digest, issued)
+                        .issued(last.noted(), last.issued)
                         .map_err(|error| SiteError::Ledger(path, error))?;
                 }
                 Ok(())
@@ -163,7 +167,7 @@ impl Site {
         &self.description.channels
     }
 
-    /// The trust file that it was set up with.
+    /// The trust file in force.
     #[must_use]
     pub(crate) const fn trust(&self) -> &Trust {
         &self.trust
@@ -227,6 +231,14 @@ impl Site {
         Err(Failure::new(Class::Refused, self.directory.join(LEDGER).display(), message)
             .advise("set the clock right"))
     }
+}
+
+/// Writes a file outside the state directory as those within are: there and whole, or not there.
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    files::put(path, |file| file.write_all(bytes))
 }
 
 fn shown(receipt: Option<(u64, Digest)>) -> String {

@@ -4,16 +4,24 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use manifests::dsse::{self, Envelope, Statement};
-use manifests::key::{PrivateKey, PublicKey};
-use manifests::receipt::{ArchiveRecord, ItemRecord, Receipt, ReceiptSignature, SignerRecord, State};
-use manifests::{API_VERSION, Digest, Timestamp};
+use manifests::dsse::{self, Envelope, Predicate, Statement};
+use manifests::key::{KeyError, PrivateKey, PublicKey};
+use manifests::receipt::{
+    ArchiveRecord, MinimalReceipt, MinimalSignature, Receipt, ReceiptSignature, SignerRecord, State,
+};
+use manifests::{API_VERSION, ChannelName, Digest, Timestamp};
 
+use super::ledger::Issued;
+use super::summaries::{self, Summaries};
 use super::{LEDGER, RECEIPTS, Site, SiteError, files, read_at_most};
 use crate::accept::Accepted;
+use crate::publish::Arrived;
 
 /// The name that a statement gives to the receipt; the file's own name changes when it is copied out.
 const SUBJECT: &str = "receipt.json";
+
+/// The same of a minimal receipt.
+const MINIMAL_SUBJECT: &str = "minimal-receipt.json";
 
 /// Largest receipt: 20,000 items at three targets with evidence have a tenth of it.
 const RECEIPT_BYTES: u64 = 256 * 1024 * 1024;
@@ -35,6 +43,15 @@ pub(crate) struct Signed {
     pub(crate) bundle: Vec<u8>,
 }
 
+/// A receipt that has no place in the chain yet, with its verification summaries.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    /// What it says.
+    pub(crate) receipt: Receipt,
+    /// Those that it names.
+    pub(crate) summaries: Summaries,
+}
+
 /// The last receipt of a site.
 #[derive(Debug, Clone)]
 pub(crate) struct Last {
@@ -48,6 +65,28 @@ pub(crate) struct Last {
     pub(crate) previous: Option<Digest>,
     /// When it was issued.
     pub(crate) issued: Timestamp,
+    channel: Option<ChannelName>,
+    is_refusal: bool,
+}
+
+impl Last {
+    fn of(number: u64, digest: Digest, receipt: Receipt) -> Self {
+        Self {
+            number,
+            digest,
+            ledger_head: receipt.ledger_head,
+            previous: receipt.previous,
+            issued: receipt.issued,
+            channel: receipt.archive.map(|archive| archive.name),
+            is_refusal: receipt.state == State::Refused,
+        }
+    }
+
+    /// As the ledger notes it.
+    pub(super) const fn noted(&self) -> Issued<'_> {
+        let Self { number, digest, is_refusal, .. } = *self;
+        Issued { number, digest, channel: self.channel.as_ref(), is_refusal }
+    }
 }
 
 /// A receipt in the folder.
@@ -93,20 +132,19 @@ pub(super) fn last(folder: &Path, key: &PublicKey) -> Result<Option<Last>, SiteE
     let listed = list(folder)?;
     let Some(Listed { number, path }) = listed.last() else { return Ok(None) };
     let Signed { receipt, digest, .. } = read(path, key)?;
-    Ok(Some(Last {
-        number: *number,
-        digest,
-        ledger_head: receipt.ledger_head,
-        previous: receipt.previous,
-        issued: receipt.issued,
-    }))
+    Ok(Some(Last::of(*number, digest, receipt)))
 }
 
 /// The bundle that belongs to a receipt's file.
 #[must_use]
 pub(crate) fn bundle_path(path: &Path) -> PathBuf {
+    beside(path, BUNDLE_ENDING)
+}
+
+/// The file beside a receipt's file that has this ending in the place of its own.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    path.with_file_name(format!("{}{BUNDLE_ENDING}", name.trim_end_matches(ENDING)))
+    path.with_file_name(format!("{}{ending}", name.trim_end_matches(ENDING)))
 }
 
 /// Reads a receipt: the signature first, and only then what it says.
@@ -115,6 +153,58 @@ pub(crate) fn bundle_path(path: &Path) -> PathBuf {
 /// When it or its bundle cannot be read, the signature is not by `key`, or it is not canonical.
 pub(crate) fn read(path: &Path, key: &PublicKey) -> Result<Signed, SiteError> {
     let wrong = |reason: String| SiteError::Receipt(path.to_owned(), reason);
+    let Pair { predicate, bytes, bundle } = read_signed::<ReceiptSignature>(path, SUBJECT, key)?;
+    let receipt = Receipt::parse(&bytes).map_err(|error| wrong(error.to_string()))?;
+    if predicate != (ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() }) {
+        return Err(wrong("found another site or time in the signature than in the receipt".to_owned()));
+    }
+    Ok(Signed { receipt, digest: Digest::of(&bytes), bundle })
+}
+
+/// Reads a minimal receipt, as [`read`] reads a receipt, and gives its digest.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_minimal(path: &Path, key: &PublicKey) -> Result<Digest, SiteError> {
+    let wrong = |reason: &str| SiteError::Receipt(path.to_owned(), reason.to_owned());
+    let Pair { predicate, bytes, .. } = read_signed::<MinimalSignature>(path, MINIMAL_SUBJECT, key)?;
+    let minimal = MinimalReceipt::parse(&bytes).map_err(|error| wrong(&error.to_string()))?;
+    if predicate != (MinimalSignature { signed_at: minimal.issued, site: minimal.site }) {
+        return Err(wrong("found another site or time in the signature than in the minimal receipt"));
+    }
+    Ok(Digest::of(&bytes))
+}
+
+/// Whether a file is said to be a minimal receipt: which reader to take, not a proof.
+#[must_use]
+pub(crate) fn is_minimal(path: &Path) -> bool {
+    let bundle = read_at_most(&bundle_path(path), BUNDLE_BYTES).ok();
+    let envelope = bundle.and_then(|bundle| Envelope::parse(&bundle).ok());
+    envelope.is_some_and(|envelope| envelope.unverified::<MinimalSignature>().is_ok())
+}
+
+/// Signs what of a receipt may leave the site: its bytes and its bundle.
+///
+/// # Errors
+/// When the key cannot be encoded, which no valid key causes.
+pub(crate) fn minimal(signed: &Signed, key: &PrivateKey) -> Result<(Vec<u8>, Vec<u8>), KeyError> {
+    let minimal = MinimalReceipt::of(&signed.receipt, signed.digest);
+    let bytes = minimal.encode();
+    let predicate = MinimalSignature { signed_at: minimal.issued, site: minimal.site };
+    let statement = Statement { name: MINIMAL_SUBJECT.to_owned(), subject: Digest::of(&bytes), predicate };
+    Ok((bytes, dsse::sign(statement, key)?))
+}
+
+/// A file and the bundle beside it, once the signature is checked.
+struct Pair<P> {
+    predicate: P,
+    bytes: Vec<u8>,
+    bundle: Vec<u8>,
+}
+
+/// Reads a file that the bundle beside it is about, under this name.
+fn read_signed<P: Predicate>(path: &Path, name: &str, key: &PublicKey) -> Result<Pair<P>, SiteError> {
+    let wrong = |reason: String| SiteError::Receipt(path.to_owned(), reason);
     let bytes = read_at_most(path, RECEIPT_BYTES)?;
     let bundle = read_at_most(&bundle_path(path), BUNDLE_BYTES).map_err(|error| match error {
         SiteError::Io(bundle, error) if error.kind() == ErrorKind::NotFound => {
@@ -122,17 +212,14 @@ pub(crate) fn read(path: &Path, key: &PublicKey) -> Result<Signed, SiteError> {
         }
         error => error,
     })?;
-    let statement = Envelope::parse(&bundle).and_then(|envelope| envelope.verify::<ReceiptSignature>(key));
-    let Statement { name, subject, predicate } = statement.map_err(|error| wrong(error.to_string()))?;
+    let statement = Envelope::parse(&bundle).and_then(|envelope| envelope.verify::<P>(key));
+    let Statement { name: found, subject, predicate } =
+        statement.map_err(|error| wrong(error.to_string()))?;
     let digest = Digest::of(&bytes);
-    if subject != digest || name != SUBJECT {
+    if subject != digest || found != name {
         return Err(wrong(format!("found a receipt {digest}, wanted {subject}, which was signed")));
     }
-    let receipt = Receipt::parse(&bytes).map_err(|error| wrong(error.to_string()))?;
-    if predicate != (ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() }) {
-        return Err(wrong("found another site or time in the signature than in the receipt".to_owned()));
-    }
-    Ok(Signed { receipt, digest, bundle })
+    Ok(Pair { predicate, bytes, bundle })
 }
 
 impl Site {
@@ -142,78 +229,89 @@ impl Site {
         self.directory.join(RECEIPTS)
     }
 
-    /// The receipt of an archive that was accepted, without its place in the chain.
-    #[must_use]
+    /// The receipt of an archive that was accepted and kept, without its place in the chain.
+    ///
+    /// # Errors
+    /// When what was kept cannot be read, or the archive no longer has its signature.
     pub(crate) fn receipt(
         &self,
         accepted: &Accepted,
-        items: Vec<ItemRecord>,
+        arrived: Vec<Arrived>,
         state: State,
         now: Timestamp,
-    ) -> Receipt {
+        key: &PrivateKey,
+    ) -> Result<Draft, SiteError> {
         let (archive, inventory) = (accepted.archive(), accepted.archive().inventory());
+        let (items, summaries) = summaries::of_accepted(self, accepted, arrived, now, key)?;
         let signer = |signer: &manifests::trust::Signer| SignerRecord {
             key: signer.key,
             person: signer.person.clone(),
             role: signer.role,
         };
-        Receipt {
+        let receipt = Receipt {
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
             api_version: API_VERSION.to_owned(),
-            archive: ArchiveRecord {
+            archive: Some(ArchiveRecord {
                 identity: archive.identity(),
                 name: inventory.name.clone(),
                 serial: inventory.serial,
-            },
+            }),
+            excluded: accepted.excluded().records().to_vec(),
             gates: gates(accepted),
             issued: now,
             items,
+            judgements: self.judgements(archive.identity(), accepted.policies())?,
             kind: "Receipt".to_owned(),
             ledger_head: self.ledger.head(),
             policy_digests: accepted.policies().to_vec(),
             previous: None,
+            previous_of_channel: None,
+            reasons: vec![],
             signers: accepted.signers().iter().map(signer).collect(),
             site: self.name().clone(),
             state,
+            summary: summaries.first(),
             trust_digests: accepted.trusts().to_vec(),
-        }
+        };
+        Ok(Draft { receipt, summaries })
     }
 
     /// Gives a receipt its place in the chain, signs it, and writes it down.
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn issue(&mut self, receipt: Receipt, key: &PrivateKey) -> Result<Listed, SiteError> {
+    pub(crate) fn issue(&mut self, draft: Draft, key: &PrivateKey) -> Result<Listed, SiteError> {
+        let Draft { receipt, summaries } = draft;
         let previous = self.last.as_ref();
         let number = previous.map_or(1, |last| last.number + 1);
+        let channel = receipt.archive.as_ref().map(|archive| &archive.name);
         let receipt = Receipt {
             ledger_head: self.ledger.head(),
             previous: previous.map(|last| last.digest),
+            previous_of_channel: channel.and_then(|channel| self.ledger.receipt_of(channel)),
             ..receipt
         };
         let bytes = receipt.encode();
         let digest = Digest::of(&bytes);
-        let ArchiveRecord { name, serial, .. } = &receipt.archive;
-        let path = self.receipts().join(format!("{number:06}-{name}-{serial}{ENDING}"));
+        let path = self.receipts().join(match &receipt.archive {
+            Some(ArchiveRecord { name, serial, .. }) => format!("{number:06}-{name}-{serial}{ENDING}"),
+            None => format!("{number:06}-unverified{ENDING}"),
+        });
         let predicate = ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() };
         let statement = Statement { name: SUBJECT.to_owned(), subject: digest, predicate };
         let bundle = dsse::sign(statement, key)
             .map_err(|error| SiteError::Receipt(path.clone(), error.to_string()))?;
 
-        // The receipt last: where it is, its bundle is.
-        for (path, bytes) in [(bundle_path(&path), &bundle), (path.clone(), &bytes)] {
-            files::put(&path, |file| file.write_all(bytes))
+        // The receipt last: where it is, all that belongs to it is.
+        let (bundle_path, summaries_path) = (bundle_path(&path), summaries::path(&path));
+        let summaries = summaries.encode();
+        for (path, bytes) in [(&summaries_path, &summaries), (&bundle_path, &bundle), (&path, &bytes)] {
+            files::put(path, |file| file.write_all(bytes))
                 .map_err(|error| SiteError::Io(path.clone(), error))?;
         }
-        self.last = Some(Last {
-            number,
-            digest,
-            ledger_head: receipt.ledger_head,
-            previous: receipt.previous,
-            issued: receipt.issued,
-        });
+        let last = self.last.insert(Last::of(number, digest, receipt));
         self.ledger
-            .issued(number, digest, receipt.issued)
+            .issued(last.noted(), last.issued)
             .map_err(|error| SiteError::Ledger(self.directory.join(LEDGER), error))?;
         Ok(Listed { number, path })
     }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use manifests::closure;
 use manifests::inventory::{Blob, ContentBlob, Evidence, Inventory, Item, ItemKind};
 use manifests::key::PrivateKey;
@@ -17,6 +20,9 @@ use transfer::archive::write;
 
 use crate::scan_report;
 
+/// The name of the one image that a draft has.
+pub(crate) const NAME: &str = "registry.example/team/app:1";
+
 /// An archive to be written.
 #[derive(Clone)]
 pub(crate) struct Draft {
@@ -27,13 +33,22 @@ pub(crate) struct Draft {
     pub(crate) content: &'static str,
     /// What Trivy found in it, where a report on it is carried.
     pub(crate) findings: Option<Value>,
+    /// More images: their names, and what each requires.
+    pub(crate) more: Vec<(&'static str, &'static [&'static str])>,
+    /// Artifacts of one layer: their media type and bytes.
+    pub(crate) artifacts: Vec<(&'static str, Vec<u8>)>,
     pub(crate) audience: Vec<&'static str>,
     pub(crate) import_before: Option<Timestamp>,
     pub(crate) generator: &'static str,
     pub(crate) role: Role,
     pub(crate) annex_of: Option<Digest>,
     pub(crate) verdict: Option<Verdict>,
+    /// Whether upstream signed the image, with [`UPSTREAM`].
+    pub(crate) is_signed: bool,
 }
+
+/// The key that upstream signs with.
+pub(crate) static UPSTREAM: LazyLock<PrivateKey> = LazyLock::new(|| PrivateKey::generate().unwrap());
 
 /// An archive that was written.
 pub(crate) struct Archive {
@@ -56,12 +71,15 @@ impl Draft {
             signed_at: created,
             content: "content",
             findings: None,
+            more: vec![],
+            artifacts: vec![],
             audience: vec![],
             import_before: None,
             generator: "airgap 0.1.0",
             role: Role::Preparer,
             annex_of: None,
             verdict: None,
+            is_signed: false,
         }
     }
 
@@ -99,11 +117,16 @@ impl Draft {
     }
 
     fn inventory(&self, blobs: &mut HashMap<Digest, Vec<u8>>) -> Inventory {
-        let items = if self.content.is_empty() {
-            vec![]
-        } else {
-            vec![image(self.content, self.findings.as_ref(), blobs)]
-        };
+        let artifacts = self.artifacts.iter();
+        let mut items: Vec<Item> =
+            artifacts.map(|(kind, bytes)| artifact(kind, bytes.clone(), blobs)).collect();
+        if !self.content.is_empty() {
+            items.push(image(NAME, self.content, self.findings.as_ref(), &[], blobs));
+        }
+        items.extend(self.more.iter().map(|(name, requires)| image(name, name, None, requires, blobs)));
+        for item in items.iter_mut().filter(|_| self.is_signed) {
+            item.evidence.push(signature(item.published.digest, blobs));
+        }
         let load = |wanted: &Descriptor| blobs.get(&wanted.digest).cloned().ok_or("missing");
         let closure = closure::walk(&items, &mut { load }).unwrap();
         let carried = |Blob { digest, size }: Blob| ContentBlob { carried: true, digest, size };
@@ -126,7 +149,36 @@ impl Draft {
     }
 }
 
-fn image(content: &str, findings: Option<&Value>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
+/// A signature as cosign writes it under a tag.
+fn signature(subject: Digest, blobs: &mut HashMap<Digest, Vec<u8>>) -> Evidence {
+    let payload = json!({
+        "critical": {
+            "identity": {"docker-reference": "registry.example/team/app"},
+            "image": {"docker-manifest-digest": subject.to_string()},
+            "type": "cosign container image signature",
+        },
+        "optional": null,
+    });
+    let payload = payload.to_string().into_bytes();
+    let signed = STANDARD.encode(UPSTREAM.sign(&payload));
+    let config = put(OCI_CONFIG, br#"{"architecture":"","os":""}"#.to_vec(), blobs);
+    let layer = put("application/vnd.dev.cosign.simplesigning.v1+json", payload, blobs);
+    let mut layer = json!(layer);
+    layer["annotations"] = json!({"dev.cosignproject.cosign/signature": signed});
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
+    });
+    let Descriptor { digest, media_type, size } = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
+    Evidence { digest, media_type, size, subject, tag: Some(format!("sha256-{}.sig", subject.hex())) }
+}
+
+fn image(
+    name: &str,
+    content: &str,
+    findings: Option<&Value>,
+    requires: &[&str],
+    blobs: &mut HashMap<Digest, Vec<u8>>,
+) -> Item {
     let layer = put("application/vnd.oci.image.layer.v1.tar", content.repeat(100).into_bytes(), blobs);
     let config = json!({
         "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
@@ -134,20 +186,39 @@ fn image(content: &str, findings: Option<&Value>, blobs: &mut HashMap<Digest, Ve
     let config = put(OCI_CONFIG, config.to_string().into_bytes(), blobs);
     let published = manifest(&config, &layer, None, blobs);
     let report = findings.map(|findings| {
-        let report = scan_report::of(config.digest, layer.digest, findings);
+        let report = scan_report::of(config.digest, layer.digest, 2, findings);
         let (config, layer) = (put(OCI_EMPTY, b"{}".to_vec(), blobs), put(SCAN_REPORT, report, blobs));
         let Descriptor { digest, media_type, size } = manifest(&config, &layer, Some(&published), blobs);
         Evidence { digest, media_type, size, subject: published.digest, tag: None }
     });
+    item(ItemKind::Image, name.to_owned(), published, report, requires)
+}
+
+fn artifact(kind: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
+    let (config, layer) = (put(OCI_EMPTY, b"{}".to_vec(), blobs), put(kind, bytes, blobs));
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": kind, "config": config, "layers": [layer],
+    });
+    let published = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
+    item(ItemKind::Artifact, format!("annex.local/artifact@{}", published.digest), published, None, &[])
+}
+
+fn item(
+    kind: ItemKind,
+    name: String,
+    published: Descriptor,
+    report: Option<Evidence>,
+    requires: &[&str],
+) -> Item {
     Item {
         annotations: BTreeMap::new(),
         evidence: report.into_iter().collect(),
         group: None,
-        kind: ItemKind::Image,
-        name: "registry.example/team/app:1".to_owned(),
+        kind,
+        name,
         platforms: vec![],
         published: published.clone(),
-        requires: vec![],
+        requires: requires.iter().map(|name| (*name).to_owned()).collect(),
         source: published,
         to: None,
     }

@@ -3,12 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod annexes;
+mod approve;
 mod archive;
 mod commands;
+mod exclusions;
 mod init;
 mod ledger;
 mod receipts;
 mod refusals;
+mod refused;
 mod report;
+mod reports;
 mod scan_report;
 mod site;
+mod summaries;
+mod trust;
+mod why;

@@ -5,6 +5,7 @@ use std::fs;
 use manifests::slot::Verdict;
 use serde_json::json;
 
+use crate::approve::{approve, prepared};
 use crate::archive::Draft;
 use crate::scan_report::finding;
 use crate::site::{Setup, Site, USUAL, text};
@@ -105,6 +106,35 @@ fn findings_are_compared_with_those_of_the_archive_that_is_inside() {
         "{html}"
     );
     assert!(!html.contains("<img") && !html.contains(['\u{202e}', '\u{1b}']), "{html}");
+}
+
+#[test]
+fn a_report_shows_what_approvers_left_out_and_why() {
+    const DB: &str = "registry.example/team/db:1";
+    const WEB: &str = "registry.example/team/web:1";
+    let draft = Draft { more: vec![(DB, &[]), (WEB, &[DB])], ..Draft::on(3) };
+    let (site, _, path) = prepared(Setup { officers: 1, policy: "{vulnerabilities: {}}", ..USUAL }, &draft);
+    let said = site.fail(3, &["report", &path, "-o", "before.html"]);
+    assert!(said.contains("found 0 of 1") && said.contains(DB), "{said}");
+    let html = fs::read_to_string(site.path("before.html")).unwrap();
+    assert!(!html.contains("left out") && !html.contains("Left out"), "{html}");
+    // In the DMZ, where the policy only warns, so that it comes to the site.
+    site.write("lax.yaml", &crate::site::policy("{}"));
+    let mut command = site.command(&approve(&path, &["--exclude", DB, "--reason", "<b>no fix</b>"]));
+    command.args(["--trust", "trust.yaml", "--policy", "lax.yaml"]).env_remove("AIRGAP_STATE");
+    crate::site::succeed(&mut command);
+    let said = site.fail(3, &["report", &path, "-o", "after.html"]);
+    assert!(!said.contains("found 0 of 1") && !said.contains(&format!("refused: {DB}")), "{said}");
+    let html = fs::read_to_string(site.path("after.html")).unwrap();
+    for wanted in [
+        "security-officer: 1 of 1",
+        "Left out (2)",
+        &format!("<td>{DB}</td><td>officer-1</td><td>-</td><td>&lt;b&gt;no fix&lt;/b&gt;</td>"),
+        &format!("<td>{WEB}</td><td>officer-1</td><td>{DB}</td>"),
+        "<td>left out</td>",
+    ] {
+        assert!(html.contains(wanted), "{wanted}: {html}");
+    }
 }
 
 #[test]

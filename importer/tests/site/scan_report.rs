@@ -1,15 +1,15 @@
-//! Reports on the image of a draft, made an hour ago.
+//! Reports on the image of a draft.
 
 use manifests::scan_report::{Database, ScanReport, Tool};
 use manifests::{Digest, Timestamp};
 use serde_json::{Value, json};
 
-/// A report on the image with this config and this one unpacked layer.
-pub(crate) fn of(config: Digest, layer: Digest, findings: &Value) -> Vec<u8> {
+/// A report on the image with this config and this one unpacked layer, by a database of so many hours ago.
+pub(crate) fn of(config: Digest, layer: Digest, database: i64, findings: &Value) -> Vec<u8> {
     let trivy = json!({
         "SchemaVersion": 2,
         "Trivy": {"Version": "0.72.0"},
-        "CreatedAt": hours_ago(1),
+        "CreatedAt": hours_ago(database - 1),
         "ArtifactType": "container_image",
         "Metadata": {"OS": {"Family": "debian", "Name": "12.5"}, "ImageID": config, "DiffIDs": [layer]},
         "Results": [{"Class": "os-pkgs", "Type": "debian", "Packages": [], "Vulnerabilities": findings}],
@@ -17,7 +17,7 @@ pub(crate) fn of(config: Digest, layer: Digest, findings: &Value) -> Vec<u8> {
     let arguments =
         "image --ignorefile /dev/null --format json --skip-db-update --platform P 127.0.0.1/web@D";
     let arguments = arguments.split(' ').map(str::to_owned).collect();
-    let database = Database { digest: None, updated_at: hours_ago(2), version: 2 };
+    let database = Database { digest: None, updated_at: hours_ago(database), version: 2 };
     let tool = Tool { name: "trivy".to_owned(), version: "0.72.0".to_owned() };
     let platform = "linux/amd64".parse().unwrap();
     ScanReport::new(tool, database, arguments, platform, trivy.to_string().into_bytes()).encode()

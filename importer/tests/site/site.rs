@@ -140,13 +140,18 @@ impl Site {
         self.json(&["load", &text(&archive.path), "--to", "content"])
     }
 
-    /// A load that has to be refused, and to have written nothing to its target or the ledger.
+    /// A load that has to be refused, and to have written nothing to its target, and to the ledger at most that
+    /// there is a receipt of the refusal.
     pub(crate) fn refuse(&self, archive: &Archive, more: &[&str]) -> String {
         let before = (self.index(), self.ledger());
         let path = text(&archive.path);
         let arguments = [&["load", &path, "--to", "content"], more].concat();
         let said = self.fail(3, &arguments);
-        assert_eq!((self.index(), self.ledger()), before, "a refusal wrote something: {said}");
+        let (index, ledger) = (self.index(), self.ledger());
+        assert_eq!(index, before.0, "a refusal wrote something: {said}");
+        let added: Vec<&str> = ledger.strip_prefix(&before.1).unwrap().lines().collect();
+        assert!(added.len() <= 1, "{added:?}");
+        assert!(added.iter().all(|line| line.contains("\"event\":\"refused\"")), "{added:?}");
         said
     }
 
@@ -164,7 +169,7 @@ impl Site {
         let entries = fs::read_dir(self.path("state/receipts")).unwrap();
         let mut paths: Vec<PathBuf> = entries
             .map(|entry| entry.unwrap().path())
-            .filter(|path| !text(path).ends_with(".sigstore.json"))
+            .filter(|path| text(path).ends_with(".json") && !text(path).ends_with(".sigstore.json"))
             .collect();
         paths.sort();
         paths

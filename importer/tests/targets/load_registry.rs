@@ -43,7 +43,8 @@ fn content_goes_first_names_last_and_a_second_load_sends_nothing() {
         .collect();
     let tags: Vec<bool> = puts.iter().map(|path| path.ends_with("/1") || path.ends_with("/2")).collect();
     assert!(tags.is_sorted() && tags.iter().filter(|is_tag| **is_tag).count() == 2, "{puts:?}");
-    assert_eq!(loaded["load"]["targets"][0]["mounted"]["count"], 1);
+    let mounted = &loaded["load"]["targets"][0]["mounted"]["count"];
+    assert_eq!(*mounted, 2, "the layer, and the empty config of the site's signatures");
 
     registry.forget_requests();
     let again = site.succeed(&["load", &text(&archive), "--to", &text(&to)]);
@@ -180,7 +181,7 @@ fn a_cut_upload_is_sent_again_and_a_load_that_failed_goes_on() {
     let (site, registry) = (Site::new(), registry(true));
     let image = small_image("base", "web");
     let archive = text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &image)]));
-    let to = text(&site.registry(&registry.url(), "type: oci"));
+    let to = text(&site.registry(&registry.url(), "type: oci, sign: false"));
     registry.fault(Rule::new("/blobs/uploads/", Fault::CutUpload(100)).on(Method::PUT).times(2));
     registry.fault(Rule::new("/manifests/sha256", Fault::Status(StatusCode::FORBIDDEN)).on(Method::PUT));
     site.fail(1, &["load", &archive, "--to", &to]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Holders, Person, Role};
+use super::{Holders, Person, PersonKey, Role};
 use crate::json;
 use crate::key::PublicKey;
 use crate::name::ChannelName;
@@ -42,6 +42,8 @@ struct KeySpec {
     pem: String,
     #[serde(default)]
     until: Option<String>,
+    #[serde(default)]
+    revoked: Option<String>,
 }
 
 pub(super) fn every_channel() -> Vec<String> {
@@ -60,7 +62,11 @@ pub(super) fn read_holders(role: Role, spec: HoldersSpec) -> Result<Holders, Yam
         for key in person.keys {
             let public =
                 PublicKey::from_pem(&key.pem).map_err(|error| rule(format!("{}: {error}", person.name)))?;
-            keys.push((public, key.until.as_deref().map(date).transpose()?));
+            keys.push(PersonKey {
+                key: public,
+                until: key.until.as_deref().map(date).transpose()?,
+                revoked: key.revoked.as_deref().map(date).transpose()?,
+            });
         }
         let is_pattern = |channel: &String| channel == "*" || channel.parse::<ChannelName>().is_ok();
         if !person.channels.iter().all(is_pattern) {

@@ -1,5 +1,6 @@
 //! Who may prepare, approve and administer: people, their keys, their roles and the thresholds.
 
+mod change;
 mod document;
 mod preparer;
 mod role;
@@ -8,6 +9,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+pub use change::{ChangeError, SignedChange, TrustSignature};
 pub(crate) use document::date;
 use document::{Spec, every_channel, read_holders};
 pub use preparer::{PreparerError, SigningTimeError, check_signing_time};
@@ -37,8 +39,41 @@ struct Holders {
 #[derive(Debug, Clone)]
 struct Person {
     name: ChannelName,
-    keys: Vec<(PublicKey, Option<Timestamp>)>,
+    keys: Vec<PersonKey>,
     channels: Vec<String>,
+}
+
+/// A key of a person.
+#[derive(Debug, Clone)]
+struct PersonKey {
+    key: PublicKey,
+    /// From when on it signs no more.
+    until: Option<Timestamp>,
+    /// When it was found to be in other hands. Whoever has it can state any time, so nothing that it signed counts.
+    revoked: Option<Timestamp>,
+}
+
+/// Why a key does not sign.
+enum NoSignature {
+    OtherKey,
+    Ended(Timestamp),
+    Revoked(Timestamp),
+}
+
+impl PersonKey {
+    /// Whether it is `key`, and signed at a time at which it may.
+    fn signs(&self, key: Digest, signed_at: Timestamp) -> Result<(), NoSignature> {
+        if self.key.id() != key {
+            return Err(NoSignature::OtherKey);
+        }
+        if let Some(revoked) = self.revoked {
+            return Err(NoSignature::Revoked(revoked));
+        }
+        match self.until.filter(|until| signed_at >= *until) {
+            Some(until) => Err(NoSignature::Ended(until)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A signature that was verified with a key of this trust file.
@@ -72,6 +107,16 @@ pub enum TrustError {
         signed_at: Timestamp,
         /// The end of the key.
         until: Timestamp,
+    },
+    /// The key was revoked.
+    #[error(
+        "found a signature by a key of {person} that was revoked at {revoked}, whenever it says that it was made"
+    )]
+    KeyRevoked {
+        /// Whose key.
+        person: ChannelName,
+        /// When it was revoked.
+        revoked: Timestamp,
     },
     /// The person may not sign for that channel.
     #[error("found a signature of {person}, who may not sign the channel {channel} as {role}")]
@@ -130,7 +175,11 @@ impl Trust {
     fn of_one_key(pem: &str, digest: Digest) -> Result<Self, YamlError> {
         let key = PublicKey::from_pem(pem).map_err(|error| YamlError::Rule(error.to_string()))?;
         let name = "preparer".parse().map_err(|_| YamlError::Rule("no name".to_owned()))?;
-        let person = Person { name, keys: vec![(key, None)], channels: every_channel() };
+        let person = Person {
+            name,
+            keys: vec![PersonKey { key, until: None, revoked: None }],
+            channels: every_channel(),
+        };
         let holders = Holders { threshold: 1, people: vec![person] };
         Ok(Self { version: 0, expires: None, roles: BTreeMap::from([(Role::Preparer, holders)]), digest })
     }
@@ -145,10 +194,11 @@ impl Trust {
         // Whose key it is must have one answer: a key with two people would count as two.
         let mut owners: HashMap<Digest, &ChannelName> = HashMap::new();
         for person in self.roles.values().flat_map(|holders| &holders.people) {
-            for (key, _) in &person.keys {
-                let owner = owners.entry(key.id()).or_insert(&person.name);
+            for own in &person.keys {
+                let id = own.key.id();
+                let owner = owners.entry(id).or_insert(&person.name);
                 if *owner != &person.name {
-                    let message = format!("found the key {} with {owner} and with {}", key.id(), person.name);
+                    let message = format!("found the key {id} with {owner} and with {}", person.name);
                     return Err(YamlError::Rule(message));
                 }
             }
@@ -183,7 +233,7 @@ impl Trust {
     pub fn keys(&self) -> impl Iterator<Item = (Role, &ChannelName, Digest)> + '_ {
         self.roles.iter().flat_map(|(role, holders)| {
             holders.people.iter().flat_map(move |person| {
-                person.keys.iter().map(move |(key, _)| (*role, &person.name, key.id()))
+                person.keys.iter().map(move |own| (*role, &person.name, own.key.id()))
             })
         })
     }
@@ -192,7 +242,7 @@ impl Trust {
     #[must_use]
     pub fn key(&self, id: Digest) -> Option<&PublicKey> {
         let people = self.roles.values().flat_map(|holders| &holders.people);
-        people.flat_map(|person| &person.keys).map(|(key, _)| key).find(|key| key.id() == id)
+        people.flat_map(|person| &person.keys).map(|own| &own.key).find(|key| key.id() == id)
     }
 
     /// Who signed, given a signature that was verified with the key `key`.
@@ -207,14 +257,15 @@ impl Trust {
         signed_at: Timestamp,
     ) -> Result<Signer, TrustError> {
         let holders = self.roles.get(&role).into_iter().flat_map(|holders| &holders.people);
-        let mut keys =
-            holders.flat_map(|person| person.keys.iter().map(move |(key, until)| (person, key, until)));
-        let (person, _, until) = keys
-            .find(|(_, candidate, _)| candidate.id() == key)
-            .ok_or(TrustError::UnknownKey { key, role })?;
-        if let Some(until) = until.filter(|until| signed_at >= *until) {
-            return Err(TrustError::KeyEnded { person: person.name.clone(), signed_at, until });
-        }
+        let mut keys = holders.flat_map(|person| person.keys.iter().map(move |own| (person, own)));
+        let (person, own) =
+            keys.find(|(_, own)| own.key.id() == key).ok_or(TrustError::UnknownKey { key, role })?;
+        let name = || person.name.clone();
+        own.signs(key, signed_at).map_err(|reason| match reason {
+            NoSignature::OtherKey => TrustError::UnknownKey { key, role },
+            NoSignature::Ended(until) => TrustError::KeyEnded { person: name(), signed_at, until },
+            NoSignature::Revoked(revoked) => TrustError::KeyRevoked { person: name(), revoked },
+        })?;
         let matches = |pattern: &String| pattern == "*" || pattern == channel.as_str();
         if !person.channels.iter().any(matches) {
             return Err(TrustError::Channel { person: person.name.clone(), channel: channel.clone(), role });

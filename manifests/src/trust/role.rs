@@ -25,6 +25,14 @@ pub enum Role {
 #[error("found the role {0:?}, wanted preparer, security-officer, sovereign-admin or recovery")]
 pub struct RoleError(String);
 
+impl Role {
+    /// Whether who has it approves imports.
+    #[must_use]
+    pub const fn approves(self) -> bool {
+        matches!(self, Self::SovereignAdmin | Self::SecurityOfficer)
+    }
+}
+
 const ROLES: [(Role, &str); 4] = [
     (Role::Preparer, "preparer"),
     (Role::Recovery, "recovery"),

@@ -107,3 +107,71 @@ fn a_bare_key_means_one_preparer() {
     let signer = trust.signer(cast.ids[0], Role::Preparer, &"any".parse().unwrap(), now).unwrap();
     assert_eq!(trust.decide(&[signer], &BTreeMap::new(), now), Ok(()));
 }
+
+/// A trust file of a version, with these officers of whom `threshold` decide, and a recovery of one.
+fn officers(version: u64, threshold: usize, cast: &Cast, keys: &[(&str, usize, &str)]) -> Trust {
+    let person = |(name, key, more): &(&str, usize, &str)| {
+        format!("{{name: {name}, keys: [{{pem: {}{more}}}]}}", quoted(&cast.pems[*key]))
+    };
+    let people: Vec<String> = keys.iter().map(person).collect();
+    let (build, rescue) = (quoted(&cast.pems[0]), quoted(&cast.pems[1]));
+    Trust::parse(&format!(
+        "apiVersion: airgap/v1\nkind: Trust\nspec:\n  version: {version}\n  expires: 2027-11-01\n  roles:\n    preparer: {{threshold: 1, people: [{{name: build-1, keys: [{{pem: {build}}}]}}]}}\n    recovery: {{threshold: 1, people: [{{name: safe, keys: [{{pem: {rescue}}}]}}]}}\n    security-officer: {{threshold: {threshold}, people: [{}]}}\n",
+        people.join(", ")
+    ))
+    .unwrap()
+}
+
+#[test]
+fn a_trust_file_follows_another_by_the_people_of_both() {
+    let cast = cast(6);
+    let now = at("2026-11-23T00:00:00Z");
+    let one = officers(1, 2, &cast, &[("a", 2, ""), ("b", 3, ""), ("c", 4, ", until: 2026-01-01")]);
+    let two = officers(2, 2, &cast, &[("b", 3, ""), ("d", 5, "")]);
+    let skipped = officers(3, 2, &cast, &[("b", 3, ""), ("d", 5, "")]);
+    let signed_for = |version: u64, keys: &[usize]| -> Vec<SignedChange> {
+        let signature = TrustSignature { signed_at: now, version };
+        keys.iter().map(|key| SignedChange { key: cast.ids[*key], signature: signature.clone() }).collect()
+    };
+    let signed = |keys: &[usize]| signed_for(2, keys);
+    for (next, signatures, is_right, why) in [
+        (&two, signed(&[2, 3, 5]), true, "two of the old file, two of the new"),
+        (&two, signed(&[2, 3]), false, "one of the new file"),
+        (&two, signed(&[3, 5]), false, "one of the old file"),
+        (&two, signed(&[3, 3, 5]), false, "the same twice"),
+        (&two, signed(&[3, 4, 5]), false, "an ended key of the old file"),
+        (&two, signed(&[0, 3, 5]), false, "the preparer decides nothing"),
+        (&two, signed(&[1, 3, 5]), true, "recovery in place of the old file's people"),
+        (&two, signed(&[1, 3]), false, "recovery does not speak for the new file"),
+        (&two, signed_for(3, &[2, 3, 5]), false, "signatures about another version"),
+        (&skipped, signed_for(3, &[2, 3, 5]), false, "a version skipped"),
+        (&one, signed_for(1, &[2, 3]), false, "the same version"),
+    ] {
+        let followed = one.followed_by(next, &signatures, now);
+        assert_eq!(followed.is_ok(), is_right, "{why}: {followed:?}");
+    }
+    let late = one.followed_by(&two, &signed(&[2, 3, 5]), at("2028-01-01T00:00:00Z"));
+    assert!(matches!(late.unwrap_err()[..], [ChangeError::Next(TrustError::Expired(_))]));
+}
+
+#[test]
+fn a_bare_key_is_followed_by_its_owner_s_word() {
+    let cast = cast(3);
+    let now = at("2026-11-23T00:00:00Z");
+    let (bare, next) = (Trust::parse(&cast.pems[0]).unwrap(), officers(1, 1, &cast, &[("a", 2, "")]));
+    let signature = TrustSignature { signed_at: now, version: 1 };
+    let signed = |key: usize| SignedChange { key: cast.ids[key], signature: signature.clone() };
+    assert!(bare.followed_by(&next, &[signed(0), signed(2)], now).is_ok());
+    assert!(bare.followed_by(&next, &[signed(2)], now).is_err(), "a stranger's file");
+}
+
+#[test]
+fn nothing_counts_that_a_revoked_key_signed_whenever_it_says() {
+    let cast = cast(4);
+    let (core, before) = ("core".parse().unwrap(), at("2020-01-01T00:00:00Z"));
+    let trust = officers(1, 1, &cast, &[("a", 2, ", revoked: 2026-11-01"), ("b", 3, "")]);
+    let signer = |key: usize| trust.signer(cast.ids[key], Role::SecurityOfficer, &core, before);
+    assert!(matches!(signer(2), Err(TrustError::KeyRevoked { .. })));
+    assert!(signer(3).is_ok());
+    assert!(trust.key(cast.ids[2]).is_some(), "what it signed can still be opened and named");
+}

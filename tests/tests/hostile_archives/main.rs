@@ -13,6 +13,7 @@ mod shapes;
 mod slots;
 
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use fixtures::image::{self, Format, Layer};
@@ -72,7 +73,7 @@ impl Gate {
         self.cases.set(self.cases.get() + 1);
         let to = if self.cases.get().is_multiple_of(2) { "folder" } else { "target.yaml" };
         self.desk.write("hostile.tar", archive);
-        let load = format!("airgap-import load hostile.tar --state sovereign --to {to}");
+        let load = format!("airgap-import load hostile.tar --state sovereign --to {to} --quiet");
         let output = self.desk.command(&load).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
 
@@ -91,7 +92,22 @@ impl Gate {
 
         assert!(!self.desk.path("folder").exists(), "{why}: a folder was made");
         assert!(self.target.requests().is_empty(), "{why}: the registry was asked");
-        assert!(self.desk.files("sovereign") == self.state, "{why}: the state of the site changed");
+        self.left_but_a_receipt(why);
+    }
+
+    /// A refusal leaves a receipt and its line in the ledger, and touches nothing else of the site.
+    fn left_but_a_receipt(&self, why: &str) {
+        let now: HashMap<PathBuf, Vec<u8>> = self.desk.files("sovereign").into_iter().collect();
+        for (path, before) in &self.state {
+            let found = &now[path];
+            let is_ledger = path.ends_with("ledger.jsonl");
+            assert!(found == before || (is_ledger && found.starts_with(before)), "{why}: {path:?} changed");
+        }
+        let known: HashSet<&PathBuf> = self.state.iter().map(|(path, _)| path).collect();
+        let mut new = now.keys().filter(|path| !known.contains(path));
+        assert!(new.all(|path| path.starts_with(self.desk.path("sovereign/receipts"))), "{why}");
+        let refusals = self.desk.run("airgap-import receipt show --state sovereign");
+        assert!(refusals.contains("refused"), "{why}: {refusals}");
     }
 
     /// At least this many were tried, and what they were made from would have been let in.

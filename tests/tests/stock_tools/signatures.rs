@@ -6,6 +6,8 @@ use crate::with_archive;
 
 const ARCHIVE: &str = "https://airgap.openova.io/archive/v1";
 const RECEIPT: &str = "https://airgap.openova.io/receipt/v1";
+const MINIMAL: &str = "https://airgap.openova.io/minimal-receipt/v1";
+const SUMMARY: &str = "https://slsa.dev/verification_summary/v1";
 
 fn verify(kind: &str, key: &str, bundle: &str, blob: &str) -> String {
     format!(
@@ -55,5 +57,27 @@ fn cosign_tells_the_signature_of_a_receipt_from_every_other() {
         &desk,
         "the archive in the place of its receipt",
         &verify(RECEIPT, key, bundle, "airgap/inventory.json"),
+    );
+    desk.run("airgap-import receipt export 1 --state sovereign -o arrived.json --minimal");
+    accepts(&desk, &verify(MINIMAL, key, "arrived.sigstore.json", "arrived.json"));
+    refuses(
+        &desk,
+        "a minimal receipt as a full one",
+        &verify(RECEIPT, key, "arrived.sigstore.json", "arrived.json"),
+    );
+
+    let summaries = String::from_utf8(desk.read("receipt.vsa.jsonl")).unwrap();
+    let (of_archive, of_items) = summaries.split_once('\n').unwrap();
+    desk.write("archive.vsa.json", of_archive);
+    desk.write("item.vsa.json", of_items.lines().next().unwrap());
+    let receipt = desk.json("airgap-import receipt show --state sovereign --json");
+    let digest = receipt["items"][0]["digest"].as_str().unwrap().replace("sha256:", "");
+    let manifest = format!("registry/oci/blobs/sha256/{digest}");
+    accepts(&desk, &verify(SUMMARY, key, "archive.vsa.json", "airgap/inventory.json"));
+    accepts(&desk, &verify(SUMMARY, key, "item.vsa.json", &manifest));
+    refuses(
+        &desk,
+        "the summary of the archive as an item's",
+        &verify(SUMMARY, key, "archive.vsa.json", &manifest),
     );
 }

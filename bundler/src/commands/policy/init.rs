@@ -13,10 +13,10 @@ use manifests::{Digest, limits};
 use serde::Serialize;
 
 use super::super::build::read_lock;
-use crate::beside::Beside;
+use crate::beside::{Beside, SmallFiles};
 use crate::cli::PolicyInitArguments;
 use crate::draft::{self, DECIDE, Root, Rule};
-use crate::judge::{self, SmallFiles};
+use crate::judge;
 use crate::write::GENERATOR;
 
 /// What `policy init` prints.

@@ -68,6 +68,16 @@ impl Harbor {
         client_failure::failure(&self.name, error)
     }
 
+    /// Whether it counts bundles as signatures. One that does not answer now says why when it is asked next.
+    ///
+    /// # Errors
+    /// When there is no client for it.
+    pub(crate) async fn counts_bundles(&self) -> Result<bool, Vec<Failure>> {
+        let api = self.api().map_err(|failure| vec![failure])?;
+        let info = api.system_info().await;
+        Ok(info.is_ok_and(|info| rules::counts_bundles(&info.harbor_version)))
+    }
+
     /// Checks who we are, what the Harbor is, and which of the projects are there. `paths` are the places.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ pub(super) fn needed(found: &Found, shipment: &Shipment, survey: &Survey) -> BTr
 }
 
 /// Harbor counts Sigstore bundles as signatures from 2.15 on.
-fn counts_bundles(version: &str) -> bool {
+pub(super) fn counts_bundles(version: &str) -> bool {
     let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (2, 15),

@@ -39,6 +39,11 @@ impl Registry {
         &self.destination.host
     }
 
+    /// Whether the site signs what it brings there.
+    pub(crate) const fn is_signed(&self) -> bool {
+        self.destination.sign
+    }
+
     /// What receipts call it.
     pub(crate) fn name(&self) -> &str {
         self.destination.name.as_str()
@@ -110,14 +115,21 @@ async fn name_there(remote: &Remote, tag: &str) -> Result<NameThere, Error> {
     }
 }
 
-/// Whether a manifest is there, by its digest. One that we may not see counts as absent: sent again, the
-/// answer to the upload confirms it.
-async fn has_manifest(remote: &Remote, digest: Digest) -> Result<bool, Error> {
+/// Whether a manifest is there, by its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ManifestThere {
+    Yes,
+    No,
+    /// A policy does not let us see. Sent again, the answer to the upload confirms it.
+    KeptFromUs,
+}
+
+async fn has_manifest(remote: &Remote, digest: Digest) -> Result<ManifestThere, Error> {
     match remote.head_manifest(digest).await {
-        Ok(head) if head.digest == Some(digest) => Ok(true),
-        Ok(_) => Ok(remote.get_manifest(digest).await.is_ok()),
-        Err(error) if is_policy(&error.problem) => Ok(false),
-        Err(Error { problem: Problem::NotFound(_), .. }) => Ok(false),
+        Ok(head) if head.digest == Some(digest) => Ok(ManifestThere::Yes),
+        Ok(_) if remote.get_manifest(digest).await.is_ok() => Ok(ManifestThere::Yes),
+        Ok(_) | Err(Error { problem: Problem::NotFound(_), .. }) => Ok(ManifestThere::No),
+        Err(error) if is_policy(&error.problem) => Ok(ManifestThere::KeptFromUs),
         Err(error) => Err(error),
     }
 }

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use manifests::{Descriptor, Digest};
 
 use super::places::Places;
-use super::{QUESTIONS, Registry, has_manifest, name_there, settle};
+use super::{ManifestThere, QUESTIONS, Registry, has_manifest, name_there, settle};
 use crate::client_failure;
 use crate::destinations::{Amount, NameThere, Survey};
 use crate::shipment::{Cargo, Shipment};
@@ -38,8 +38,8 @@ impl Registry {
             }
         });
         let answers: Vec<_> = asked.buffered(QUESTIONS).collect().await;
-        for (at, (name, has)) in settle(answers)?.into_iter().enumerate() {
-            if name == NameThere::KeptFromUs {
+        for (at, There { name, has, is_kept_from_us }) in settle(answers)?.into_iter().enumerate() {
+            if is_kept_from_us {
                 survey.kept_from_us.push(at);
             }
             survey.names.push(name.digest());
@@ -94,30 +94,35 @@ impl Registry {
 }
 
 /// What an item's name points to, and what of it is there, manifests only.
-async fn item(
-    cargo: &Cargo,
-    place: usize,
-    places: &Places,
-    is_missing: bool,
-) -> Result<(NameThere, Vec<(usize, Digest)>), Error> {
-    let Some(remote) = places.remotes.get(place).filter(|_| !is_missing) else {
-        return Ok((NameThere::Nowhere, Vec::new()));
-    };
-    let name = match cargo.name.tag() {
-        Some(tag) => name_there(remote, tag).await?,
-        None => NameThere::Nowhere,
-    };
-    let root = cargo.published.digest;
-    if name != NameThere::At(root) && !has_manifest(remote, root).await? {
-        return Ok((name, Vec::new()));
+struct There {
+    name: NameThere,
+    has: Vec<(usize, Digest)>,
+    /// Whether a policy keeps something of it from us.
+    is_kept_from_us: bool,
+}
+
+async fn item(cargo: &Cargo, place: usize, places: &Places, is_missing: bool) -> Result<There, Error> {
+    let mut there = There { name: NameThere::Nowhere, has: Vec::new(), is_kept_from_us: false };
+    let Some(remote) = places.remotes.get(place).filter(|_| !is_missing) else { return Ok(there) };
+    if let Some(tag) = cargo.name.tag() {
+        there.name = name_there(remote, tag).await?;
     }
-    let mut has = within(place, &cargo.tree);
+    let root = cargo.published.digest;
+    let is_named = there.name == NameThere::At(root);
+    let found = if is_named { ManifestThere::Yes } else { has_manifest(remote, root).await? };
+    there.is_kept_from_us = there.name == NameThere::KeptFromUs || found == ManifestThere::KeptFromUs;
+    if found != ManifestThere::Yes {
+        return Ok(there);
+    }
+    there.has = within(place, &cargo.tree);
     for proof in &cargo.evidence {
-        if has_manifest(remote, proof.manifest.digest).await? {
-            has.extend(within(place, &proof.tree));
+        match has_manifest(remote, proof.manifest.digest).await? {
+            ManifestThere::Yes => there.has.extend(within(place, &proof.tree)),
+            ManifestThere::No => {}
+            ManifestThere::KeptFromUs => there.is_kept_from_us = true,
         }
     }
-    Ok((name, has))
+    Ok(there)
 }
 
 /// Everything of a tree whose root is there.

@@ -132,6 +132,13 @@ pub struct Applied<'a> {
 }
 
 impl Vulnerabilities {
+    /// Whether a report that the archive carries counts for some item.
+    #[must_use]
+    pub fn counts_carried(&self) -> bool {
+        let terms = self.rules.iter().map(|(_, terms)| terms).chain([&self.own]);
+        terms.into_iter().any(|terms| terms.reports == Reports::Carried)
+    }
+
     /// What holds for the item of this name: the first rule that is about it, or else the section itself.
     #[must_use]
     pub fn for_item(&self, name: &str) -> Applied<'_> {

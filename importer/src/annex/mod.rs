@@ -4,6 +4,8 @@
 //! write to the medium can put a file there or take one away. So a file beside the archive that is not an
 //! annex by somebody who is trusted is passed over with a notice; one that was asked for by name is a failure.
 
+mod contents;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,7 @@ use manifests::{ChannelName, Digest, Timestamp};
 use transfer::archive::{ArchiveError, Verified, open};
 
 use crate::archive_failure;
+pub(crate) use contents::Contents;
 
 /// Most files beside an archive that are looked at. A dozen people sign; beyond this somebody fills a medium.
 const MOST: usize = 64;
@@ -32,6 +35,8 @@ pub(crate) struct Annex {
     pub(crate) verdict: Verdict,
     /// The number of the change that they name.
     pub(crate) change: Option<String>,
+    /// What an approval brings along; nothing, where they reject.
+    pub(crate) contents: Contents,
 }
 
 /// What was found for an archive.
@@ -103,8 +108,22 @@ fn beside(path: &Path, inventory: &Inventory, notices: &mut Vec<String>) -> Vec<
 }
 
 fn read(path: &Path, about: &Verified<File>, trusts: &[&Trust], now: Timestamp) -> Result<Annex, Failure> {
+    examine(input::archive(path)?, path, about, trusts, now)
+}
+
+/// Reads the annex in `file`, which goes by `path` in what is said about it.
+///
+/// # Errors
+/// When it is not an annex of this archive by somebody who is trusted, or has something in it that this version
+/// does not know.
+pub(crate) fn examine(
+    file: File,
+    path: &Path,
+    about: &Verified<File>,
+    trusts: &[&Trust],
+    now: Timestamp,
+) -> Result<Annex, Failure> {
     let refused = |message: String| Failure::new(Class::Refused, path.display(), message);
-    let file = input::archive(path)?;
     let opened: Result<Verified<File>, ArchiveError> =
         open::signed(file, |id| crate::open::trusted_key(trusts, id)).and_then(|it| it.verify(&|_| ()));
     let archive = opened.map_err(|error| archive_failure::failure(path, &error))?;
@@ -127,5 +146,10 @@ fn read(path: &Path, about: &Verified<File>, trusts: &[&Trust], now: Timestamp) 
     let signed_at = archive.signature().signed_at;
     let signers = trusts.iter().map(|trust| trust.signer(key, role, channel, signed_at));
     let signers = signers.collect::<Result<Vec<_>, _>>().map_err(|error| refused(error.to_string()))?;
-    Ok(Annex { identity: archive.identity(), archive, signers, verdict, change })
+    // A rejection refuses the archive, whatever else it says.
+    let contents = match verdict {
+        Verdict::Approved => contents::read(&archive, about.inventory()).map_err(refused)?,
+        Verdict::Rejected => Contents::default(),
+    };
+    Ok(Annex { identity: archive.identity(), archive, signers, verdict, change, contents })
 }

@@ -1,0 +1,96 @@
+//! Judgements that were written down, as they are read again years later.
+
+use manifests::Digest;
+use manifests::json::{self, JsonError};
+use serde::{Deserialize, Serialize};
+
+/// A judgement that was kept, as far as it is shown. What a later version added to it is passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct KeptJudgement {
+    /// The digest of the policy.
+    pub policy: Digest,
+    /// Every item.
+    pub items: Vec<KeptItem>,
+}
+
+/// What was said about one item.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct KeptItem {
+    /// Its name upstream.
+    pub name: String,
+    /// One verdict a gate.
+    pub verdicts: Vec<KeptVerdict>,
+}
+
+/// A verdict that was kept. The gate and its outcome are texts here: they may be another version's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptVerdict {
+    /// The gate.
+    pub gate: String,
+    /// What it decided.
+    pub outcome: String,
+    /// The rule that decided.
+    pub rule: String,
+    /// What a person should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Who signed, what was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<String>,
+}
+
+impl KeptJudgement {
+    /// Reads a judgement that was kept.
+    ///
+    /// # Errors
+    /// When the bytes are not one.
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        json::parse(bytes)
+    }
+
+    /// What was said about an item.
+    pub fn verdicts(&self, name: &str) -> impl Iterator<Item = &KeptVerdict> {
+        self.items.iter().filter(move |item| item.name == name).flat_map(|item| &item.verdicts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JudgedItem, Judgement, Outcome, Verdict};
+    use manifests::inventory::ItemKind;
+
+    #[test]
+    fn a_judgement_is_read_as_it_was_written() {
+        let verdict = Verdict {
+            gate: "signatures",
+            outcome: Outcome::Warned,
+            rule: "signatures[1] (**)".into(),
+            reasons: vec![],
+            warnings: vec!["a warning".into()],
+            facts: vec!["a fact".into()],
+        };
+        let item = JudgedItem {
+            kind: ItemKind::Image,
+            name: "registry.example/app:1".into(),
+            digest: Digest::of(b"app"),
+            verdicts: vec![verdict],
+            findings: None,
+        };
+        let at = "2026-11-23T21:30:00Z".parse().unwrap();
+        let written =
+            Judgement { policy: Digest::of(b"policy"), at, gates: vec!["signatures"], items: vec![item] };
+        let kept = KeptJudgement::parse(&json::encode(&written)).unwrap();
+        assert_eq!(kept.policy, written.policy);
+        let found: Vec<&KeptVerdict> = kept.verdicts("registry.example/app:1").collect();
+        let wanted = KeptVerdict {
+            gate: "signatures".into(),
+            outcome: "warned".into(),
+            rule: "signatures[1] (**)".into(),
+            warnings: vec!["a warning".into()],
+            facts: vec!["a fact".into()],
+        };
+        assert_eq!(found, [&wanted]);
+        assert_eq!(kept.verdicts("registry.example/other:1").count(), 0);
+    }
+}

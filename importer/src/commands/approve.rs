@@ -1,0 +1,216 @@
+//! `approve`: the archive is judged as `load` will judge it, and what an approver says of it is signed.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use console::escape::escape;
+use console::{Class, Failure, Failures, clock, input, key_file};
+use gates::Judgement;
+use manifests::exclusions::Exclusions;
+use manifests::key::PrivateKey;
+use manifests::slot::{ArchiveSignature, Verdict};
+use manifests::trust::{Role, Signer};
+use manifests::{ChannelName, Descriptor, Digest, limits};
+use serde::Serialize;
+use transfer::archive::Verified;
+use transfer::archive::stream::Keep;
+
+use super::judge::{Judge, needs_policy};
+use super::notice;
+use super::standing::Standing;
+use crate::accept::Assessment;
+use crate::approval::{self, Draft};
+use crate::cli::{ApproveArguments, Global};
+use crate::site::Access;
+use crate::{exclusion, judgement};
+
+/// Longest number of a change, in bytes: the signature has a fixed place.
+const CHANGE_BYTES: usize = 256;
+
+/// What `approve` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Approved {
+    archive: Standing,
+    verdict: Verdict,
+    person: ChannelName,
+    role: Role,
+    key: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<String>,
+    /// Approvals that a load still needs.
+    missing: Vec<String>,
+    /// What is against the archive, where it is rejected.
+    against: Vec<Failure>,
+    annex: PathBuf,
+    #[serde(skip)]
+    warnings: String,
+}
+
+pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Approved, Failures> {
+    let ApproveArguments { archive: path, judge: held_to, change, .. } = arguments;
+    check_usage(arguments)?;
+    let judge = Judge::read(held_to, global.state.as_deref(), Access::Read, None)?;
+    needs_policy(&judge)?;
+    // Before the long work: the key may ask for its password.
+    let key = key_file::read(&arguments.key)?;
+    let id = key.public().map_err(|error| Failure::new(Class::Usage, arguments.key.display(), error))?.id();
+    let role = approval::role(&judge.rules()?.trusts(), id, arguments.role)?;
+    let reports = read_reports(&arguments.report)?;
+    let archive = judge.open(path, Keep::Evidence, None, global.quiet)?;
+
+    let channel = archive.inventory().name.clone();
+    let signer = approval::signers(&judge.rules()?.trusts(), id, role, &channel, clock::now())?;
+    let Some(Signer { person, .. }) = signer.into_iter().next() else { return Err(no_signer(id).into()) };
+    let output = output(arguments, &archive, &person)?;
+    let (annex, verdict) = write(arguments, &judge, &archive, role, reports, &key)?;
+    let assessment = match verdict {
+        Verdict::Approved => {
+            let own = annex.try_clone().map_err(|error| Failure::new(Class::Failed, "the annex", error))?;
+            judge.assess(path, held_to, archive, Some(own))?
+        }
+        Verdict::Rejected => judge.assess(path, held_to, archive, None)?,
+    };
+    notice(global, assessment.notices());
+    let against = assessment.reasons().to_vec();
+    if verdict == Verdict::Approved && !against.is_empty() {
+        if !global.quiet {
+            eprintln!("{}{}", Standing::of(&assessment).render(), warnings(&assessment));
+        }
+        return Err(Failures::of(against));
+    }
+    approval::place(annex, &output)?;
+    Ok(Approved {
+        archive: Standing::of(&assessment),
+        verdict,
+        person,
+        role,
+        key: id,
+        change: change.clone(),
+        missing: assessment.missing().to_vec(),
+        against,
+        annex: output,
+        warnings: warnings(&assessment),
+    })
+}
+
+fn no_signer(key: Digest) -> Failure {
+    Failure::new(Class::Usage, format!("the key {key}"), "found no trust, wanted --trust TRUST or a site")
+}
+
+fn check_usage(arguments: &ApproveArguments) -> Result<(), Failure> {
+    let usage = |item: &str, message: &str| Err(Failure::new(Class::Usage, item, message));
+    if arguments.archive == Path::new("-") && arguments.output.is_none() {
+        return usage("-", "found standard input and no -o, wanted a place for the annex");
+    }
+    let is_line = |text: &String| {
+        !text.trim().is_empty() && text.len() <= CHANGE_BYTES && !text.chars().any(char::is_control)
+    };
+    if !arguments.change.as_ref().is_none_or(is_line) {
+        return usage("--change", "found no visible text of one line and at most 256 bytes");
+    }
+    Ok(())
+}
+
+/// Where the annex goes; nothing may be there.
+fn output(
+    arguments: &ApproveArguments,
+    archive: &Verified<File>,
+    person: &ChannelName,
+) -> Result<PathBuf, Failure> {
+    let inventory = archive.inventory();
+    let beside =
+        || arguments.archive.with_file_name(format!("{}-{}.{person}.tar", inventory.name, inventory.serial));
+    let path = arguments.output.clone().unwrap_or_else(beside);
+    if path.symlink_metadata().is_err() {
+        return Ok(path);
+    }
+    Err(Failure::new(Class::Usage, path.display(), "found something there, wanted a free name for the annex")
+        .advise("what was signed before stays: move it away, or name another place with -o"))
+}
+
+/// The signed annex, which has no name yet.
+fn write(
+    arguments: &ApproveArguments,
+    judge: &Judge,
+    archive: &Verified<File>,
+    role: Role,
+    reports: Vec<(PathBuf, Vec<u8>)>,
+    key: &PrivateKey,
+) -> Result<(File, Verdict), Failures> {
+    let verdict = if arguments.reject { Verdict::Rejected } else { Verdict::Approved };
+    let rules = judge.rules()?;
+    let signature = ArchiveSignature {
+        change: arguments.change.clone(),
+        inventory_size: 0,
+        policy_digest: rules.policies.first().map(|file| file.policy.digest()),
+        role,
+        signed_at: clock::now(),
+        trust_digest: Some(rules.trust.digest()),
+        verdict: Some(verdict),
+    };
+    let excluded = exclusion::named(&archive.inventory().items, &arguments.exclude)?;
+    let exclusions = (!excluded.is_empty()).then(|| Exclusions::new(excluded, arguments.reason.clone()));
+    let exclusions =
+        exclusions.transpose().map_err(|error| Failure::new(Class::Usage, "--exclude", error))?;
+    let draft = Draft { signature, exclusions, reports: bind(archive, reports)? };
+    Ok((approval::write(archive, &draft, key)?, verdict))
+}
+
+fn read_reports(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
+    let read = |path: &PathBuf| Ok((path.clone(), input::read(path, limits::EVIDENCE_BYTES)?));
+    paths.iter().map(read).collect()
+}
+
+/// Each report with each manifest of the archive that it is about.
+fn bind(
+    archive: &Verified<File>,
+    reports: Vec<(PathBuf, Vec<u8>)>,
+) -> Result<Vec<(Descriptor, Vec<u8>)>, Failures> {
+    if reports.is_empty() {
+        return Ok(vec![]);
+    }
+    let subjects = judgement::bind(archive, reports.iter().map(|(_, bytes)| bytes.clone()));
+    let (mut bound, mut failures) = (Vec::new(), Vec::new());
+    for ((path, bytes), subjects) in reports.into_iter().zip(subjects) {
+        match subjects {
+            Ok(subjects) => bound.extend(subjects.into_iter().map(|subject| (subject, bytes.clone()))),
+            Err(error) => failures.push(Failure::new(Class::Usage, path.display(), error)),
+        }
+    }
+    Failures::unless_empty(failures, bound)
+}
+
+/// What somebody should look at, item by item.
+fn warnings(assessment: &Assessment) -> String {
+    let mut text = String::new();
+    for (item, warning) in assessment.judgements().iter().flat_map(Judgement::warnings) {
+        let _ = writeln!(text, "{:<14} {}", "warning", escape(&format!("{item}: {warning}")));
+    }
+    text
+}
+
+impl Approved {
+    pub(crate) fn render(&self) -> String {
+        let mut text = format!("{}{}", self.archive.render(), self.warnings);
+        let mut line = |label: &str, value: &str| {
+            let _ = writeln!(text, "{label:<14} {}", escape(value));
+        };
+        for failure in &self.against {
+            line("against", &failure.to_string());
+        }
+        for missing in &self.missing {
+            line("missing", missing);
+        }
+        let Self { person, role, key, .. } = self;
+        let verdict = match self.verdict {
+            Verdict::Approved => "approved",
+            Verdict::Rejected => "rejected",
+        };
+        let change = self.change.as_ref().map(|change| format!(", change {change}")).unwrap_or_default();
+        line(verdict, &format!("by {person} as {role}, key {key}{change}"));
+        line("annex", &self.annex.display().to_string());
+        text
+    }
+}

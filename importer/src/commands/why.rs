@@ -1,0 +1,79 @@
+//! `why`: what the state directory tells about a digest.
+
+use std::fmt::Write as _;
+
+use console::Failures;
+use console::escape::escape;
+use manifests::receipt::{Place, SignerRecord};
+
+use super::receipt::state_of;
+use super::state;
+use crate::cli::{Global, WhyArguments};
+use crate::site::{Access, Site};
+use crate::why::{self, Import, Origin, Part, Role, Said, Why};
+
+pub(crate) fn run(arguments: &WhyArguments, global: &Global) -> Result<Why, Failures> {
+    let site = Site::open(state(global)?, Access::Read)?;
+    why::why(&site, arguments.digest)
+}
+
+/// For people, with a newline at the end.
+pub(crate) fn render(why: &Why) -> String {
+    let mut text = format!("{}\n", why.digest);
+    why.archives.iter().for_each(|origin| render_origin(&mut text, origin));
+    text
+}
+
+fn render_origin(text: &mut String, origin: &Origin) {
+    let Origin { archive, parts, receipts } = origin;
+    let _ = writeln!(text, "\narchive        {}, serial {}", archive.name, archive.serial);
+    let _ = writeln!(text, "identity       {}", archive.identity);
+    if parts.is_empty() {
+        let _ = writeln!(text, "it is          the archive itself");
+    }
+    parts.iter().for_each(|part| render_part(text, part));
+    if receipts.is_empty() {
+        let _ = writeln!(text, "receipt        none: it was accepted, and its load has not come to an end");
+    }
+    receipts.iter().for_each(|import| render_import(text, import));
+}
+
+fn render_part(text: &mut String, part: &Part) {
+    let Part { kind, name, published, role, verdicts } = part;
+    let role = match role {
+        Role::Manifest => "the manifest of",
+        Role::Source => "what upstream named by",
+        Role::Content => "a part of",
+        Role::Evidence => "evidence about",
+    };
+    let _ = writeln!(text, "it is          {role} the {kind} {}", escape(name));
+    let _ = writeln!(text, "               {published}");
+    for Said { policy, verdict } in verdicts {
+        let (outcome, rule) = (escape(&verdict.outcome), escape(&verdict.rule));
+        let _ = writeln!(text, "  {outcome:<12} {rule}, policy {policy}");
+        for (label, lines) in [("note", &verdict.warnings), ("found", &verdict.facts)] {
+            for line in lines {
+                let _ = writeln!(text, "    {label:<10} {}", escape(line));
+            }
+        }
+    }
+    if verdicts.is_empty() {
+        let _ = writeln!(text, "               {}", gates::NOTHING);
+    }
+}
+
+fn render_import(text: &mut String, import: &Import) {
+    let Import { number, state, issued, signers, reasons, places } = import;
+    let _ = writeln!(text, "receipt        {number} of {issued}, {}", state_of(*state));
+    for SignerRecord { key, person, role } in signers {
+        let _ = writeln!(text, "  signed by    {person} as {role}, key {key}");
+    }
+    for reason in reasons {
+        let _ = writeln!(text, "  against      {}", escape(reason));
+    }
+    for Place { repository, target, name, .. } in places {
+        let tag = name.as_ref().map_or_else(String::new, |name| format!(":{}", name.tag));
+        let _ =
+            writeln!(text, "  at           {}: {}", escape(target), escape(&format!("{repository}{tag}")));
+    }
+}

@@ -1,0 +1,105 @@
+//! The receipt of an archive that was refused: that somebody brought it, when, and why nothing of it came in.
+//!
+//! It may be about something that nobody signed, so everything in it that was not verified is short: who can put a
+//! file before the importer must not be able to fill its disk.
+
+use console::Failures;
+use manifests::key::PrivateKey;
+use manifests::receipt::{ArchiveRecord, Receipt, State};
+use manifests::summary::VerificationResult;
+use manifests::{API_VERSION, Digest, Timestamp, limits};
+
+use super::receipts::Draft;
+use super::summaries::{Subject, Summaries};
+use super::{Site, SiteError};
+
+/// What was refused, and what it was held to.
+#[derive(Debug)]
+pub(crate) struct Refused<'a> {
+    /// The archive, where its signature and its bytes were good.
+    pub(crate) archive: Option<&'a (ArchiveRecord, Subject)>,
+    /// Every reason.
+    pub(crate) failures: &'a Failures,
+    /// The digests of the trust files, the site's first.
+    pub(crate) trusts: Vec<Digest>,
+    /// The digests of the policies, the site's first.
+    pub(crate) policies: Vec<Digest>,
+}
+
+impl Site {
+    /// The receipt of a refusal, without its place in the chain.
+    ///
+    /// # Errors
+    /// When the summary cannot be signed, which no valid key causes.
+    pub(crate) fn refusal(
+        &self,
+        refused: Refused<'_>,
+        now: Timestamp,
+        key: &PrivateKey,
+    ) -> Result<Draft, SiteError> {
+        let Refused { archive, failures, trusts, policies } = refused;
+        let verification = self.verification(now, VerificationResult::Failed);
+        let summaries = match archive {
+            Some((_, subject)) => subject.sign(&verification, key)?,
+            None => Summaries::default(),
+        };
+        let receipt = Receipt {
+            annexes: vec![],
+            api_version: API_VERSION.to_owned(),
+            archive: archive.map(|(record, _)| record.clone()),
+            excluded: vec![],
+            gates: vec![],
+            issued: now,
+            items: vec![],
+            judgements: vec![],
+            kind: "Receipt".to_owned(),
+            ledger_head: self.ledger.head(),
+            policy_digests: policies,
+            previous: None,
+            previous_of_channel: None,
+            reasons: reasons(failures),
+            signers: vec![],
+            site: self.name().clone(),
+            state: State::Refused,
+            summary: summaries.first(),
+            trust_digests: trusts,
+        };
+        Ok(Draft { receipt, summaries })
+    }
+}
+
+/// The reasons, as many and as much of each as a receipt holds.
+fn reasons(failures: &Failures) -> Vec<String> {
+    let mut reasons: Vec<String> =
+        failures.iter().take(limits::REFUSAL_REASONS).map(|failure| shortened(failure.to_string())).collect();
+    let more = failures.iter().count().saturating_sub(limits::REFUSAL_REASONS);
+    if more > 0 {
+        reasons.push(format!("and {more} more reasons"));
+    }
+    reasons
+}
+
+fn shortened(mut reason: String) -> String {
+    const MORE: &str = "...";
+    if reason.len() > limits::REFUSAL_REASON_BYTES {
+        reason.truncate(reason.floor_char_boundary(limits::REFUSAL_REASON_BYTES - MORE.len()));
+        reason.push_str(MORE);
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use console::{Class, Failure};
+
+    #[test]
+    fn the_reasons_are_bounded_in_number_and_length() {
+        let one = Failure::new(Class::Refused, "item", "\u{e4}".repeat(10_000));
+        let reasons = reasons(&Failures::of(vec![one; 1_500]));
+        assert_eq!(reasons.len(), limits::REFUSAL_REASONS + 1);
+        assert!(reasons.iter().all(|reason| reason.len() <= limits::REFUSAL_REASON_BYTES), "each is short");
+        assert!(reasons[0].starts_with("item: ") && reasons[0].ends_with("..."), "{}", reasons[0]);
+        assert_eq!(reasons[1_000], "and 500 more reasons");
+    }
+}

@@ -1,0 +1,260 @@
+//! The verification summaries that belong to a receipt: one signed statement a line, the archive's first and then one
+//! for each item in the receipt's order. The receipt holds the digest of each, so that the chain of receipts is
+//! also theirs.
+//!
+//! They are bundles as others read them: a line, in a file of its own, is what cosign takes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use manifests::dsse::{self, Envelope, Statement};
+use manifests::inventory::Item;
+use manifests::key::{PrivateKey, PublicKey};
+use manifests::limits::SLOT_BYTES;
+use manifests::receipt::{ItemRecord, Outcome, Receipt, State, VerdictRecord};
+use manifests::slot;
+use manifests::summary::{self, Resource, Verification, VerificationResult, VerificationSummary};
+use manifests::{Digest, Reference, Timestamp};
+use transfer::archive::{ReadAt, Verified};
+
+use super::receipts::{self, Draft};
+use super::{Site, SiteError, read_at_most};
+use crate::accept::Accepted;
+use crate::publish::Arrived;
+
+const ENDING: &str = ".vsa.jsonl";
+
+/// Largest file of summaries: 20,000 items with a hundred pieces of evidence each have less.
+const BYTES: u64 = 1 << 30;
+
+/// The header before the slot, in bytes: one block of tar.
+const SLOT_OFFSET: u64 = 512;
+
+/// The summaries of a receipt.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Summaries(Vec<Vec<u8>>);
+
+impl Summaries {
+    /// The digest of the archive's; none where there is none.
+    #[must_use]
+    pub(crate) fn first(&self) -> Option<Digest> {
+        self.0.first().map(|line| Digest::of(line))
+    }
+
+    /// The file's bytes.
+    #[must_use]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|line| line.iter().copied().chain([b'\n'])).collect()
+    }
+}
+
+/// An archive that was opened: what its summary says, whatever is decided about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    identity: Digest,
+    uri: String,
+    inputs: Vec<Resource>,
+}
+
+impl Subject {
+    /// The archive, which its preparer signed.
+    ///
+    /// # Errors
+    /// When its signature cannot be read any more.
+    pub(crate) fn of(archive: &Verified<File>) -> io::Result<Self> {
+        let signature = signature(archive)?;
+        let inventory = archive.inventory();
+        let uri = summary::archive_uri(&inventory.name, inventory.serial);
+        Ok(Self { identity: archive.identity(), uri, inputs: vec![signature] })
+    }
+
+    /// Signs what was decided about it.
+    pub(super) fn sign(&self, verification: &Verification, key: &PrivateKey) -> Result<Summaries, SiteError> {
+        let said = verification.summary(self.uri.clone(), self.inputs.clone());
+        Ok(Summaries(vec![sign(slot::SUBJECT, self.identity, said, key)?]))
+    }
+}
+
+/// The signature of an archive or annex, as a statement that was judged.
+fn signature(archive: &Verified<File>) -> io::Result<Resource> {
+    let mut slot = vec![0; usize::try_from(SLOT_BYTES).unwrap_or_default()];
+    archive.reader().read_exact_at(&mut slot, SLOT_OFFSET)?;
+    let inventory = archive.inventory();
+    let uri = summary::archive_uri(&inventory.name, inventory.serial);
+    Ok(Resource::new(Digest::of(slot.trim_ascii_end()), format!("{uri}/airgap/inventory.sigstore.json")))
+}
+
+fn sign(
+    name: &str,
+    subject: Digest,
+    said: VerificationSummary,
+    key: &PrivateKey,
+) -> Result<Vec<u8>, SiteError> {
+    let statement = Statement { name: name.to_owned(), subject, predicate: said };
+    dsse::sign(statement, key).map_err(|error| SiteError::Form(name.into(), error.to_string()))
+}
+
+impl Site {
+    /// By whom and by what everything in an archive was judged.
+    pub(crate) fn verification(&self, at: Timestamp, result: VerificationResult) -> Verification {
+        Verification {
+            site: self.name().clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy: self.description.policy_digest,
+            at,
+            result,
+        }
+    }
+}
+
+/// The records of the items of an archive that was accepted, and the summaries that they name.
+pub(super) fn of_accepted(
+    site: &Site,
+    accepted: &Accepted,
+    arrived: Vec<Arrived>,
+    now: Timestamp,
+    key: &PrivateKey,
+) -> Result<(Vec<ItemRecord>, Summaries), SiteError> {
+    let archive = accepted.archive();
+    let failed = |error| SiteError::Io(site.evidence_pack(archive.identity()), error);
+    let mut subject = Subject::of(archive).map_err(failed)?;
+    for annex in accepted.annexes() {
+        subject.inputs.push(signature(&annex.archive).map_err(failed)?);
+    }
+    let at = accepted.judgements().first().map_or(now, |judgement| judgement.at);
+    let verification = site.verification(at, VerificationResult::Passed);
+    let Summaries(mut lines) = subject.sign(&verification, key)?;
+    let items: HashMap<&str, &Item> =
+        archive.inventory().items.iter().map(|item| (item.name.as_str(), item)).collect();
+    let mut verdicts = verdicts(accepted);
+    let mut records = Vec::with_capacity(arrived.len());
+    for Arrived { digest, kind, name, places } in arrived {
+        let evidence = items.get(name.as_str()).map(|item| evidence(item)).unwrap_or_default();
+        let inputs = subject.inputs.iter().cloned().chain(evidence).collect();
+        let line = sign(&name, digest, verification.summary(summary::item_uri(&name), inputs), key)?;
+        let verdicts = verdicts.remove(name.as_str()).unwrap_or_default();
+        records.push(ItemRecord { digest, kind, name, places, summary: Digest::of(&line), verdicts });
+        lines.push(line);
+    }
+    Ok((records, Summaries(lines)))
+}
+
+/// The signatures, attestations and reports about an item.
+fn evidence(item: &Item) -> Vec<Resource> {
+    let Ok(name) = item.name.parse::<Reference>() else { return vec![] };
+    let uri = |digest| summary::item_uri(&name.repository().at(digest).to_string());
+    item.evidence.iter().map(|evidence| Resource::new(evidence.digest, uri(evidence.digest))).collect()
+}
+
+/// What each gate of each policy decided about each item.
+fn verdicts(accepted: &Accepted) -> HashMap<&str, Vec<VerdictRecord>> {
+    let mut verdicts: HashMap<&str, Vec<VerdictRecord>> = HashMap::new();
+    for judgement in accepted.judgements() {
+        for item in &judgement.items {
+            let records = item.verdicts.iter().map(|verdict| VerdictRecord {
+                gate: verdict.gate.to_owned(),
+                outcome: match verdict.outcome {
+                    gates::Outcome::Passed => Outcome::Passed,
+                    gates::Outcome::Warned => Outcome::Warned,
+                    gates::Outcome::Refused => Outcome::Refused,
+                },
+                policy: judgement.policy,
+                rule: verdict.rule.clone(),
+            });
+            verdicts.entry(&item.name).or_default().extend(records);
+        }
+    }
+    verdicts
+}
+
+/// The receipt after one of a load that was held: what was judged then stays as it was said then.
+#[must_use]
+pub(crate) fn published(held: Receipt, kept: Summaries, arrived: Vec<Arrived>, now: Timestamp) -> Draft {
+    let mut records: HashMap<String, ItemRecord> =
+        held.items.into_iter().map(|record| (record.name.clone(), record)).collect();
+    let mut lines: HashMap<Digest, Vec<u8>> =
+        kept.0.into_iter().map(|line| (Digest::of(&line), line)).collect();
+    let mut summaries: Vec<Vec<u8>> =
+        held.summary.and_then(|first| lines.remove(&first)).into_iter().collect();
+    let mut items = Vec::with_capacity(arrived.len());
+    for Arrived { name, places, .. } in arrived {
+        let Some(record) = records.remove(&name) else { continue };
+        summaries.extend(lines.remove(&record.summary));
+        items.push(ItemRecord { places, ..record });
+    }
+    let receipt = Receipt { items, state: State::Published, issued: now, ..held };
+    Draft { receipt, summaries: Summaries(summaries) }
+}
+
+/// The file of the summaries of a receipt's file.
+#[must_use]
+pub(crate) fn path(receipt: &Path) -> PathBuf {
+    receipts::beside(receipt, ENDING)
+}
+
+/// Reads the summaries of a receipt whose signature was checked: they are those that it names, in its order, and
+/// each is signed by `key` about what the receipt says.
+///
+/// # Errors
+/// When one is missing, another, or there is one too many.
+pub(crate) fn check(receipt: &Path, says: &Receipt, key: &PublicKey) -> Result<Summaries, SiteError> {
+    let path = path(receipt);
+    let wrong = |reason: String| SiteError::Receipt(path.clone(), reason);
+    let bytes = read_at_most(&path, BYTES).map_err(|error| match error {
+        SiteError::Io(_, error) if error.kind() == ErrorKind::NotFound => {
+            wrong("found no verification summaries, wanted those that the receipt names".to_owned())
+        }
+        error => error,
+    })?;
+    let lines: Vec<Vec<u8>> =
+        bytes.split_inclusive(|byte| *byte == b'\n').map(|line| line.trim_ascii_end().to_vec()).collect();
+    let summaries = Summaries(lines);
+    let wanted = wanted(says);
+    let found = summaries.0.len();
+    if found != wanted.len() || summaries.encode() != bytes {
+        return Err(wrong(format!(
+            "found {found} verification summaries, wanted the {} that the receipt names, one a line",
+            wanted.len()
+        )));
+    }
+    for (line, wanted) in summaries.0.iter().zip(&wanted) {
+        one(line, wanted, says, key).map_err(|reason| wrong(format!("{}: {reason}", wanted.name)))?;
+    }
+    Ok(summaries)
+}
+
+/// What a receipt says about one of its summaries.
+struct Wanted<'a> {
+    digest: Digest,
+    name: &'a str,
+    subject: Digest,
+}
+
+fn wanted(says: &Receipt) -> Vec<Wanted<'_>> {
+    let archive = says.archive.as_ref().zip(says.summary);
+    let archive =
+        archive.map(|(archive, digest)| Wanted { digest, name: slot::SUBJECT, subject: archive.identity });
+    let items = says.items.iter();
+    let items = items.map(|item| Wanted { digest: item.summary, name: &item.name, subject: item.digest });
+    archive.into_iter().chain(items).collect()
+}
+
+fn one(line: &[u8], wanted: &Wanted<'_>, says: &Receipt, key: &PublicKey) -> Result<(), String> {
+    let found = Digest::of(line);
+    if found != wanted.digest {
+        return Err(format!("found the verification summary {found}, wanted {}", wanted.digest));
+    }
+    let statement = Envelope::parse(line).and_then(|envelope| envelope.verify::<VerificationSummary>(key));
+    let Statement { name, subject, predicate } = statement.map_err(|error| error.to_string())?;
+    let result = match says.state {
+        State::Refused => VerificationResult::Failed,
+        State::Held | State::Published => VerificationResult::Passed,
+    };
+    let is_same = name == wanted.name
+        && subject == wanted.subject
+        && predicate.verification_result == result
+        && predicate.verifier.id == summary::verifier(&says.site);
+    if is_same { Ok(()) } else { Err("found a verification summary of something else".to_owned()) }
+}

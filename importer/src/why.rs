@@ -1,0 +1,246 @@
+//! Why something is inside: by which archives a digest came, who signed it, which rules let it pass, who prepared
+//! and approved, and where it went.
+//!
+//! All of it is read from the state directory. Who prepared an archive and what was in it is proved by the
+//! preparer's signature on the evidence pack; what the gates found, by the digests in the receipts.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use console::{Class, Failure, Failures};
+use gates::{KeptJudgement, KeptVerdict};
+use manifests::inventory::{Inventory, Item, ItemKind};
+use manifests::receipt::{ArchiveRecord, Place, Receipt, SignerRecord, State};
+use manifests::{Descriptor, Digest, Timestamp};
+use serde::Serialize;
+use transfer::archive::{Signed, open};
+
+use crate::archive_failure;
+use crate::site::{Site, chain, receipts};
+use crate::tree::{self, TreeError};
+
+/// Everything that is known about a digest.
+#[derive(Debug, Serialize)]
+pub(crate) struct Why {
+    /// The digest.
+    pub(crate) digest: Digest,
+    /// Every archive that has it, by the first receipt of each.
+    pub(crate) archives: Vec<Origin>,
+}
+
+/// An archive that a digest came by.
+#[derive(Debug, Serialize)]
+pub(crate) struct Origin {
+    /// The archive.
+    pub(crate) archive: ArchiveRecord,
+    /// What the digest is in it; nothing where it is the archive itself.
+    pub(crate) parts: Vec<Part>,
+    /// Every receipt of it. None: its load has not come to an end.
+    pub(crate) receipts: Vec<Import>,
+}
+
+/// What a digest is to an item.
+#[derive(Debug, Serialize)]
+pub(crate) struct Part {
+    /// The item's kind.
+    pub(crate) kind: ItemKind,
+    /// Its name upstream.
+    pub(crate) name: String,
+    /// Its manifest.
+    pub(crate) published: Digest,
+    /// What the digest is to it.
+    pub(crate) role: Role,
+    /// What each gate said about it, by each policy.
+    pub(crate) verdicts: Vec<Said>,
+}
+
+/// What a digest is to an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Role {
+    /// What its name points to inside.
+    Manifest,
+    /// What its name pointed to upstream.
+    Source,
+    /// A manifest, config or layer of it.
+    Content,
+    /// A signature, an attestation or a report about it, or a part of one.
+    Evidence,
+}
+
+/// What a gate said.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Said {
+    /// The policy that it judged by.
+    pub(crate) policy: Digest,
+    /// The verdict.
+    #[serde(flatten)]
+    pub(crate) verdict: KeptVerdict,
+}
+
+/// A receipt of an archive.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Import {
+    /// Its number.
+    pub(crate) number: u64,
+    /// How far it went.
+    pub(crate) state: State,
+    /// When it was issued.
+    pub(crate) issued: Timestamp,
+    /// Who prepared and who approved.
+    pub(crate) signers: Vec<SignerRecord>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) reasons: Vec<String>,
+    /// Where the items are that have the digest.
+    pub(crate) places: Vec<Place>,
+}
+
+/// A receipt with its number.
+type Numbered = (u64, Receipt);
+
+/// Tells why a digest is inside.
+///
+/// # Errors
+/// When the chain of receipts is broken, evidence that was kept is missing or changed, or nobody knows the digest.
+pub(crate) fn why(site: &Site, digest: Digest) -> Result<Why, Failures> {
+    chain::verify(site)?;
+    let mut by_archive: BTreeMap<Digest, Vec<Numbered>> = BTreeMap::new();
+    for listed in receipts::list(&site.receipts())? {
+        let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
+        if let Some(archive) = &receipt.archive {
+            by_archive.entry(archive.identity).or_default().push((listed.number, receipt));
+        }
+    }
+    for identity in site.kept()? {
+        by_archive.entry(identity).or_default();
+    }
+    let searched = by_archive.len();
+    let mut archives = Vec::new();
+    for (identity, receipts) in by_archive {
+        archives.extend(origin(site, identity, &receipts, digest)?);
+    }
+    archives.sort_by_key(|origin| origin.receipts.first().map_or(u64::MAX, |receipt| receipt.number));
+    if archives.is_empty() {
+        let message = format!("found it in none of {searched} archives that this site has seen");
+        let failure = Failure::new(Class::Usage, digest, message);
+        return Err(failure.advise("wanted an archive's identity, or the digest of something in one").into());
+    }
+    Ok(Why { digest, archives })
+}
+
+/// What one archive has of the digest.
+fn origin(
+    site: &Site,
+    identity: Digest,
+    receipts: &[Numbered],
+    digest: Digest,
+) -> Result<Option<Origin>, Failure> {
+    let refused = receipts.iter().all(|(_, receipt)| receipt.state == State::Refused);
+    // Of what was only ever refused, no evidence is kept.
+    if refused && let Some(archive) = receipts.first().and_then(|(_, receipt)| receipt.archive.clone()) {
+        let is_it = identity == digest;
+        return Ok(is_it.then(|| Origin { archive, receipts: imports(receipts, &[]), parts: vec![] }));
+    }
+    let pack = open_pack(site, identity)?;
+    let found = find(&pack, digest)?;
+    if found.is_empty() && identity != digest {
+        return Ok(None);
+    }
+    let kept = match receipts.iter().find(|(_, receipt)| receipt.state != State::Refused) {
+        Some((_, receipt)) => site.kept_judgements(receipt)?,
+        None => vec![],
+    };
+    let receipts = imports(receipts, &found);
+    let parts = found.into_iter().map(|(item, role)| part(item, role, &kept)).collect();
+    let Inventory { name, serial, .. } = pack.inventory();
+    let archive = ArchiveRecord { identity, name: name.clone(), serial: *serial };
+    Ok(Some(Origin { archive, parts, receipts }))
+}
+
+/// The evidence pack of an archive, whose preparer's signature is checked; what is read of it is compared.
+fn open_pack(site: &Site, identity: Digest) -> Result<Signed<File>, Failure> {
+    let path = site.evidence_pack(identity);
+    let file = File::open(&path).map_err(|error| {
+        let message = format!("{error}: found no evidence, wanted that of an archive that was accepted");
+        Failure::new(Class::Failed, path.display(), message)
+            .advise("restore the state directory from a backup")
+    })?;
+    let pack = open::signed(file, |id| site.key_ever(id).ok().flatten())
+        .map_err(|error| archive_failure::failure(&path, &error))?;
+    if pack.identity() != identity {
+        let message = format!("found the evidence of {}, wanted that of {identity}", pack.identity());
+        return Err(Failure::new(Class::Damaged, path.display(), message));
+    }
+    Ok(pack)
+}
+
+/// The items that have the digest, with what it is to each.
+fn find(pack: &Signed<File>, digest: Digest) -> Result<Vec<(&Item, Role)>, Failure> {
+    let inventory = pack.inventory();
+    let content = inventory.content.iter().map(|blob| blob.digest);
+    if !inventory.metadata.iter().map(|blob| blob.digest).chain(content).any(|blob| blob == digest) {
+        return Ok(vec![]);
+    }
+    let mut found = Vec::new();
+    for item in &inventory.items {
+        let role = role(pack, item, digest);
+        let role = role.map_err(|error| Failure::new(Class::Damaged, &item.name, error))?;
+        found.extend(role.map(|role| (item, role)));
+    }
+    Ok(found)
+}
+
+fn role(pack: &Signed<File>, item: &Item, digest: Digest) -> Result<Option<Role>, TreeError> {
+    if item.published.digest == digest {
+        return Ok(Some(Role::Manifest));
+    }
+    if item.source.digest == digest {
+        return Ok(Some(Role::Source));
+    }
+    let has = |root: &Descriptor| {
+        let tree = tree::walk(pack, root)?;
+        Ok::<_, TreeError>(tree.manifests.iter().chain(&tree.blobs).any(|part| part.digest == digest))
+    };
+    if has(&item.published)? {
+        return Ok(Some(Role::Content));
+    }
+    for evidence in &item.evidence {
+        if has(&evidence.descriptor())? {
+            return Ok(Some(Role::Evidence));
+        }
+    }
+    Ok(None)
+}
+
+fn part(item: &Item, role: Role, kept: &[KeptJudgement]) -> Part {
+    let said = |judgement: &KeptJudgement| {
+        let policy = judgement.policy;
+        let verdicts = judgement.verdicts(&item.name).cloned();
+        verdicts.map(|verdict| Said { policy, verdict }).collect::<Vec<_>>()
+    };
+    Part {
+        kind: item.kind,
+        name: item.name.clone(),
+        published: item.published.digest,
+        role,
+        verdicts: kept.iter().flat_map(said).collect(),
+    }
+}
+
+fn imports(receipts: &[Numbered], found: &[(&Item, Role)]) -> Vec<Import> {
+    let import = |(number, receipt): &Numbered| {
+        let has = |name: &str| found.iter().any(|(item, _)| item.name == name);
+        let items = receipt.items.iter().filter(|item| has(&item.name));
+        Import {
+            number: *number,
+            state: receipt.state,
+            issued: receipt.issued,
+            signers: receipt.signers.clone(),
+            reasons: receipt.reasons.clone(),
+            places: items.flat_map(|item| item.places.iter().cloned()).collect(),
+        }
+    };
+    receipts.iter().map(import).collect()
+}

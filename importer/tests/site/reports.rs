@@ -1,0 +1,94 @@
+//! Reports that an approver stands on: a newer database overrules an older report.
+
+use manifests::Digest;
+use serde_json::{Value, json};
+
+use crate::approve::{approve, key_file, prepared};
+use crate::archive::Draft;
+use crate::scan_report;
+use crate::site::{Setup, Site, USUAL, policy, text};
+
+const JUDGED: Setup = Setup { officers: 1, policy: "{vulnerabilities: {reports: attested}}", ..USUAL };
+
+/// A report on the image of a draft, with a database of so many hours ago.
+fn report(content: &str, database: i64, findings: &Value) -> Vec<u8> {
+    let layer = Digest::of(content.repeat(100).as_bytes());
+    let config = json!({
+        "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer]},
+    });
+    scan_report::of(Digest::of(config.to_string().as_bytes()), layer, database, findings)
+}
+
+fn critical() -> Value {
+    json!([{
+        "VulnerabilityID": "CVE-2026-1", "PkgName": "openssl", "InstalledVersion": "3.0.11-1", "Severity": "CRITICAL",
+        "PkgIdentifier": {"PURL": "pkg:deb/debian/openssl@3.0.11-1?distro=debian-12.5"}, "FixedVersion": "3.0.12-1",
+    }])
+}
+
+fn put(site: &Site, name: &str, bytes: &[u8]) {
+    std::fs::write(site.path(name), bytes).unwrap();
+}
+
+#[test]
+fn an_image_without_a_report_is_approved_by_one_from_the_approver() {
+    let (site, archive, path) = prepared(JUDGED, &Draft::on(3));
+    let said = site.fail(3, &approve(&path, &[]));
+    assert!(said.contains("found no report on it"), "{said}");
+    put(&site, "clean.json", &report("content", 4, &json!([])));
+    site.succeed(&approve(&path, &["--report", "clean.json", "--report", "clean.json"]));
+    let loaded = site.load(&archive);
+    let facts = loaded["archive"]["judgements"][0]["items"][0]["verdicts"][0]["facts"].to_string();
+    assert!(facts.contains("attested by officer-1"), "{facts}");
+}
+
+#[test]
+fn a_newer_database_overrules_an_older_report_in_either_way() {
+    for (first, second, is_refused) in [
+        ((4, json!([])), (3, critical()), true),
+        ((3, json!([])), (4, critical()), false),
+        ((4, critical()), (3, json!([])), false),
+    ] {
+        let setup = Setup { officers: 2, ..JUDGED };
+        let (site, archive, path) = prepared(setup, &Draft::on(3));
+        key_file(&site, "officer-2.key", &site.people.officers[1]);
+        put(&site, "first.json", &report("content", first.0, &first.1));
+        put(&site, "second.json", &report("content", second.0, &second.1));
+        // In the DMZ, where the policy only warns, so that both come to the site.
+        site.write("lax.yaml", &policy("{vulnerabilities: {critical: warn}}"));
+        for (officer, report) in [("officer-1.key", "first.json"), ("officer-2.key", "second.json")] {
+            let mut command = site.command(&["approve", &path, "--key", officer, "--report", report]);
+            command.args(["--trust", "trust.yaml", "--policy", "lax.yaml"]).env_remove("AIRGAP_STATE");
+            crate::site::succeed(&mut command);
+        }
+        if is_refused {
+            let said = site.refuse(&archive, &[]);
+            assert!(said.contains("CVE-2026-1"), "{said}");
+        } else {
+            site.load(&archive);
+        }
+    }
+}
+
+#[test]
+fn a_critical_in_the_approvers_own_report_is_not_approved() {
+    let (site, archive, path) = prepared(JUDGED, &Draft::on(3));
+    put(&site, "bad.json", &report("content", 4, &critical()));
+    let said = site.fail(3, &approve(&path, &["--report", "bad.json"]));
+    assert!(said.contains("CVE-2026-1"), "{said}");
+    site.succeed(&approve(&path, &["--report", "bad.json", "--reject"]));
+    assert!(site.refuse(&archive, &[]).contains("rejected by officer-1"));
+}
+
+#[test]
+fn what_is_no_report_on_the_archive_is_wrong_use() {
+    let (site, _, path) = prepared(JUDGED, &Draft::on(3));
+    put(&site, "other.json", &report("another image", 4, &json!([])));
+    put(&site, "none.json", b"{}");
+    for (file, said) in [("other.json", "found a report on the image"), ("none.json", "the scan report")] {
+        let found = site.fail(2, &approve(&path, &["--report", file]));
+        assert!(found.contains(said), "{found}");
+    }
+    let missing = site.fail(2, &approve(&path, &["--report", &text(&site.path("missing.json"))]));
+    assert!(missing.contains("missing.json"), "{missing}");
+}

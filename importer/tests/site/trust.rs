@@ -1,0 +1,121 @@
+//! How one trust file follows another at a site.
+
+use std::fs;
+
+use manifests::key::PrivateKey;
+
+use crate::archive::Draft;
+use crate::site::{Setup, Site, USUAL, pem, text};
+
+/// A site whose trust asks for two of three officers to change it. Approvals would be asked for too, so nothing is
+/// loaded before they leave the file.
+fn site() -> Site {
+    Site::with(Setup { officers: 2, ..USUAL })
+}
+
+/// A second version of the trust file, whose preparer has this key, and in which one officer decides.
+fn second(site: &Site, preparer: &PrivateKey, more: &str) -> String {
+    let person = |name: &str, key: &PrivateKey, more: &str| {
+        format!("{{name: {name}, keys: [{{pem: {}{more}}}]}}", serde_json::to_string(&pem(key)).unwrap())
+    };
+    let build = person("build-2", preparer, "");
+    let old = person("build-1", &site.people.build, more);
+    let officer = person("officer-1", &site.people.officers[0], "");
+    format!(
+        "apiVersion: airgap/v1\nkind: Trust\nspec:\n  version: 2\n  expires: 2999-01-01\n  roles:\n    preparer: {{threshold: 1, people: [{build}, {old}]}}\n    security-officer: {{threshold: 1, people: [{officer}]}}\n"
+    )
+}
+
+/// Signs `trust-2.yaml` by these officers.
+fn sign(site: &Site, officers: &[usize]) {
+    for at in officers {
+        let name = format!("officer-{at}.key");
+        site.write(&name, &site.people.officers[*at].to_pem().unwrap());
+        site.succeed(&["trust", "sign", "trust-2.yaml", "--key", &name]);
+    }
+}
+
+#[test]
+fn a_trust_file_is_put_in_force_by_the_people_of_both_and_not_by_fewer() {
+    let site = site();
+    site.write("trust-2.yaml", &second(&site, &site.people.stranger, ""));
+    let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("found 0 of 2 signatures by different people as security-officer"), "{said}");
+    sign(&site, &[1]);
+    let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("found 1 of 2") && said.contains("by the new trust file"), "{said}");
+    assert!(site.succeed(&["trust", "show"]).contains("version 1"));
+
+    sign(&site, &[0]);
+    let said = site.succeed(&["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("version 2") && said.contains("build-2 as preparer"), "{said}");
+    assert!(site.succeed(&["trust", "show"]).contains("version 2"));
+    let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("is in force"), "{said}");
+    // An older one does not come back.
+    fs::copy(site.path("trust.yaml"), site.path("trust-1.yaml")).unwrap();
+    let said = site.fail(3, &["trust", "update", "trust-1.yaml"]);
+    assert!(said.contains("found version 1, wanted 3"), "{said}");
+}
+
+#[test]
+fn whom_the_new_file_trusts_may_prepare_and_a_revoked_key_may_not() {
+    let site = site();
+    site.write("trust-2.yaml", &second(&site, &site.people.stranger, ", revoked: 2024-11-20"));
+    sign(&site, &[0, 1]);
+    let archive = site.archive_by(&Draft::on(4), &site.people.stranger);
+    let said = site.fail(3, &["verify", &text(&archive.path)]);
+    assert!(said.contains("key"), "{said}");
+    site.succeed(&["trust", "update", "trust-2.yaml"]);
+    let said = site.fail(3, &["verify", &text(&archive.path)]);
+    assert!(said.contains("found 0 of 1") && said.contains("security-officer"), "the approval alone: {said}");
+    assert!(!said.contains("preparer"), "{said}");
+    // Its date is before the revocation: whoever has the key can write any date.
+    let archive = site.archive(&Draft::on(5));
+    let said = site.fail(3, &["verify", &text(&archive.path)]);
+    assert!(said.contains("revoked at 2024-11-20"), "{said}");
+}
+
+#[test]
+fn what_was_accepted_by_an_earlier_trust_file_can_still_be_published() {
+    let site = Site::new();
+    let held = site.archive(&Draft::on(3));
+    site.succeed(&["load", &text(&held.path), "--to", "content", "--hold"]);
+    // Nobody approves here, so the preparer's key decides; the next file has another one.
+    let person = |name: &str, key: &PrivateKey| {
+        format!("{{name: {name}, keys: [{{pem: {}}}]}}", serde_json::to_string(&pem(key)).unwrap())
+    };
+    let next = person("build-2", &site.people.stranger);
+    site.write(
+        "trust-2.yaml",
+        &format!("apiVersion: airgap/v1\nkind: Trust\nspec: {{version: 2, expires: 2999-01-01, roles: {{preparer: {{threshold: 1, people: [{next}]}}}}}}\n"),
+    );
+    for (name, key) in [("old.key", &site.people.build), ("new.key", &site.people.stranger)] {
+        site.write(name, &key.to_pem().unwrap());
+        site.succeed(&["trust", "sign", "trust-2.yaml", "--key", name]);
+    }
+    site.succeed(&["trust", "update", "trust-2.yaml"]);
+    site.succeed(&["publish", "1", "--to", "content"]);
+    assert!(site.index().is_some());
+    site.succeed(&["receipt", "verify"]);
+}
+
+#[test]
+fn a_file_in_force_that_was_changed_or_taken_away_is_noticed() {
+    for change in [
+        |path: &std::path::Path| fs::remove_file(path).unwrap(),
+        |path: &std::path::Path| {
+            let text = fs::read_to_string(path).unwrap();
+            fs::write(path, text.replace("threshold: 1", "threshold: 2")).unwrap();
+        },
+    ] {
+        let site = site();
+        site.write("trust-2.yaml", &second(&site, &site.people.stranger, ""));
+        sign(&site, &[0, 1]);
+        site.succeed(&["trust", "update", "trust-2.yaml"]);
+        let file = fs::read_dir(site.path("state/changes")).unwrap().next().unwrap().unwrap().path();
+        change(&file);
+        let output = site.run(&["trust", "show"]);
+        assert!(!output.status.success(), "the state directory was changed");
+    }
+}

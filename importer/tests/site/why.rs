@@ -1,0 +1,165 @@
+//! Why something is inside, from the state directory alone.
+
+use std::fs;
+
+use manifests::Digest;
+use manifests::slot::Verdict;
+use serde_json::{Value, json};
+
+use crate::archive::{Archive, Draft};
+use crate::site::{Site, text};
+use crate::summaries::signed;
+
+fn loaded() -> (Site, Archive) {
+    let (site, archive) = signed(1);
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
+    site.load(&archive);
+    // Everything but the state directory is gone.
+    fs::remove_file(&archive.path).unwrap();
+    fs::remove_dir_all(site.path("content")).unwrap();
+    (site, archive)
+}
+
+fn why(site: &Site, digest: &str) -> Value {
+    site.json(&["why", digest])
+}
+
+/// The digests of a manifest in the archive's evidence: of its config and its layers.
+fn parts(site: &Site, archive: &Archive, manifest: &str) -> Vec<String> {
+    let pack = site.path("state/evidence").join(archive.identity.hex()).join("evidence.tar");
+    let bytes = fs::read(pack).unwrap();
+    let digest: Digest = manifest.parse().unwrap();
+    let start = (0..bytes.len())
+        .step_by(512)
+        .find(|at| bytes[*at..].starts_with(format!("blobs/sha256/{}", digest.hex()).as_bytes()))
+        .unwrap();
+    let rest = &bytes[start + 512..];
+    let manifest: Value =
+        serde_json::Deserializer::from_slice(rest).into_iter::<Value>().next().unwrap().unwrap();
+    let layers = manifest["layers"].as_array().unwrap().iter();
+    layers.chain([&manifest["config"]]).map(|part| part["digest"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn it_tells_who_signed_which_rule_decided_who_approved_and_where_it_is() {
+    let (site, archive) = loaded();
+    let receipt = site.json(&["receipt", "show"]);
+    let item = &receipt["items"][0];
+    let manifest = item["digest"].as_str().unwrap().to_owned();
+    let known = why(&site, &manifest);
+    assert_eq!(known["digest"], manifest);
+    let origin = &known["archives"][0];
+    assert_eq!(origin["archive"]["identity"], archive.identity.to_string());
+    let part = &origin["parts"][0];
+    assert_eq!((&part["name"], &part["role"]), (&json!("registry.example/team/app:1"), &json!("manifest")));
+    let verdict = &part["verdicts"][0];
+    assert_eq!((&verdict["gate"], &verdict["rule"]), (&json!("signatures"), &json!("signatures[0] (**)")));
+    let facts = verdict["facts"].to_string();
+    assert!(facts.contains("signature by the key"), "who signed upstream: {facts}");
+    let import = &origin["receipts"][0];
+    assert_eq!((&import["number"], &import["issued"]), (&json!(1), &receipt["issued"]));
+    let people: Vec<&Value> =
+        import["signers"].as_array().unwrap().iter().map(|signer| &signer["person"]).collect();
+    assert_eq!(people, ["build-1", "officer-1"]);
+    assert_eq!(import["places"], item["places"]);
+
+    let said = site.succeed(&["why", &manifest]);
+    for wanted in [
+        "core, serial 20241103213000",
+        "the manifest of the image registry.example/team/app:1",
+        "signatures[0] (**)",
+        "signature by the key",
+        "officer-1 as security-officer",
+        "receipt        1 of ",
+        "team/app:1",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+}
+
+#[test]
+fn every_part_of_an_item_and_of_its_evidence_is_found() {
+    let (site, archive) = loaded();
+    let receipt = site.json(&["receipt", "show"]);
+    let item = &receipt["items"][0];
+    let manifest = item["digest"].as_str().unwrap();
+    let evidence = item["places"][0]["evidence"][0].as_str().unwrap();
+    let mut cases = vec![(archive.identity.to_string(), None), (evidence.to_owned(), Some("evidence"))];
+    cases.extend(parts(&site, &archive, manifest).into_iter().map(|part| (part, Some("content"))));
+    cases.extend(parts(&site, &archive, evidence).into_iter().map(|part| (part, Some("evidence"))));
+    assert_eq!(cases.len(), 6);
+    for (digest, role) in cases {
+        let known = why(&site, &digest);
+        let origin = &known["archives"][0];
+        let found: Vec<&str> =
+            origin["parts"].as_array().unwrap().iter().map(|part| part["role"].as_str().unwrap()).collect();
+        assert_eq!(found.first().copied(), role, "{digest}: {known}");
+        assert_eq!(origin["receipts"][0]["state"], "published");
+    }
+}
+
+#[test]
+fn each_archive_that_brought_it_is_named_in_order() {
+    let site = Site::new();
+    let archives = [3, 4].map(|day| site.archive(&Draft::on(day)));
+    archives.iter().for_each(|archive| _ = site.load(archive));
+    site.load(&site.archive(&Draft { content: "other", ..Draft::on(5) }));
+    let receipt = site.json(&["receipt", "show", "1"]);
+    let known = why(&site, receipt["items"][0]["digest"].as_str().unwrap());
+    let serials: Vec<&Value> =
+        known["archives"].as_array().unwrap().iter().map(|origin| &origin["archive"]["serial"]).collect();
+    assert_eq!(serials, [&json!(archives[0].serial), &json!(archives[1].serial)]);
+    let said = site.succeed(&["why", receipt["items"][0]["digest"].as_str().unwrap()]);
+    assert!(said.contains("0 gates: nothing was judged"), "{said}");
+}
+
+#[test]
+fn a_refused_archive_is_known_by_its_identity() {
+    let site = Site::new();
+    let refused = site.archive(&Draft { audience: vec!["sovereign-b"], ..Draft::on(3) });
+    site.refuse(&refused, &[]);
+    let known = why(&site, &refused.identity.to_string());
+    assert_eq!(known["archives"][0]["receipts"][0]["state"], "refused");
+    assert_eq!(known["archives"][0]["parts"], json!([]));
+    let said = site.succeed(&["why", &refused.identity.to_string()]);
+    assert!(said.contains("sovereign-b") && said.contains("the archive itself"), "{said}");
+}
+
+#[test]
+fn what_nobody_knows_and_what_is_no_digest_are_wrong_use() {
+    let (site, _) = loaded();
+    let said = site.fail(2, &["why", &Digest::of(b"unknown").to_string()]);
+    assert!(said.contains("found it in none of 1 archives"), "{said}");
+    for text in ["latest", "sha256:12", ""] {
+        site.fail(2, &["why", text]);
+    }
+}
+
+#[test]
+fn evidence_that_is_gone_or_of_another_archive_is_no_answer() {
+    let other = Digest::of(b"unknown").to_string();
+    let (site, archive) = loaded();
+    let pack = site.path("state/evidence").join(archive.identity.hex()).join("evidence.tar");
+    let mut bytes = fs::read(&pack).unwrap();
+    // In the inventory, behind the slot and its header.
+    bytes[17_500] ^= 1;
+    fs::write(&pack, bytes).unwrap();
+    let said = site.fail(4, &["why", &other]);
+    assert!(said.contains("evidence.tar"), "{said}");
+
+    let second = site.archive(&Draft { is_signed: true, content: "second", ..Draft::on(4) });
+    let approval = Draft::annex(&second, Verdict::Approved);
+    site.annex(&second, "officer-1", &approval, &site.people.officers[0]);
+    site.load(&second);
+    fs::copy(site.path("state/evidence").join(second.identity.hex()).join("evidence.tar"), &pack).unwrap();
+    let said = site.fail(4, &["why", &other]);
+    assert!(said.contains(&format!("wanted that of {}", archive.identity)), "{said}");
+
+    fs::remove_file(&pack).unwrap();
+    let said = site.fail(1, &["why", &other]);
+    assert!(
+        said.contains("found no evidence") && said.contains(&text(&pack)[text(&site.path("")).len()..]),
+        "{said}"
+    );
+}

@@ -1,0 +1,123 @@
+//! How one trust file follows another: by the people of both.
+//!
+//! Version N+1 is signed under the thresholds of N, so that nobody makes himself trusted, and under those of N+1, so
+//! that nobody is left who cannot act. Who approves imports decides: every role but the preparers'. Where keys were
+//! lost or stolen, the threshold of the role `recovery` of N stands in for all others of N.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Role, Signer, Trust, TrustError};
+use crate::digest::Digest;
+use crate::dsse::Predicate;
+use crate::name::ChannelName;
+use crate::timestamp::Timestamp;
+
+/// What a person says about a trust file: that it shall be in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustSignature {
+    /// When it was signed, by the signer's own clock.
+    pub signed_at: Timestamp,
+    /// The version of the file.
+    pub version: u64,
+}
+
+impl Predicate for TrustSignature {
+    const TYPE: &'static str = "https://airgap.openova.io/trust/v1";
+}
+
+/// A signature about a trust file that was verified with the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedChange {
+    /// The key.
+    pub key: Digest,
+    /// What was signed.
+    pub signature: TrustSignature,
+}
+
+/// Why a trust file does not follow another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// Not the next version: one was skipped, or it is an older one.
+    #[error("found version {found}, wanted {wanted}, the one after the one in force")]
+    Version {
+        /// The version of the new file.
+        found: u64,
+        /// The next one.
+        wanted: u64,
+    },
+    /// Too few people of the file in force.
+    #[error("by the trust in force: {0}")]
+    Current(TrustError),
+    /// Too few people of the new file, or it is past its date.
+    #[error("by the new trust file: {0}")]
+    Next(TrustError),
+}
+
+impl Trust {
+    /// Whether `next` may take this file's place, by signatures that were verified. All reasons are returned; who
+    /// signed under this file, where there are none.
+    ///
+    /// # Errors
+    /// Every reason against it.
+    pub fn followed_by(
+        &self,
+        next: &Self,
+        signed: &[SignedChange],
+        now: Timestamp,
+    ) -> Result<Vec<Signer>, Vec<ChangeError>> {
+        let mut reasons = Vec::new();
+        let wanted = self.version.saturating_add(1);
+        if next.version != wanted {
+            reasons.push(ChangeError::Version { found: next.version, wanted });
+        }
+        // A file that has ended is replaced by this very way, so its own date does not count.
+        reasons.extend(next.check_current(now).err().map(ChangeError::Next));
+        let signed: Vec<&SignedChange> =
+            signed.iter().filter(|change| change.signature.version == next.version).collect();
+        let signers = self.deciders(&signed);
+        let is_recovery =
+            self.roles.contains_key(&Role::Recovery) && self.unmet(Role::Recovery, &signers).is_none();
+        if !is_recovery {
+            let unmet = self.deciding().filter_map(|role| self.unmet(role, &signers));
+            reasons.extend(unmet.map(ChangeError::Current));
+        }
+        let followers = next.deciders(&signed);
+        let unmet = next.deciding().filter_map(|role| next.unmet(role, &followers));
+        reasons.extend(unmet.map(ChangeError::Next));
+        if reasons.is_empty() { Ok(signers) } else { Err(reasons) }
+    }
+
+    /// The roles that decide about changes: who approves imports; where nobody does, who prepares.
+    fn deciding(&self) -> impl Iterator<Item = Role> {
+        let approving: Vec<Role> = self.roles.keys().copied().filter(|role| role.approves()).collect();
+        let alone = approving.is_empty().then_some(Role::Preparer);
+        approving.into_iter().chain(alone)
+    }
+
+    /// Everybody of this file who signed, in every role that they have.
+    fn deciders(&self, signed: &[&SignedChange]) -> Vec<Signer> {
+        let mut signers = Vec::new();
+        for SignedChange { key, signature } in signed {
+            for (role, holders) in &self.roles {
+                for person in &holders.people {
+                    let signs = person.keys.iter().any(|own| own.signs(*key, signature.signed_at).is_ok());
+                    if signs {
+                        signers.push(Signer { person: person.name.clone(), role: *role, key: *key });
+                    }
+                }
+            }
+        }
+        signers
+    }
+
+    fn unmet(&self, role: Role, signers: &[Signer]) -> Option<TrustError> {
+        let people: BTreeSet<&ChannelName> =
+            signers.iter().filter(|signer| signer.role == role).map(|signer| &signer.person).collect();
+        let wanted = self.roles.get(&role).map_or(0, |holders| holders.threshold);
+        let found = people.len();
+        (found < wanted).then_some(TrustError::Threshold { role, found, wanted })
+    }
+}

@@ -1,0 +1,121 @@
+//! Signatures that cosign makes, in both of its layouts.
+
+use fixtures::image::{self, Artifact, Format, Layer};
+use tests::desk::Desk;
+use tests::servers::{self, Registry, fresh_repository};
+use tests::upstream;
+
+use crate::{BUILD, LOAD, LOCK, pem, policy};
+
+fn picture(name: &str) -> Artifact {
+    image::image("linux/amd64", &[Layer::with_files(name, 2_000)], Format::Oci)
+}
+
+/// A signed index and a signed image, in `BELOW/app:1` and `BELOW/web:1`, and one that nobody signed, `BELOW/tool:1`.
+fn fill(desk: &Desk, registry: &Registry) -> String {
+    upstream::make_signer(desk);
+    let below = registry.repository(&fresh_repository("judged"));
+    let platforms = ["linux/amd64", "linux/arm64"].map(|platform| {
+        (platform, image::image(platform, &[Layer::with_files(platform, 2_000)], Format::Oci))
+    });
+    let (app, web) = (image::index(&platforms, Format::Oci), picture("web"));
+    upstream::push(desk, &app, &format!("{below}/app:1"));
+    upstream::push(desk, &web, &format!("{below}/web:1"));
+    upstream::push(desk, &picture("tool"), &format!("{below}/tool:1"));
+    upstream::sign(desk, &format!("{below}/app@{}", app.digest()));
+    upstream::sign_legacy(desk, &format!("{below}/web@{}", web.digest()));
+    below
+}
+
+fn define(desk: &Desk, below: &str, names: &[&str]) {
+    let images: Vec<String> = names.iter().map(|name| format!("{{ref: \"{below}/{name}:1\"}}")).collect();
+    desk.define("core", &format!("platforms: [linux/amd64], images: [{}]", images.join(", ")));
+}
+
+/// A rule that asks for a signature by this key, without a log.
+fn keyed(key: &str) -> String {
+    format!("    - {{match: \"**\", key: {{pem: {key}, log: notRequired}}}}\n")
+}
+
+#[test]
+fn what_the_asked_key_signed_crosses_and_nothing_else() {
+    for registry in [servers::registry2(), servers::referrers()] {
+        let desk = Desk::new();
+        let below = fill(&desk, &registry);
+        let key = pem(&desk, "cosign.pub");
+        policy(&desk, "policy.yaml", &format!("  signatures:\n{}", keyed(&key)));
+
+        define(&desk, &below, &["app", "web", "tool"]);
+        desk.run(LOCK);
+        let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+        assert!(said.contains(&format!("{below}/tool:1")), "{said}");
+        assert!(!said.contains("/app:1") && !said.contains("/web:1"), "{said}");
+        assert!(!desk.path("core.tar").exists(), "nothing is written of what is refused");
+
+        define(&desk, &below, &["app", "web"]);
+        desk.run(LOCK);
+        let built = desk.json(&format!("{BUILD} --policy policy.yaml --json"));
+        // The source index proves the one platform that was selected.
+        for item in built["judgement"]["items"].as_array().unwrap() {
+            assert_eq!(item["verdicts"][0]["outcome"], "passed", "{item:#}");
+        }
+        desk.site("sovereign");
+        let loaded = desk.json(&format!("{LOAD} --json"));
+        // The same inputs give the same verdicts on both sides of the gap.
+        assert_eq!(loaded["archive"]["judgements"][0]["items"], built["judgement"]["items"]);
+        let shown = desk.run("airgap-import receipt show --state sovereign");
+        assert!(shown.contains("signatures"), "{shown}");
+    }
+}
+
+#[test]
+fn the_importer_asks_for_its_own_signers_and_needs_no_network() {
+    let desk = Desk::new();
+    let below = fill(&desk, &servers::referrers());
+    define(&desk, &below, &["app", "web"]);
+    desk.run(LOCK);
+    desk.run(BUILD);
+    desk.run("airgap-bundle keygen --out other --unencrypted");
+    let (ours, others) = (pem(&desk, "cosign.pub"), pem(&desk, "other.pub"));
+    policy(&desk, "policy.yaml", &format!("  signatures:\n{}", keyed(&others)));
+    policy(&desk, "good.yaml", &format!("  signatures:\n{}", keyed(&ours)));
+    desk.site("sovereign");
+    let (_, said) = desk.ends(LOAD, 3);
+    for name in ["app", "web"] {
+        assert!(said.contains(&format!("{below}/{name}:1")), "{said}");
+    }
+    assert!(!desk.path("content").exists(), "nothing is written to a target");
+
+    let verify = "airgap-import verify core.tar --trust build-1.pub --policy good.yaml";
+    let said = desk.run(&format!("unshare --net --map-root-user {verify}"));
+    assert!(said.contains("signatures: 2 passed"), "{said}");
+}
+
+#[test]
+fn a_waiver_has_an_end_and_is_not_for_whom_it_was_not_written_for() {
+    let desk = Desk::new();
+    let below = fill(&desk, &servers::referrers());
+    let waiver = |until: &str| {
+        format!(
+            "  signatures:\n    - {{match: \"**\", accept: unsigned, reason: a test, owner: officer-1, until: {until}}}\n"
+        )
+    };
+    policy(&desk, "policy.yaml", &waiver("2999-01-01"));
+    policy(&desk, "ended.yaml", &waiver("2026-01-01"));
+    define(&desk, &below, &["tool", "web"]);
+    desk.run(LOCK);
+    let (_, said) = desk.ends(&format!("{BUILD} --policy ended.yaml"), 3);
+    assert!(said.contains("ended at 2026-01-01"), "{said}");
+    desk.run(&format!("{BUILD} --policy policy.yaml"));
+    desk.site("sovereign");
+    desk.run(LOAD);
+
+    // Upstream moves the tag to an image that nobody signed, while its last one was signed.
+    upstream::push(&desk, &picture("web-2"), &format!("{below}/web:1"));
+    desk.run(LOCK);
+    std::fs::remove_file(desk.path("core.tar")).unwrap();
+    desk.run(BUILD);
+    let (_, said) = desk.ends(LOAD, 3);
+    assert!(said.contains(&format!("{below}/web:1")) && said.contains("signed before"), "{said}");
+    assert!(!said.contains("/tool:1"), "{said}");
+}

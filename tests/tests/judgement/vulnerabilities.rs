@@ -1,0 +1,123 @@
+//! Scans by the real Trivy against a database of made-up advisories.
+
+use fixtures::image::{self, Format};
+use manifests::Timestamp;
+use tests::desk::Desk;
+use tests::servers::{self, fresh_repository};
+use tests::{alpine, upstream};
+
+use crate::{BUILD, LOAD, policy};
+
+const LOCK: &str =
+    "airgap-bundle lock core.yaml --quiet --policy policy.yaml --trivy-cache cache --trivy-offline";
+
+/// This moment, as a database's date.
+fn now() -> String {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    Timestamp::from_unix(i64::try_from(seconds).unwrap()).unwrap().to_string()
+}
+
+/// `BELOW/app:1`, an index of two platforms of Alpine `release` with this busybox.
+fn fill(desk: &Desk, release: &str, busybox: &str) -> String {
+    let below = servers::referrers().repository(&fresh_repository("scanned"));
+    let platforms =
+        ["linux/amd64", "linux/arm64"].map(|platform| (platform, alpine::image(platform, release, busybox)));
+    upstream::push(desk, &image::index(&platforms, Format::Oci), &format!("{below}/app:1"));
+    desk.define(
+        "core",
+        &format!("platforms: [linux/amd64, linux/arm64], images: [{{ref: \"{below}/app:1\"}}]"),
+    );
+    below
+}
+
+#[test]
+fn a_critical_with_a_fix_stops_an_image_and_a_clean_one_crosses() {
+    let desk = Desk::new();
+    policy(&desk, "policy.yaml", "  vulnerabilities: {}\n");
+    alpine::database(&desk, "cache", &now());
+    fill(&desk, "3.23.0", "1.37.0-r0");
+    let locked = desk.json(&format!("{LOCK} --json"));
+    assert_eq!(locked["evidence"], 2, "a report a platform: {locked:#}");
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    for wanted in ["linux/amd64", "linux/arm64", "CVE-2026-0001", "1.37.0-r1"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+
+    fill(&desk, "3.23.0", "1.37.0-r1");
+    desk.run(LOCK);
+    let built = desk.json(&format!("{BUILD} --policy policy.yaml --json"));
+    let item = &built["judgement"]["items"][0];
+    assert_eq!(item["verdicts"][0]["outcome"], "warned", "a High has no veto: {item:#}");
+    assert!(item["verdicts"][0].to_string().contains("CVE-2026-0002"), "{item:#}");
+    desk.site("sovereign");
+    let loaded = desk.json(&format!("{LOAD} --json"));
+    assert_eq!(loaded["archive"]["judgements"][0]["items"], built["judgement"]["items"]);
+}
+
+#[test]
+fn what_the_scanner_knows_nothing_about_is_not_taken_for_clean() {
+    for (release, busybox, spec, said) in [
+        ("3.23.0", "1.37.0-r2", "{}", None),
+        ("3.20.3", "1.37.0-r2", "{endOfSupport: deny}", Some("3.20.3")),
+        ("3.22.0", "1.37.0-r2", "{knownReleases: [alpine 3.23]}", Some("3.22.0")),
+    ] {
+        let desk = Desk::new();
+        policy(&desk, "policy.yaml", &format!("  vulnerabilities: {spec}\n"));
+        alpine::database(&desk, "cache", &now());
+        fill(&desk, release, busybox);
+        desk.run(LOCK);
+        let status = if said.is_some() { 3 } else { 0 };
+        let (_, printed) = desk.ends(&format!("{BUILD} --policy policy.yaml"), status);
+        assert!(said.is_none_or(|said| printed.contains(said)), "{spec}: {printed}");
+    }
+}
+
+#[test]
+fn an_old_database_and_a_missing_report_are_refused() {
+    let desk = Desk::new();
+    policy(&desk, "policy.yaml", "  vulnerabilities: {}\n");
+    alpine::database(&desk, "cache", "2026-01-01T00:00:00Z");
+    fill(&desk, "3.23.0", "1.37.0-r2");
+    desk.run(LOCK);
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert!(said.contains("database") && said.contains("2026-01-01"), "{said}");
+
+    desk.run("airgap-bundle lock core.yaml --quiet");
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert!(said.contains("found no report"), "{said}");
+}
+
+#[test]
+fn a_scanner_without_a_database_makes_no_lock() {
+    let desk = Desk::new();
+    policy(&desk, "policy.yaml", "  vulnerabilities: {}\n");
+    fill(&desk, "3.23.0", "1.37.0-r2");
+    let (_, said) = desk.ends(LOCK, 1);
+    assert!(said.contains("found no vulnerability database of trivy"), "{said}");
+    assert!(!desk.path("core.lock.json").exists());
+}
+
+#[test]
+fn a_newer_database_in_the_dmz_overrules_the_report_that_came_along() {
+    let desk = Desk::new();
+    policy(&desk, "policy.yaml", "  vulnerabilities: {databaseMaxAge: 720h}\n");
+    // The connected side's database is a day old, and does not know of the finding yet.
+    desk.write("advisories.json", "[{\"bucket\": \"alpine 3.23\", \"package\": \"musl\", \"id\": \"CVE-2026-0009\", \"severity\": \"LOW\"}]");
+    let yesterday = Timestamp::plus_seconds(now().parse().unwrap(), -86_400).unwrap();
+    desk.run(&format!("trivydb -advisories advisories.json -out cache/db -updated {yesterday}"));
+    fill(&desk, "3.23.0", "1.37.0-r0");
+    desk.run(LOCK);
+    desk.run(&format!("{BUILD} --policy policy.yaml"));
+    desk.site("sovereign");
+    let verify = "airgap-import verify core.tar --state sovereign --quiet";
+    desk.run(verify);
+
+    alpine::database(&desk, "dmz", &now());
+    let rescan = format!("{verify} --rescan --trivy-cache dmz --trivy-offline --reports reports");
+    let (_, said) = desk.ends(&rescan, 3);
+    for wanted in ["linux/amd64", "linux/arm64", "CVE-2026-0001"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    assert_eq!(desk.files("reports").len(), 2, "a report a platform, for an approver");
+    desk.run(verify);
+}
