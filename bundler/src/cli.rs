@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use manifests::Timestamp;
 
 /// Pins, collects and writes what a Sovereign runs on into one signed archive.
 #[derive(Parser)]
@@ -53,6 +54,11 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     /// Check an archive: its signature, then every byte.
     Verify(VerifyArguments),
+    /// Draft a policy, and try one on an archive.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Write one HTML file about an archive: items, signers, findings, exceptions, what is against it.
+    Report(ReportArguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -205,4 +211,92 @@ pub(crate) struct VerifyArguments {
     pub(crate) archive: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
+}
+
+/// What is known of vulnerabilities beside the reports.
+#[derive(Args)]
+pub(crate) struct KnowledgeArguments {
+    /// CISA's catalogue of known exploited vulnerabilities (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kev: Option<PathBuf>,
+    /// An OpenVEX document about findings. It counts where the policy trusts its author.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vex: Vec<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Draft a policy from the signers that were observed in the evidence of a lock.
+    Init(PolicyInitArguments),
+    /// Explain item by item which rule of a policy decides about an archive, and why.
+    Test(PolicyTestArguments),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The signers are read from the evidence and not verified: anybody can write a name into a certificate of their
+own. Every line that you have to decide about is marked DECIDE. Nothing that exists is overwritten.
+
+Examples:
+  airgap-bundle policy init --from sovereign-core.lock.json --trusted-root trusted_root.json
+  airgap-bundle policy init --from sovereign-core.lock.json -o policy.yaml")]
+pub(crate) struct PolicyInitArguments {
+    /// The lock; the files beside it are read too.
+    #[arg(long, value_name = "LOCK")]
+    pub(crate) from: PathBuf,
+    /// Where to write the policy; by default LOCK with .policy.yaml in place of .lock.json.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The trusted root of Sigstore (trusted_root.json) that identities are judged by.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_root: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Ends with 3 when something is refused, after all reasons. Without --trust or --key nothing of the archive is to
+be believed, and the output says so. Of its content only the evidence is read.
+
+Examples:
+  airgap-bundle policy test policy.yaml sovereign-core-20261123213000.tar --key build-1.pub
+  airgap-bundle policy test policy.yaml core.tar --at 2026-11-24T08:00:00Z --kev kev.json --json")]
+pub(crate) struct PolicyTestArguments {
+    /// The policy.
+    pub(crate) policy: PathBuf,
+    /// The archive, or its evidence pack.
+    pub(crate) archive: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// Judge by this moment in place of now, such as 2026-11-23T21:30:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) knowledge: KnowledgeArguments,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The file needs nothing beside it and runs nothing. With --json the same goes to standard output, and a file is
+written only where -o names one. Ends with 3 when something is refused; the report is written all the same.
+Without --trust or --key nothing of the archive is to be believed, and the report says so.
+
+Examples:
+  airgap-bundle report sovereign-core-20261123213000.tar --policy policy.yaml --key build-1.pub
+  airgap-bundle report core.tar --policy policy.yaml --trust trust.yaml -o core.html")]
+pub(crate) struct ReportArguments {
+    /// The archive.
+    pub(crate) archive: PathBuf,
+    /// The policy to judge by.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// Where to write the report; by default NAME-SERIAL.html.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Judge by this moment in place of now, such as 2026-11-23T21:30:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) knowledge: KnowledgeArguments,
 }

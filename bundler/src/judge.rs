@@ -5,6 +5,7 @@ use console::judging::{self, Knowledge};
 use console::{Failures, clock};
 use gates::vulnerability::Submissions;
 use gates::{Before, Grounds, Judgement};
+use manifests::Timestamp;
 use manifests::lock::Lock;
 
 use crate::beside::{Beside, SmallFiles};
@@ -40,18 +41,32 @@ pub(crate) fn judge(
     knowledge: &Knowledge,
 ) -> Result<Judged, Failures> {
     let Some(file) = policy else { return Ok(Judged { lock, judgement: None }) };
+    let judgement = by_policy(&lock, beside, file, knowledge, clock::now())?;
+    let failures = judging::refusals(std::slice::from_ref(&judgement));
+    Failures::unless_empty(failures, Judged { lock, judgement: Some(judgement) })
+}
+
+/// What the gates of a policy say about a lock.
+///
+/// # Errors
+/// Each gate that the policy names and that this version lacks; a trusted root that is none.
+pub(crate) fn by_policy(
+    lock: &Lock,
+    beside: &Beside,
+    file: &PolicyFile,
+    knowledge: &Knowledge,
+    now: Timestamp,
+) -> Result<Judgement, Failures> {
     judging::check_gates(file)?;
     let grounds = Grounds {
         content: &SmallFiles(beside),
         roots: &judging::roots(file, &[])?,
-        now: clock::now(),
+        now,
         kev: knowledge.kev.as_ref(),
         vex: &knowledge.vex,
         // What is inside, only a site knows.
         before: &Before::default(),
         submitted: &Submissions::new(),
     };
-    let judgement = gates::judge(&lock.inventory(GENERATOR).items, &file.policy, &grounds);
-    let failures = judging::refusals(std::slice::from_ref(&judgement));
-    Failures::unless_empty(failures, Judged { lock, judgement: Some(judgement) })
+    Ok(gates::judge(&lock.inventory(GENERATOR).items, &file.policy, &grounds))
 }

@@ -15,6 +15,8 @@ mod changes;
 mod cli;
 mod collect;
 mod commands;
+mod draft;
+mod examine;
 mod hosts;
 mod judge;
 mod project;

@@ -12,7 +12,11 @@ pub fn escape(text: &str) -> String {
 }
 
 fn is_harmless(character: char) -> bool {
-    let steers = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let steers = matches!(
+        character,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    );
     !character.is_control() && !steers
 }
 
@@ -24,6 +28,7 @@ mod tests {
     fn a_terminal_cannot_be_steered() {
         assert_eq!(escape("a\u{1b}[2Jb\r\n"), "a\\u{1b}[2Jb\\u{d}\\u{a}");
         assert_eq!(escape("safe\u{202e}gpj.exe"), "safe\\u{202e}gpj.exe");
+        assert_eq!(escape("\u{61c}tag\u{e0041}"), "\\u{61c}tag\\u{e0041}");
         assert_eq!(escape("Größe 3.1 µm"), "Größe 3.1 µm");
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use gates::Judgement;
 use gates::signature::Roots;
 use gates::vulnerability::{Kev, Vex};
-use manifests::{Digest, limits};
+use gates::{Content, Judgement};
+use manifests::inventory::Inventory;
+use manifests::policy::Signatures;
+use manifests::{Descriptor, Digest, limits};
 
 use crate::input::{self, PolicyFile};
 use crate::{Class, Failure, Failures};
@@ -48,6 +50,22 @@ pub fn roots(file: &PolicyFile, more: &[(Digest, Vec<u8>)]) -> Result<Roots, Fai
     let named = file.policy.signatures.as_ref().map_or(&[][..], |signatures| signatures.roots());
     let given = file.roots.iter().chain(more).map(|(digest, bytes)| (*digest, bytes.as_slice()));
     Roots::new(named, given).map_err(|error| Failure::new(Class::Usage, about(file), error))
+}
+
+/// The trusted roots that a policy names and that are in an archive, each where it is small enough for a document.
+#[must_use]
+pub fn carried_roots(
+    file: &PolicyFile,
+    inventory: &Inventory,
+    content: &dyn Content,
+) -> Vec<(Digest, Vec<u8>)> {
+    let named = file.policy.signatures.iter().flat_map(Signatures::roots);
+    let carried = |digest: Digest| {
+        let size = inventory.carried().find(|blob| blob.digest == digest)?.size;
+        let wanted = Descriptor { digest, media_type: String::new(), size };
+        (size <= limits::DOCUMENT_BYTES).then(|| content.read(&wanted).ok())?
+    };
+    named.filter_map(|root| Some((root.digest, carried(root.digest)?))).collect()
 }
 
 /// Whether this version has every gate that a policy names. One that is passed over would read as passed.

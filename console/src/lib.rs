@@ -3,14 +3,17 @@
 //! Results go to stdout, everything else to stderr. Text that came from outside is escaped before a
 //! terminal sees it.
 
+pub mod archive_report;
 pub mod clock;
 pub mod escape;
 pub mod failure;
+pub mod html;
 pub mod input;
 pub mod inspect;
 pub mod judging;
 pub mod key_file;
 pub mod progress;
 pub mod report;
+pub mod written_report;
 
 pub use failure::{Class, Failure, Failures};

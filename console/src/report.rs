@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::{Class, Failures};
+use crate::failure::{Class, Failure, Failures};
 
 /// Prints what a command came to and returns the status to exit with.
 ///
@@ -28,12 +28,32 @@ pub fn finish<T: Serialize>(
                 let list: Vec<_> = failures.iter().collect();
                 print(&pretty(&json!({ "failures": list, "status": failures.class().status() })));
             }
-            for failure in failures.iter() {
-                eprintln!("{}: {failure}", word(failure.class));
-            }
-            ExitCode::from(failures.class().status())
+            fail(&failures)
         }
     }
+}
+
+/// As [`finish`], for what is shown whether or not something is against it: the result has its place on stdout, and
+/// what is against it on stderr and in the status.
+pub fn finish_judged<T: Serialize>(
+    result: Result<(T, Vec<Failure>), Failures>,
+    as_json: bool,
+    text: impl FnOnce(&T) -> String,
+) -> ExitCode {
+    match result {
+        Err(failures) => finish::<T>(Err(failures), as_json, text),
+        Ok((value, refusals)) => {
+            let done = finish(Ok(value), as_json, text);
+            Failures::unless_empty(refusals, done).unwrap_or_else(|failures| fail(&failures))
+        }
+    }
+}
+
+fn fail(failures: &Failures) -> ExitCode {
+    for failure in failures.iter() {
+        eprintln!("{}: {failure}", word(failure.class));
+    }
+    ExitCode::from(failures.class().status())
 }
 
 const fn word(class: Class) -> &'static str {

@@ -1,7 +1,6 @@
 //! All gates of a policy over items of an inventory.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::Write as _;
 
 use manifests::inventory::{Item, ItemKind};
 use manifests::policy::Policy;
@@ -219,22 +218,20 @@ impl Judgement {
         if gates.is_empty() { NOTHING.to_owned() } else { gates.join("; ") }
     }
 
-    /// Item by item, which rule decided and why: for people, with a newline at the end.
+    /// Item by item, which rule decided and why: lines for people, each to be escaped by whoever shows it.
     #[must_use]
-    pub fn explain(&self) -> String {
-        let mut text = String::new();
+    pub fn explain(&self) -> Vec<String> {
+        let mut said = Vec::new();
         for JudgedItem { kind, name, digest, verdicts, .. } in &self.items {
-            let _ = writeln!(text, "{kind} {name}\n  {digest}");
+            said.extend([format!("{kind} {name}"), format!("  {digest}")]);
             for Verdict { outcome, rule, reasons, warnings, facts, .. } in verdicts {
-                let _ = writeln!(text, "  {:<8} {rule}", outcome.as_str());
+                said.push(format!("  {:<8} {rule}", outcome.as_str()));
                 for (label, lines) in [("against", reasons), ("note", warnings), ("found", facts)] {
-                    for line in lines {
-                        let _ = writeln!(text, "    {label:<8} {line}");
-                    }
+                    said.extend(lines.iter().map(|line| format!("    {label:<8} {line}")));
                 }
             }
         }
-        text
+        said
     }
 }
 

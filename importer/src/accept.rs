@@ -55,7 +55,7 @@ pub(crate) struct Assessment {
 /// What an archive is judged for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To be loaded: every threshold has to be met.
+    /// To be loaded, now: every threshold has to be met.
     Load,
     /// To be approved: the approvals of others may still come, before or after this one.
     Approval,

@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Countersign an archive, or reject it: writes an annex beside it.
     Approve(ApproveArguments),
+    /// Write one HTML file about an archive: items, signers, findings, exceptions, approvals, what is against it.
+    Report(ReportArguments),
     /// Show what a load would send where, and which names it would set. Writes nothing.
     Plan(PlanArguments),
     /// Load an archive and leave a receipt.
@@ -201,6 +203,28 @@ pub(crate) struct ApproveArguments {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) judge: JudgeArguments,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The file needs nothing beside it and runs nothing. With --json the same goes to standard output, and a file is
+written only where -o names one. Ends with 3 when the archive is refused; the report is written all the same.
+Without a site, --trust and --policy are needed.
+
+Examples:
+  airgap-import report sovereign-core-20261123213000.tar
+  airgap-import report core.tar --trust trust.yaml --policy policy.yaml -o core.html")]
+pub(crate) struct ReportArguments {
+    /// The archive, or - for standard input.
+    pub(crate) archive: PathBuf,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArguments,
+    /// Where to write the report; by default NAME-SERIAL.html.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Judge by this moment in place of now, such as 2026-11-23T21:30:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
 }
 
 #[derive(Args)]

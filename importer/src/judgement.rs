@@ -11,7 +11,7 @@ use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::Item;
 use manifests::policy::Signatures;
-use manifests::{Descriptor, Digest, limits};
+use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, Signed, Verified, open};
 
 use crate::accept::Rules;
@@ -49,7 +49,7 @@ pub(crate) fn judge(
     let submitted = submissions(annexes, rules.rescanned);
     let judged = policies.iter().map(|file| {
         judging::check_gates(file)?;
-        let roots = judging::roots(file, &carried_roots(file, archive))?;
+        let roots = judging::roots(file, &judging::carried_roots(file, archive.inventory(), &content))?;
         let (kev, vex) = (knowledge.kev.as_ref(), knowledge.vex.as_slice());
         let grounds = Grounds {
             content: &content,
@@ -116,24 +116,22 @@ pub(crate) fn bind(
     reports.map(|report| platforms.of_report(report)).collect()
 }
 
-/// The trusted roots that a policy names and that are in the archive.
-fn carried_roots(file: &PolicyFile, archive: &Verified<File>) -> Vec<(Digest, Vec<u8>)> {
-    let named = file.policy.signatures.iter().flat_map(Signatures::roots);
-    named.filter_map(|root| Some((root.digest, carried(archive, root.digest)?))).collect()
-}
-
-/// A blob of an archive, where it has one of this digest that is small enough for a document.
-fn carried(archive: &Verified<File>, digest: Digest) -> Option<Vec<u8>> {
-    let inventory = archive.inventory();
-    let size = inventory.carried().find(|blob| blob.digest == digest)?.size;
-    let wanted = Descriptor { digest, media_type: String::new(), size };
-    (size <= limits::DOCUMENT_BYTES).then(|| archive.metadata(&wanted).ok())?
+/// The newest archive of this channel that the site accepted: its serial and identity.
+pub(crate) fn previous(archive: &Verified<File>, site: &Site) -> Option<(u64, Digest)> {
+    let channel = &archive.inventory().name;
+    let serial = site.ledger.newest(channel)?;
+    let identity = site.ledger.archive(channel, serial)?.identities.last().copied()?;
+    Some((serial, identity))
 }
 
 /// What the newest archive of this channel that the site accepted says. It is read only where it matters: for
 /// an upstream that ceases to sign, where a policy accepts something unsigned; and for findings that are inside
 /// already.
-fn before(archive: &Verified<File>, policies: &[&PolicyFile], site: &Site) -> Result<Before, Failure> {
+pub(crate) fn before(
+    archive: &Verified<File>,
+    policies: &[&PolicyFile],
+    site: &Site,
+) -> Result<Before, Failure> {
     let mut before = Before::default();
     let channel = &archive.inventory().name;
     let waives = |file: &&PolicyFile| file.policy.signatures.as_ref().is_some_and(Signatures::waives);

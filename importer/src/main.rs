@@ -27,6 +27,7 @@ mod load;
 mod open;
 mod plan;
 mod publish;
+mod report;
 mod rescan;
 mod serve;
 mod shipment;

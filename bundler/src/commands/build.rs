@@ -105,7 +105,8 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
     })
 }
 
-fn read_lock(path: &Path, beside: &Beside) -> Result<Lock, Failure> {
+/// The lock at `path`, which was checked against the files beside it.
+pub(super) fn read_lock(path: &Path, beside: &Beside) -> Result<Lock, Failure> {
     if path.symlink_metadata().is_err() {
         let failure = Failure::new(Class::Usage, path.display(), "found no lock, wanted one");
         return Err(failure.advise("run `airgap-bundle lock` first"));

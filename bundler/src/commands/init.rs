@@ -59,4 +59,19 @@ mod tests {
         assert!(definition.unsupported.is_empty() && !definition.images.is_empty());
         assert!(Policy::parse(super::POLICY.1).unwrap().gates.is_empty());
     }
+
+    /// Explanations begin in upper case or with a quoted command, examples do not.
+    #[test]
+    fn the_examples_of_the_policy_are_right_when_they_are_uncommented() {
+        let is_example = |text: &&str| !text.starts_with(|first: char| first.is_uppercase() || first == '`');
+        let uncommented = super::POLICY.1.lines().map(|line| {
+            let example = line.strip_prefix("  # ").filter(is_example);
+            example.map_or_else(|| line.to_owned(), |example| format!("  {example}")) + "\n"
+        });
+        let policy = Policy::parse(&uncommented.collect::<String>()).unwrap();
+        assert_eq!(policy.gates, ["signatures", "vulnerabilities"]);
+        assert_eq!(policy.signatures.unwrap().rules().len(), 3);
+        assert_eq!(policy.vulnerabilities.unwrap().exceptions.len(), 1);
+        assert_eq!(policy.approvals.len(), 1);
+    }
 }

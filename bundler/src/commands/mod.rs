@@ -6,13 +6,16 @@ mod init;
 mod inspect;
 mod keygen;
 mod lock;
-mod verify;
+mod policy;
+mod report;
+pub(crate) mod verify;
 
 use std::process::ExitCode;
 
-use console::report::finish;
+use console::report::{finish, finish_judged};
+use console::written_report::WrittenReport;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, PolicyCommand};
 
 /// Runs the command and returns the status to exit with.
 pub(crate) fn run(cli: Cli) -> ExitCode {
@@ -26,6 +29,15 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Inspect(arguments) => finish(inspect::run(&arguments), json, inspect::Inspected::render),
         Command::Verify(arguments) => {
             finish(verify::run(&arguments, output.quiet), json, verify::Checked::render)
+        }
+        Command::Policy(PolicyCommand::Init(arguments)) => {
+            finish(policy::init::run(&arguments), json, policy::init::Drafted::render)
+        }
+        Command::Policy(PolicyCommand::Test(arguments)) => {
+            finish_judged(policy::test::run(&arguments), json, policy::test::Tested::render)
+        }
+        Command::Report(arguments) => {
+            finish_judged(report::run(&arguments, output.quiet, json), json, WrittenReport::render)
         }
         Command::Completions { shell } => completions::run(shell),
     }

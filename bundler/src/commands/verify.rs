@@ -56,9 +56,10 @@ pub(crate) fn run(arguments: &VerifyArguments, quiet: bool) -> Result<Checked, F
     })
 }
 
-type Outcome = Result<Verified<File>, ArchiveError>;
+pub(crate) type Outcome = Result<Verified<File>, ArchiveError>;
 
-fn from_file(path: &Path, trust: &Trust, quiet: bool) -> Result<Outcome, Failure> {
+/// Opens an archive and reads it whole.
+pub(crate) fn from_file(path: &Path, trust: &Trust, quiet: bool) -> Result<Outcome, Failure> {
     let file = input::archive(path)?;
     Ok(open::signed(file, |id| trust.key(id).cloned()).and_then(|signed| {
         let total = signed.inventory().carried().map(|blob| blob.size).sum();

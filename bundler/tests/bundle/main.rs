@@ -12,6 +12,7 @@ mod evidence;
 mod faults;
 mod inputs;
 mod keys;
+mod policies;
 mod project;
 mod reproducible;
 mod resume;

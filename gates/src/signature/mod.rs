@@ -11,6 +11,7 @@
 
 mod attested;
 mod candidate;
+mod claim;
 mod digests;
 mod legacy;
 mod reason;
@@ -21,6 +22,7 @@ mod threshold;
 
 pub use attested::{Attested, attested};
 pub use candidate::{Candidate, Layout, candidates};
+pub use claim::{Claim, ClaimedBy, claimed};
 use manifests::policy::{Requirement, SignatureRule, Signatures, Waiver};
 use manifests::{Digest, Timestamp};
 pub use reason::Reason;

@@ -62,6 +62,15 @@ struct StatementSubject {
     digest: BTreeMap<String, String>,
 }
 
+/// What the bytes say that they are for.
+pub(super) fn purpose(material: &Material) -> Result<Purpose, Reason> {
+    if material.payload.is_some() {
+        return Ok(Purpose::Signature);
+    }
+    let found = read(material)?.predicate_type;
+    Ok(if found == SIGN { Purpose::Signature } else { Purpose::Attestation(found) })
+}
+
 /// Whether the signed bytes are for this purpose, and about this digest.
 pub(super) fn check(material: &Material, purpose: &Purpose, digest: Digest) -> Result<(), Reason> {
     match &material.payload {

@@ -6,6 +6,7 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+mod claims;
 mod keys;
 mod rules;
 mod support;

@@ -50,11 +50,11 @@ const REASONS: [(&str, &str); 31] = [
 ];
 
 #[derive(Deserialize)]
-struct Vector {
+pub(crate) struct Vector {
     kind: String,
     verdict: String,
     #[serde(alias = "artifact")]
-    image: Digest,
+    pub(crate) image: Digest,
     identity: Option<String>,
     issuer: Option<String>,
     key: Option<String>,
@@ -193,7 +193,7 @@ fn names() -> Vec<String> {
     names
 }
 
-fn vector(name: &str) -> Vector {
+pub(crate) fn vector(name: &str) -> Vector {
     let text = fs::read(data(&format!("sigstore/{name}/vector.json"))).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
@@ -231,7 +231,7 @@ fn rule(vector: &Vector, pem: &str) -> String {
 }
 
 /// The content of a vector, and its evidence as a registry would list it for the digest that is asked about.
-fn material(name: &str, vector: &Vector) -> (Store, Vec<Evidence>) {
+pub(crate) fn material(name: &str, vector: &Vector) -> (Store, Vec<Evidence>) {
     let folder = data(&format!("sigstore/{name}"));
     if vector.kind == "bundle" {
         let mut store = Store::default();

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use console::archive_report::ArchiveReport;
 use console::input::PolicyFile;
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
@@ -16,7 +17,7 @@ use crate::accept::{self, Accepted, Assessment, Purpose, Rules};
 use crate::cli::JudgeArguments;
 use crate::rescan::Rescanned;
 use crate::site::{Access, Site};
-use crate::{annex, open};
+use crate::{annex, open, report};
 
 /// Everything that an archive is held to.
 pub(crate) struct Judge {
@@ -132,6 +133,22 @@ impl Judge {
         let rules = self.rules()?;
         let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
         accept::accept(archive, annexes, &rules)
+    }
+
+    /// As [`Judge::accept`], for a report: what is against the archive is part of what comes out.
+    ///
+    /// # Errors
+    /// When an annex that was given would not be counted; what cannot be read.
+    pub(crate) fn report(
+        &self,
+        path: &Path,
+        arguments: &JudgeArguments,
+        archive: Verified<File>,
+    ) -> Result<ArchiveReport, Failures> {
+        let rules = self.rules()?;
+        let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
+        // It says what a load would say now, so that a missing approval is against the archive too.
+        Ok(report::of(&accept::assess(archive, annexes, &rules, Purpose::Load), &rules)?)
     }
 
     /// As [`Judge::accept`], for somebody who is about to say something of it. `own` is the annex that they would

@@ -9,6 +9,7 @@ mod load;
 mod plan;
 mod publish;
 mod receipt;
+mod report;
 mod serve;
 mod standing;
 mod trust;
@@ -18,7 +19,8 @@ mod why;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use console::report::finish;
+use console::report::{finish, finish_judged};
+use console::written_report::WrittenReport;
 use console::{Class, Failure, Failures};
 
 use crate::cli::{Cli, Command, Global};
@@ -35,6 +37,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         }
         Command::Approve(arguments) => {
             finish(approve::run(&arguments, &global), as_json, approve::Approved::render)
+        }
+        Command::Report(arguments) => {
+            finish_judged(report::run(&arguments, &global), as_json, WrittenReport::render)
         }
         Command::Plan(arguments) => {
             finish(block_on(plan::run(&arguments, &global)), as_json, plan::Planned::render)

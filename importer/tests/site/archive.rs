@@ -11,11 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 use manifests::closure;
 use manifests::inventory::{Blob, ContentBlob, Evidence, Inventory, Item, ItemKind};
 use manifests::key::PrivateKey;
-use manifests::media_type::{OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
+use manifests::media_type::{OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST, SCAN_REPORT};
 use manifests::slot::{self, ArchiveSignature, Verdict};
 use manifests::trust::Role;
 use manifests::{API_VERSION, Descriptor, Digest, Timestamp};
+use serde_json::{Value, json};
 use transfer::archive::write;
+
+use crate::scan_report;
 
 /// The name of the one image that a draft has.
 pub(crate) const NAME: &str = "registry.example/team/app:1";
@@ -28,6 +31,8 @@ pub(crate) struct Draft {
     pub(crate) signed_at: Timestamp,
     /// What its one image holds; nothing: it has no items.
     pub(crate) content: &'static str,
+    /// What Trivy found in it, where a report on it is carried.
+    pub(crate) findings: Option<Value>,
     /// More images: their names, and what each requires.
     pub(crate) more: Vec<(&'static str, &'static [&'static str])>,
     /// Artifacts of one layer: their media type and bytes.
@@ -65,6 +70,7 @@ impl Draft {
             created,
             signed_at: created,
             content: "content",
+            findings: None,
             more: vec![],
             artifacts: vec![],
             audience: vec![],
@@ -115,11 +121,11 @@ impl Draft {
         let mut items: Vec<Item> =
             artifacts.map(|(kind, bytes)| artifact(kind, bytes.clone(), blobs)).collect();
         if !self.content.is_empty() {
-            items.push(image(NAME, self.content, &[], blobs));
+            items.push(image(NAME, self.content, self.findings.as_ref(), &[], blobs));
         }
-        items.extend(self.more.iter().map(|(name, requires)| image(name, name, requires, blobs)));
+        items.extend(self.more.iter().map(|(name, requires)| image(name, name, None, requires, blobs)));
         for item in items.iter_mut().filter(|_| self.is_signed) {
-            item.evidence = vec![signature(item.published.digest, blobs)];
+            item.evidence.push(signature(item.published.digest, blobs));
         }
         let load = |wanted: &Descriptor| blobs.get(&wanted.digest).cloned().ok_or("missing");
         let closure = closure::walk(&items, &mut { load }).unwrap();
@@ -143,15 +149,9 @@ impl Draft {
     }
 }
 
-fn put(media_type: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Descriptor {
-    let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
-    blobs.insert(digest, bytes);
-    Descriptor { digest, media_type: media_type.into(), size }
-}
-
 /// A signature as cosign writes it under a tag.
 fn signature(subject: Digest, blobs: &mut HashMap<Digest, Vec<u8>>) -> Evidence {
-    let payload = serde_json::json!({
+    let payload = json!({
         "critical": {
             "identity": {"docker-reference": "registry.example/team/app"},
             "image": {"docker-manifest-digest": subject.to_string()},
@@ -163,41 +163,56 @@ fn signature(subject: Digest, blobs: &mut HashMap<Digest, Vec<u8>>) -> Evidence 
     let signed = STANDARD.encode(UPSTREAM.sign(&payload));
     let config = put(OCI_CONFIG, br#"{"architecture":"","os":""}"#.to_vec(), blobs);
     let layer = put("application/vnd.dev.cosign.simplesigning.v1+json", payload, blobs);
-    let mut layer = serde_json::to_value(layer).unwrap();
-    layer["annotations"] = serde_json::json!({"dev.cosignproject.cosign/signature": signed});
-    let manifest = serde_json::json!({
+    let mut layer = json!(layer);
+    layer["annotations"] = json!({"dev.cosignproject.cosign/signature": signed});
+    let manifest = json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
     });
     let Descriptor { digest, media_type, size } = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
     Evidence { digest, media_type, size, subject, tag: Some(format!("sha256-{}.sig", subject.hex())) }
 }
 
-fn image(name: &str, content: &str, requires: &[&str], blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
+fn image(
+    name: &str,
+    content: &str,
+    findings: Option<&Value>,
+    requires: &[&str],
+    blobs: &mut HashMap<Digest, Vec<u8>>,
+) -> Item {
     let layer = put("application/vnd.oci.image.layer.v1.tar", content.repeat(100).into_bytes(), blobs);
-    let config = serde_json::json!({
+    let config = json!({
         "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
     });
     let config = put(OCI_CONFIG, config.to_string().into_bytes(), blobs);
-    let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
+    let published = manifest(&config, &layer, None, blobs);
+    let report = findings.map(|findings| {
+        let report = scan_report::of(config.digest, layer.digest, 2, findings);
+        let (config, layer) = (put(OCI_EMPTY, b"{}".to_vec(), blobs), put(SCAN_REPORT, report, blobs));
+        let Descriptor { digest, media_type, size } = manifest(&config, &layer, Some(&published), blobs);
+        Evidence { digest, media_type, size, subject: published.digest, tag: None }
     });
-    let published = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
-    item(ItemKind::Image, name.to_owned(), published, requires)
+    item(ItemKind::Image, name.to_owned(), published, report, requires)
 }
 
 fn artifact(kind: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
     let (config, layer) = (put(OCI_EMPTY, b"{}".to_vec(), blobs), put(kind, bytes, blobs));
-    let manifest = serde_json::json!({
+    let manifest = json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": kind, "config": config, "layers": [layer],
     });
     let published = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
-    item(ItemKind::Artifact, format!("annex.local/artifact@{}", published.digest), published, &[])
+    item(ItemKind::Artifact, format!("annex.local/artifact@{}", published.digest), published, None, &[])
 }
 
-fn item(kind: ItemKind, name: String, published: Descriptor, requires: &[&str]) -> Item {
+fn item(
+    kind: ItemKind,
+    name: String,
+    published: Descriptor,
+    report: Option<Evidence>,
+    requires: &[&str],
+) -> Item {
     Item {
         annotations: BTreeMap::new(),
-        evidence: vec![],
+        evidence: report.into_iter().collect(),
         group: None,
         kind,
         name,
@@ -207,4 +222,26 @@ fn item(kind: ItemKind, name: String, published: Descriptor, requires: &[&str]) 
         source: published,
         to: None,
     }
+}
+
+fn put(media_type: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Descriptor {
+    let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
+    blobs.insert(digest, bytes);
+    Descriptor { digest, media_type: media_type.into(), size }
+}
+
+/// A manifest with one layer, about `subject` where there is one.
+fn manifest(
+    config: &Descriptor,
+    layer: &Descriptor,
+    subject: Option<&Descriptor>,
+    blobs: &mut HashMap<Digest, Vec<u8>>,
+) -> Descriptor {
+    let mut manifest = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer],
+    });
+    if let Some(subject) = subject {
+        manifest["subject"] = json!(subject);
+    }
+    put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs)
 }

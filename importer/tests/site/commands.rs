@@ -133,7 +133,7 @@ fn completions_and_help_are_there() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(site.succeed(&["completions", shell]).contains("airgap-import"));
     }
-    for verb in ["init", "verify", "plan", "load", "publish", "serve", "receipt", "inspect"] {
+    for verb in ["init", "verify", "report", "plan", "load", "publish", "serve", "receipt", "inspect"] {
         let help = site.succeed(&[verb, "--help"]);
         assert!(help.contains("Example") || verb == "receipt", "{verb}: {help}");
     }

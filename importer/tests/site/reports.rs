@@ -1,20 +1,14 @@
 //! Reports that an approver stands on: a newer database overrules an older report.
 
-use manifests::scan_report::{Database, ScanReport, Tool};
-use manifests::{Digest, Timestamp};
+use manifests::Digest;
 use serde_json::{Value, json};
 
 use crate::approve::{approve, key_file, prepared};
 use crate::archive::Draft;
+use crate::scan_report;
 use crate::site::{Setup, Site, USUAL, policy, text};
 
 const JUDGED: Setup = Setup { officers: 1, policy: "{vulnerabilities: {reports: attested}}", ..USUAL };
-
-/// So many hours before now.
-fn ago(hours: i64) -> Timestamp {
-    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Timestamp::from_unix(i64::try_from(elapsed.as_secs()).unwrap() - hours * 3600).unwrap()
-}
 
 /// A report on the image of a draft, with a database of so many hours ago.
 fn report(content: &str, database: i64, findings: &Value) -> Vec<u8> {
@@ -22,25 +16,7 @@ fn report(content: &str, database: i64, findings: &Value) -> Vec<u8> {
     let config = json!({
         "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer]},
     });
-    let trivy = json!({
-        "SchemaVersion": 2,
-        "Trivy": {"Version": "0.72.0"},
-        "CreatedAt": ago(database - 1),
-        "ArtifactType": "container_image",
-        "Metadata": {
-            "OS": {"Family": "debian", "Name": "12.5"},
-            "ImageID": Digest::of(config.to_string().as_bytes()),
-            "DiffIDs": [layer],
-        },
-        "Results": [{"Class": "os-pkgs", "Type": "debian", "Packages": [], "Vulnerabilities": findings}],
-    });
-    let arguments =
-        "image --ignorefile /dev/null --format json --skip-db-update --platform P 127.0.0.1/web@D";
-    let arguments = arguments.split(' ').map(str::to_owned).collect();
-    let database = Database { digest: None, updated_at: ago(database), version: 2 };
-    let tool = Tool { name: "trivy".to_owned(), version: "0.72.0".to_owned() };
-    let platform = "linux/amd64".parse().unwrap();
-    ScanReport::new(tool, database, arguments, platform, trivy.to_string().into_bytes()).encode()
+    scan_report::of(Digest::of(config.to_string().as_bytes()), layer, database, findings)
 }
 
 fn critical() -> Value {

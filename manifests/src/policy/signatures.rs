@@ -192,6 +192,12 @@ impl Signatures {
         })
     }
 
+    /// Every rule, in the order in which they are asked.
+    #[must_use]
+    pub fn rules(&self) -> &[SignatureRule] {
+        &self.rules
+    }
+
     /// Whether some rule accepts what is not signed.
     #[must_use]
     pub fn waives(&self) -> bool {

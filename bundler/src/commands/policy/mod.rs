@@ -1,0 +1,4 @@
+//! `policy`: drafting a policy, and trying one.
+
+pub(crate) mod init;
+pub(crate) mod test;

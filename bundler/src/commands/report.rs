@@ -1,0 +1,50 @@
+//! `report`: one HTML file about an archive, for whoever decides about it.
+
+use std::collections::BTreeSet;
+
+use console::archive_report::{Archive, ArchiveReport, PolicyReport, Preparer, Standing};
+use console::judging::{self, Knowledge};
+use console::written_report::WrittenReport;
+use console::{Failure, Failures, clock, input};
+use manifests::trust::Trust;
+
+use crate::cli::ReportArguments;
+use crate::examine::{self, Reading};
+use crate::trusted;
+use crate::write::GENERATOR;
+
+pub(crate) fn run(
+    arguments: &ReportArguments,
+    quiet: bool,
+    as_json: bool,
+) -> Result<(WrittenReport, Vec<Failure>), Failures> {
+    let ReportArguments { archive, policy, trust, output, at, knowledge } = arguments;
+    let file = input::policy(policy)?;
+    let knowledge = Knowledge::read(knowledge.kev.as_deref(), &knowledge.vex)?;
+    let trust = trusted::read(trust)?;
+    let now = at.unwrap_or_else(clock::now);
+    let archive = examine::open(archive, trust.as_ref(), Reading::Whole { quiet }, now)?;
+    let judgement = archive.judge(&file, &knowledge, now)?;
+    let refusals = judging::refusals(std::slice::from_ref(&judgement));
+    let person = archive.signer.as_ref().map(|signer| signer.person.clone());
+    let report = ArchiveReport {
+        at: now,
+        written_by: GENERATOR.to_owned(),
+        standing: if trust.is_some() { Standing::Verified } else { Standing::Unverified },
+        conclusion: ArchiveReport::conclude(&refusals),
+        preparer: Preparer::new(person, archive.key, &archive.signature),
+        archive: Archive::new(&archive.inventory, archive.identity, archive.bytes),
+        site: None,
+        trust_digests: trust.iter().map(Trust::digest).collect(),
+        approvals_wanted: ArchiveReport::approvals_wanted(trust.iter(), &[&file]),
+        approvals: Vec::new(),
+        excluded: Vec::new(),
+        previous: None,
+        policies: vec![PolicyReport::new(&file, Some(&judgement), &archive.inventory, BTreeSet::new(), now)],
+        refusals: refusals.clone(),
+        notices: vec![
+            "what was approved so far and what is inside already is for the importer to say".to_owned(),
+        ],
+    };
+    Ok((WrittenReport::write(report, output.as_deref(), as_json)?, refusals))
+}

@@ -1,0 +1,55 @@
+//! Who a candidate says that it is by: for drafting a policy, never for judging by one.
+
+use manifests::Digest;
+use sigstore_verify::crypto::parse_certificate_info;
+
+use super::candidate::Candidate;
+use super::reason::Reason;
+use super::statement::{self, Purpose};
+
+/// What a candidate says of itself. Nothing of it was verified: anybody can write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Who signed.
+    pub by: ClaimedBy,
+    /// What for.
+    pub purpose: Purpose,
+    /// Whether it brings an entry of a transparency log.
+    pub is_logged: bool,
+}
+
+/// Who signed, by a candidate's own word.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClaimedBy {
+    /// The identity that its certificate names.
+    Identity {
+        /// The identity.
+        identity: String,
+        /// Who vouched for it.
+        issuer: String,
+    },
+    /// A key, which a signature does not name.
+    Key,
+}
+
+/// What a candidate says of itself, where it is about `digest`.
+///
+/// # Errors
+/// When it cannot be read, is about something else, or its certificate names no identity.
+pub fn claimed(candidate: &Candidate, digest: Digest) -> Result<Claim, Reason> {
+    let material = candidate.material()?;
+    let purpose = statement::purpose(material)?;
+    statement::check(material, &purpose, digest)?;
+    let by = match material.bundle.signing_certificate() {
+        None => ClaimedBy::Key,
+        Some(certificate) => {
+            let malformed = |error: String| Reason::malformed("a certificate", error);
+            let read = parse_certificate_info(certificate).map_err(|error| malformed(error.to_string()))?;
+            let (Some(identity), Some(issuer)) = (read.identity, read.issuer) else {
+                return Err(malformed("found no identity or no issuer in it".to_owned()));
+            };
+            ClaimedBy::Identity { identity: identity.as_str().to_owned(), issuer }
+        }
+    };
+    Ok(Claim { by, purpose, is_logged: !material.bundle.verification_material.tlog_entries.is_empty() })
+}

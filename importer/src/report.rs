@@ -1,0 +1,77 @@
+//! The report on an archive, as this site sees it: with what is inside already and the approvals so far.
+
+use std::collections::BTreeSet;
+
+use console::Failure;
+use console::archive_report::{Approval, Archive, ArchiveReport, PolicyReport, Preparer, Previous, Standing};
+use console::input::PolicyFile;
+use gates::Before;
+use manifests::slot::ArchiveSignature;
+use manifests::trust::{Role, Signer, Trust};
+
+use crate::accept::{Assessment, Rules};
+use crate::annex::Annex;
+use crate::judgement;
+use crate::site::Site;
+
+/// The program that the report names.
+const WRITTEN_BY: &str = concat!("airgap-import ", env!("CARGO_PKG_VERSION"));
+
+/// The report on an archive that was judged by `rules`.
+///
+/// # Errors
+/// When what the site kept of the archive before cannot be read.
+pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveReport, Failure> {
+    let archive = assessment.archive();
+    let inventory = archive.inventory();
+    let preparer = assessment.signers().iter().find(|signer| signer.role == Role::Preparer);
+    let previous = rules.site.and_then(|site| judgement::previous(archive, site));
+    let policies = rules.policies.iter().map(|file| policy(file, assessment, rules));
+    Ok(ArchiveReport {
+        at: rules.now,
+        written_by: WRITTEN_BY.to_owned(),
+        standing: Standing::Verified,
+        conclusion: ArchiveReport::conclude(assessment.reasons()),
+        archive: Archive::new(inventory, archive.identity(), archive.layout().size()),
+        preparer: Preparer::new(
+            preparer.map(|signer| signer.person.clone()),
+            archive.signed_by(),
+            archive.signature(),
+        ),
+        site: rules.site.map(|site| site.name().clone()),
+        trust_digests: rules.trusts().into_iter().map(Trust::digest).collect(),
+        approvals_wanted: ArchiveReport::approvals_wanted(rules.trusts(), &rules.policies),
+        approvals: assessment.annexes().iter().map(approval).collect(),
+        excluded: assessment.excluded().records().to_vec(),
+        // An archive that is loaded again replaces itself.
+        previous: previous
+            .filter(|(_, identity)| *identity != archive.identity())
+            .map(|(serial, identity)| Previous { identity, serial }),
+        policies: policies.collect::<Result<_, _>>()?,
+        refusals: assessment.reasons().to_vec(),
+        notices: assessment.notices().to_vec(),
+    })
+}
+
+fn policy(file: &PolicyFile, assessment: &Assessment, rules: &Rules<'_>) -> Result<PolicyReport, Failure> {
+    let archive = assessment.archive();
+    let digest = file.policy.digest();
+    let judgement = assessment.judgements().iter().find(|judgement| judgement.policy == digest);
+    let known = |site: &Site| judgement::before(archive, &rules.policies, site);
+    let Before { findings, .. } = rules.site.map(known).transpose()?.unwrap_or_default();
+    let compared: BTreeSet<String> = findings.into_keys().collect();
+    Ok(PolicyReport::new(file, judgement, archive.inventory(), compared, rules.now))
+}
+
+fn approval(annex: &Annex) -> Approval {
+    let ArchiveSignature { role, signed_at, .. } = *annex.archive.signature();
+    Approval {
+        person: annex.signers.first().map(|signer: &Signer| signer.person.clone()),
+        role,
+        verdict: annex.verdict,
+        change: annex.change.clone(),
+        signed_at,
+        key: annex.archive.signed_by(),
+        annex: annex.identity,
+    }
+}
