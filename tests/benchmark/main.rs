@@ -199,7 +199,7 @@ impl<'a> Bench<'a> {
 
     fn load(&self, target: &DockerRegistry, at: usize) -> Run {
         let destinations = format!(
-            "apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{{name: target, url: \"http://{}\", type: oci}}]}}\n",
+            "apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{{name: target, url: \"http://{}\", type: oci, sign: false}}]}}\n",
             target.address
         );
         fs::write(self.folder.join("to.yaml"), destinations).unwrap();

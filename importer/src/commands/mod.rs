@@ -56,6 +56,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Receipt(command) => receipt::run(&command, &global),
         Command::Why(arguments) => finish(why::run(&arguments, &global), as_json, why::render),
         Command::Trust(command) => trust::run(&command, &global),
+        Command::Policy(command) => trust::run_policy(&command, &global),
         Command::Inspect(arguments) => finish(inspect::run(&arguments), as_json, inspect::Inspected::render),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -1,6 +1,5 @@
-//! `trust`: sign a new trust file, put it in force, show the one in force.
+//! `trust` and `policy`: sign a new trust file or policy, put it in force, show the one in force.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -9,15 +8,15 @@ use std::process::ExitCode;
 
 use console::escape::escape;
 use console::report::finish;
-use console::{Class, Failure, Failures, clock, input, key_file};
-use manifests::dsse::{self, Statement};
-use manifests::trust::{Role, Trust, TrustSignature};
-use manifests::{ChannelName, Digest};
+use console::{Class, Failure, Failures, clock, input, judging, key_file};
+use manifests::dsse::{self, Predicate, Statement};
+use manifests::trust::{PolicySignature, Role, Trust, TrustSignature};
+use manifests::{ChannelName, Digest, Timestamp};
 use serde::Serialize;
 
 use super::state;
-use crate::cli::{Global, TrustCommand};
-use crate::site::change::TRUST_SUBJECT;
+use crate::cli::{Global, PolicyCommand, TrustCommand};
+use crate::site::change::{Bundles, POLICY_SUBJECT, TRUST_SUBJECT};
 use crate::site::{Access, Site};
 
 /// Largest signature. Ours have a few hundred bytes.
@@ -39,38 +38,68 @@ pub(crate) fn run(command: &TrustCommand, global: &Global) -> ExitCode {
     }
 }
 
-/// What `trust sign` prints.
+pub(crate) fn run_policy(command: &PolicyCommand, global: &Global) -> ExitCode {
+    let as_json = global.json;
+    match command {
+        PolicyCommand::Sign { policy, key, output } => {
+            finish(sign_policy(policy, key, output.as_deref()), as_json, Signed::render)
+        }
+        PolicyCommand::Update { policy, signatures } => {
+            finish(update_policy(policy, signatures, global), as_json, PolicyInForce::render)
+        }
+        PolicyCommand::Show => finish(show_policy(global), as_json, PolicyInForce::render),
+    }
+}
+
+/// What `sign` prints.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Signed {
     signature: PathBuf,
-    trust_digest: Digest,
+    digest: Digest,
     version: u64,
     key: Digest,
 }
 
 fn sign(path: &Path, key: &Path, output: Option<&Path>) -> Result<Signed, Failures> {
     let trust = input::trust(path)?;
+    let (digest, version) = (trust.digest(), trust.version());
+    let predicate = TrustSignature { signed_at: clock::now(), version };
+    let statement = Statement { name: TRUST_SUBJECT.to_owned(), subject: digest, predicate };
+    let (signature, key) = write(path, key, output, statement)?;
+    if trust.key(key).is_none() {
+        eprintln!("notice: the key is not in the new trust file: it signs for the one in force only");
+    }
+    Ok(Signed { signature, digest, version, key })
+}
+
+fn sign_policy(path: &Path, key: &Path, output: Option<&Path>) -> Result<Signed, Failures> {
+    let policy = input::policy(path)?.policy;
+    let (digest, version) = (policy.digest(), policy.version);
+    let predicate = PolicySignature { signed_at: clock::now(), version };
+    let statement = Statement { name: POLICY_SUBJECT.to_owned(), subject: digest, predicate };
+    let (signature, key) = write(path, key, output, statement)?;
+    Ok(Signed { signature, digest, version, key })
+}
+
+/// Signs a statement about the file at `path`, and writes it beside it unless `output` says where.
+fn write<P: Predicate>(
+    path: &Path,
+    key: &Path,
+    output: Option<&Path>,
+    statement: Statement<P>,
+) -> Result<(PathBuf, Digest), Failure> {
     let private = key_file::read(key)?;
     let failed = |error: manifests::key::KeyError| Failure::new(Class::Usage, key.display(), error);
     let id = private.public().map_err(failed)?.id();
-    if trust.key(id).is_none() {
-        let notice = "notice: the key is not in the new trust file: it signs for the one in force only";
-        eprintln!("{notice}");
-    }
-    let predicate = TrustSignature { signed_at: clock::now(), version: trust.version() };
-    let statement = Statement { name: TRUST_SUBJECT.to_owned(), subject: trust.digest(), predicate };
+    let ending = format!("{}.{}.sigstore.json", shortened(statement.subject), shortened(id));
+    let signature = output.map_or_else(|| path.with_extension(ending), Path::to_owned);
     let bundle = dsse::sign(statement, &private).map_err(failed)?;
-    let beside = || {
-        let short = shortened(id);
-        path.with_extension(format!("{}.{short}.sigstore.json", shortened(trust.digest())))
-    };
-    let signature = output.map_or_else(beside, Path::to_owned);
     let written = OpenOptions::new().write(true).create_new(true).open(&signature);
     written
         .and_then(|mut file| file.write_all(&bundle).and_then(|()| file.sync_all()))
         .map_err(|error| Failure::new(Class::Usage, signature.display(), error))?;
-    Ok(Signed { signature, trust_digest: trust.digest(), version: trust.version(), key: id })
+    Ok((signature, id))
 }
 
 /// What `trust update` and `trust show` print.
@@ -89,20 +118,61 @@ struct Key {
     key: Digest,
 }
 
-fn update(path: &Path, signatures: &[PathBuf], global: &Global) -> Result<InForce, Failures> {
-    let mut site = Site::open(state(global)?, Access::Write)?;
-    let now = clock::now();
-    site.check_clock(now)?;
+fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Failures> {
     let text = input::document(path)?;
-    let given =
-        if signatures.is_empty() { beside(path, Digest::of(text.as_bytes()))? } else { signatures.to_vec() };
-    let mut bundles = BTreeMap::new();
-    for path in given {
-        let bundle = input::read(&path, BUNDLE_BYTES)?;
-        bundles.insert(path, bundle);
-    }
+    let bundles = bundles(path, given, Digest::of(text.as_bytes()))?;
+    let (mut site, now) = open(global)?;
     site.follow_trust(&text, &bundles, now)?;
     Ok(InForce::of(site.trust()))
+}
+
+fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<PolicyInForce, Failures> {
+    let next = input::policy(path)?;
+    // A trusted root that is not what the policy says would be missed on the day of the next archive.
+    judging::roots(&next, &[])?;
+    let bundles = bundles(path, given, next.policy.digest())?;
+    let (mut site, now) = open(global)?;
+    site.follow_policy(next, &bundles, now)?;
+    Ok(PolicyInForce::of(&site))
+}
+
+fn open(global: &Global) -> Result<(Site, Timestamp), Failures> {
+    let site = Site::open(state(global)?, Access::Write)?;
+    let now = clock::now();
+    site.check_clock(now)?;
+    Ok((site, now))
+}
+
+fn bundles(path: &Path, given: &[PathBuf], digest: Digest) -> Result<Bundles, Failure> {
+    let paths = if given.is_empty() { beside(path, digest)? } else { given.to_vec() };
+    let read = |path: PathBuf| Ok((path.clone(), input::read(&path, BUNDLE_BYTES)?));
+    paths.into_iter().map(read).collect()
+}
+
+/// What `policy update` and `policy show` print.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PolicyInForce {
+    policy_digest: Digest,
+    version: u64,
+    gates: Vec<&'static str>,
+}
+
+fn show_policy(global: &Global) -> Result<PolicyInForce, Failures> {
+    Ok(PolicyInForce::of(&Site::open(state(global)?, Access::Read)?))
+}
+
+impl PolicyInForce {
+    fn of(site: &Site) -> Self {
+        let policy = &site.policy().policy;
+        Self { policy_digest: policy.digest(), version: policy.version, gates: policy.gates.clone() }
+    }
+
+    fn render(&self) -> String {
+        let Self { policy_digest, version, gates } = self;
+        let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
+        format!("in force       {policy_digest}, version {version}\ngates          {gates}\n")
+    }
 }
 
 /// The signatures that lie beside a trust file: `trust.yaml` has
@@ -131,10 +201,10 @@ fn show(global: &Global) -> Result<InForce, Failures> {
 
 impl Signed {
     fn render(&self) -> String {
-        let Self { signature, trust_digest, version, key } = self;
+        let Self { signature, digest, version, key } = self;
         let signature = escape(&signature.display().to_string());
         format!(
-            "signature      {signature}\ntrust          {trust_digest}, version {version}\nkey            {key}\n"
+            "signature      {signature}\nabout          {digest}, version {version}\nkey            {key}\n"
         )
     }
 }

@@ -17,9 +17,11 @@ use super::ledger_lines::{self, Tail};
 pub(crate) use super::line::{Event, Line};
 use super::names::{NameIntent, Names};
 
-/// A trust file that followed another.
+/// A trust file or policy that followed another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Followed {
+    /// Whether it is a policy.
+    pub(crate) is_policy: bool,
     /// Its digest.
     pub(crate) digest: Digest,
     /// When it came into force.
@@ -85,7 +87,7 @@ pub(crate) struct Ledger {
     receipt: Option<(u64, Digest)>,
     of_channels: BTreeMap<ChannelName, Digest>,
     site: Digest,
-    trusts: Vec<Followed>,
+    changes: Vec<Followed>,
     is_interrupted: bool,
 }
 
@@ -149,7 +151,7 @@ impl Ledger {
             receipt: None,
             of_channels: BTreeMap::new(),
             site: line.digest,
-            trusts: vec![],
+            changes: vec![],
             is_interrupted: false,
         }
     }
@@ -172,18 +174,19 @@ impl Ledger {
         self.site
     }
 
-    /// The trust files that followed the one that the site was set up with; the last is in force.
+    /// The trust files and policies that followed those that the site was set up with, in their order.
     #[must_use]
-    pub(crate) fn trusts(&self) -> &[Followed] {
-        &self.trusts
+    pub(crate) fn changes(&self) -> &[Followed] {
+        &self.changes
     }
 
-    /// Writes down that a trust file is in force from now on.
+    /// Writes down that a trust file or a policy of this version is in force from `change.at` on.
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn trusted(&mut self, trust: Digest, version: u64, now: Timestamp) -> Result<(), LedgerError> {
-        let mut line = Line::new(Event::Trusted, trust, 0, None, now);
+    pub(crate) fn followed(&mut self, change: Followed, version: u64) -> Result<(), LedgerError> {
+        let event = if change.is_policy { Event::Policy } else { Event::Trusted };
+        let mut line = Line::new(event, change.digest, 0, None, change.at);
         line.serial = Some(version);
         self.append(vec![line])
     }
@@ -325,7 +328,10 @@ impl Ledger {
                     known.identities.push(identity);
                 }
             }
-            Event::Trusted => self.trusts.push(Followed { digest: line.digest, at: line.time }),
+            Event::Trusted | Event::Policy => {
+                let is_policy = line.event == Event::Policy;
+                self.changes.push(Followed { is_policy, digest: line.digest, at: line.time });
+            }
             Event::Intended | Event::Named => {
                 let intent = line.intent().ok_or_else(|| broken("found a name with a field missing"))?;
                 if line.event == Event::Intended {

@@ -30,7 +30,7 @@ pub(crate) struct Line {
     /// The repository at the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) repository: Option<String>,
-    /// The archive's serial; of a receipt: its number; of a trust file: its version.
+    /// The archive's serial; of a receipt: its number; of a trust file or policy: its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) serial: Option<u64>,
     /// The tag.
@@ -53,6 +53,8 @@ pub(crate) enum Event {
     Accepted,
     /// A trust file was put in force.
     Trusted,
+    /// A policy was put in force.
+    Policy,
     /// A name is about to be set.
     Intended,
     /// A name points where the archive wants it.

@@ -5,7 +5,7 @@
 //! trust.yaml    policy.yaml    receipt.key (0600)    receipt.pub
 //! ledger.jsonl  what was accepted, which names were set; its first line pins site.json
 //! receipts/     NUMBER-CHANNEL-SERIAL.json, .sigstore.json and .vsa.jsonl, in a chain
-//! changes/      by digest: the trust files that were put in force later, in the ledger's order
+//! changes/      by digest: the trust files and policies that were put in force later, with their signatures
 //! roots/        the trusted roots of Sigstore that the policy names, by digest
 //! evidence/     by identity: the evidence pack, annexes, policy and trust of each archive that was accepted
 //! lock          held by the one writer
@@ -111,9 +111,6 @@ impl Site {
             .ok()
             .filter(Description::is_known)
             .ok_or_else(|| form(&path(DESCRIPTION), "found no description of a site of this version"))?;
-        let text = pinned(&path(POLICY), description.policy_digest)?;
-        let policy = Policy::parse(&text).map_err(|error| form(&path(POLICY), error))?;
-        let policy = PolicyFile { roots: read_roots(&path(ROOTS), &policy)?, policy, text };
         let public_key = read_public_key(&path(PUBLIC_KEY), description.receipt_key)?;
 
         let last = receipts::last(&path(RECEIPTS), &public_key)?;
@@ -122,9 +119,10 @@ impl Site {
             let (found, wanted) = (Digest::of(&bytes), ledger.site());
             return Err(SiteError::Changed { path: path(DESCRIPTION), found, wanted });
         }
-        let first = (TRUST, description.trust_digest, description.created);
-        let change::InForce { trust, text: trust_text, since: trust_since, earlier } =
-            change::trust_in_force(directory, first, ledger.trusts())?;
+        let pinned = (description.trust_digest, description.policy_digest);
+        let change::InForce { trust, trust_text, since: trust_since, earlier, policy, policy_text: text } =
+            change::in_force(directory, pinned, description.created, ledger.changes())?;
+        let policy = PolicyFile { roots: read_roots(&path(ROOTS), &policy)?, policy, text };
         let directory = directory.to_owned();
         let mut site = Self {
             directory,
@@ -188,7 +186,7 @@ impl Site {
         &self.trust
     }
 
-    /// The policy that it was set up with.
+    /// The policy in force.
     #[must_use]
     pub(crate) const fn policy(&self) -> &PolicyFile {
         &self.policy

@@ -181,3 +181,44 @@ fn what_was_held_is_not_published_after_its_preparer_s_key_was_revoked() {
     assert!(said.contains("revoked at 2026-01-01"), "{said}");
     assert_eq!(site.index(), None);
 }
+
+#[test]
+fn a_policy_follows_another_by_who_approves_and_judges_from_then_on() {
+    let site = site();
+    let policy = |version: u64, spec: &str| {
+        format!("apiVersion: airgap/v1\nkind: Policy\nspec:\n  version: {version}\n{spec}")
+    };
+    site.write("policy-2.yaml", &policy(2, "  signatures: [{match: \"**\", deny: true}]\n"));
+    let sign = |file: &str, officers: &[usize]| {
+        for at in officers {
+            let key = format!("officer-{at}.key");
+            site.write(&key, &site.people.officers[*at].to_pem().unwrap());
+            site.succeed(&["policy", "sign", file, "--key", &key]);
+        }
+    };
+    sign("policy-2.yaml", &[0]);
+    let said = site.fail(3, &["policy", "update", "policy-2.yaml"]);
+    assert!(said.contains("found 1 of 2 signatures"), "{said}");
+    let archive = site.archive(&Draft::on(3));
+    let said = site.fail(3, &["verify", &text(&archive.path)]);
+    assert!(!said.contains("denies"), "{said}");
+
+    sign("policy-2.yaml", &[1]);
+    let said = site.succeed(&["policy", "update", "policy-2.yaml"]);
+    assert!(said.contains("version 2") && said.contains("signatures"), "{said}");
+    let said = site.fail(3, &["verify", &text(&archive.path)]);
+    assert!(said.contains("denies"), "the new policy judges: {said}");
+
+    site.write("policy-1.yaml", &policy(1, ""));
+    sign_again(&site, "policy-1.yaml");
+    let said = site.fail(3, &["policy", "update", "policy-1.yaml"]);
+    assert!(said.contains("found version 1 of the policy, wanted one after 2"), "{said}");
+    assert!(site.succeed(&["policy", "show"]).contains("version 2"));
+}
+
+/// Signs by the two officers whose keys lie there.
+fn sign_again(site: &Site, file: &str) {
+    for key in ["officer-0.key", "officer-1.key"] {
+        site.succeed(&["policy", "sign", file, "--key", key]);
+    }
+}

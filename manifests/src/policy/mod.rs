@@ -23,6 +23,8 @@ use vulnerabilities::Vulnerabilities;
 /// A policy that was read.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    /// Its version, which grows where one policy follows another; 0 where it has none.
+    pub version: u64,
     /// What happens to an archive that is older than what the channel has.
     pub older_serial: Decision,
     /// How many approvals each role must give, beyond the thresholds of the trust file.
@@ -49,6 +51,8 @@ pub enum Decision {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Spec {
+    #[serde(default)]
+    version: u64,
     #[serde(default)]
     order: Order,
     #[serde(default, deserialize_with = "yaml::unique_map::deserialize")]
@@ -110,6 +114,7 @@ impl Policy {
         }
         let rules = spec.signatures.map(|rules| Signatures::read(rules, spec.trusted_roots)).transpose()?;
         Ok(Self {
+            version: spec.version,
             older_serial: spec.order.older_serial,
             approvals,
             signatures: rules,

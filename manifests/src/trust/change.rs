@@ -29,13 +29,29 @@ impl Predicate for TrustSignature {
     const TYPE: &'static str = "https://airgap.openova.io/trust/v1";
 }
 
-/// A signature about a trust file that was verified with the key.
+/// What a person says about a policy: that it shall be in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicySignature {
+    /// When it was signed, by the signer's own clock.
+    pub signed_at: Timestamp,
+    /// The version of the policy.
+    pub version: u64,
+}
+
+impl Predicate for PolicySignature {
+    const TYPE: &'static str = "https://airgap.openova.io/policy/v1";
+}
+
+/// A signature about a trust file or a policy that was verified with the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedChange {
     /// The key.
     pub key: Digest,
-    /// What was signed.
-    pub signature: TrustSignature,
+    /// When it was signed, by the signer's own clock.
+    pub signed_at: Timestamp,
+    /// The version of what was signed.
+    pub version: u64,
 }
 
 /// Why a trust file does not follow another.
@@ -48,6 +64,14 @@ pub enum ChangeError {
         found: u64,
         /// The next one.
         wanted: u64,
+    },
+    /// A policy that is no newer than the one in force.
+    #[error("found version {found} of the policy, wanted one after {current}, which is in force")]
+    OlderPolicy {
+        /// The version of the new policy.
+        found: u64,
+        /// That of the one in force.
+        current: u64,
     },
     /// Too few people of the file in force.
     #[error("by the trust in force: {0}")]
@@ -78,12 +102,7 @@ impl Trust {
         }
         // A file that has ended is replaced by this very way, so its own date does not count.
         reasons.extend(next.check_current(now).err().map(ChangeError::Next));
-        let latest = now.plus_seconds(CLOCK_SKEW).unwrap_or(now);
-        let counts = |change: &&SignedChange| {
-            let TrustSignature { version, signed_at } = change.signature;
-            version == next.version && (since..=latest).contains(&signed_at)
-        };
-        let signed: Vec<&SignedChange> = signed.iter().filter(counts).collect();
+        let signed = in_time(signed, next.version, since, now);
         let signers = self.deciders(&signed, now);
         let is_recovery =
             self.roles.contains_key(&Role::Recovery) && self.unmet(Role::Recovery, &signers).is_none();
@@ -94,6 +113,28 @@ impl Trust {
         let followers = next.deciders(&signed, now);
         let unmet = next.deciding().filter_map(|role| next.unmet(role, &followers));
         reasons.extend(unmet.map(ChangeError::Next));
+        if reasons.is_empty() { Ok(signers) } else { Err(reasons) }
+    }
+
+    /// Whether a policy of this version may take the place of one of `current`, by signatures that were verified: the
+    /// thresholds of everybody who approves, as for a trust file. `since` is when this trust file came into force.
+    ///
+    /// # Errors
+    /// Every reason against it.
+    pub fn allows_policy(
+        &self,
+        current: u64,
+        version: u64,
+        signed: &[SignedChange],
+        (since, now): (Timestamp, Timestamp),
+    ) -> Result<Vec<Signer>, Vec<ChangeError>> {
+        let mut reasons = Vec::new();
+        if version <= current {
+            reasons.push(ChangeError::OlderPolicy { found: version, current });
+        }
+        let signers = self.deciders(&in_time(signed, version, since, now), now);
+        let unmet = self.deciding().filter_map(|role| self.unmet(role, &signers));
+        reasons.extend(unmet.map(ChangeError::Current));
         if reasons.is_empty() { Ok(signers) } else { Err(reasons) }
     }
 
@@ -127,4 +168,12 @@ impl Trust {
         let found = people.len();
         (found < wanted).then_some(TrustError::Threshold { role, found, wanted })
     }
+}
+
+/// The signatures about this version that say a time at which they may have been made.
+fn in_time(signed: &[SignedChange], version: u64, since: Timestamp, now: Timestamp) -> Vec<&SignedChange> {
+    let latest = now.plus_seconds(CLOCK_SKEW).unwrap_or(now);
+    let counts =
+        |change: &&SignedChange| change.version == version && (since..=latest).contains(&change.signed_at);
+    signed.iter().filter(counts).collect()
 }

@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-pub use change::{ChangeError, SignedChange, TrustSignature};
+pub use change::{ChangeError, PolicySignature, SignedChange, TrustSignature};
 pub(crate) use document::date;
 use document::{Spec, every_channel, read_holders};
 pub use preparer::{PreparerError, SigningTimeError, check_signing_time};

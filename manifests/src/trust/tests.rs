@@ -130,8 +130,7 @@ fn a_trust_file_follows_another_by_the_people_of_both() {
     let two = officers(2, 2, &cast, &[("b", 3, ""), ("d", 5, "")]);
     let skipped = officers(3, 2, &cast, &[("b", 3, ""), ("d", 5, "")]);
     let signed_for = |version: u64, keys: &[usize]| -> Vec<SignedChange> {
-        let signature = TrustSignature { signed_at: now, version };
-        keys.iter().map(|key| SignedChange { key: cast.ids[*key], signature: signature.clone() }).collect()
+        keys.iter().map(|key| SignedChange { key: cast.ids[*key], signed_at: now, version }).collect()
     };
     let signed = |keys: &[usize]| signed_for(2, keys);
     for (next, signatures, is_right, why) in [
@@ -153,10 +152,9 @@ fn a_trust_file_follows_another_by_the_people_of_both() {
     for (signed_at, why) in
         [("2025-12-01T00:00:00Z", "before it was in force"), ("2027-01-01T00:00:00Z", "later")]
     {
-        let signature = TrustSignature { signed_at: at(signed_at), version: 2 };
         // The third officer's key had not ended then.
         let signed =
-            [2, 3, 4, 5].map(|key| SignedChange { key: cast.ids[key], signature: signature.clone() });
+            [2, 3, 4, 5].map(|key| SignedChange { key: cast.ids[key], signed_at: at(signed_at), version: 2 });
         assert!(one.followed_by(&two, &signed, since, now).is_err(), "{why}");
     }
     let late = one.followed_by(&two, &signed(&[2, 3, 5]), since, at("2028-01-01T00:00:00Z"));
@@ -168,8 +166,7 @@ fn a_bare_key_is_followed_by_its_owner_s_word() {
     let cast = cast(3);
     let now = at("2026-11-23T00:00:00Z");
     let (bare, next) = (Trust::parse(&cast.pems[0]).unwrap(), officers(1, 1, &cast, &[("a", 2, "")]));
-    let signature = TrustSignature { signed_at: now, version: 1 };
-    let signed = |key: usize| SignedChange { key: cast.ids[key], signature: signature.clone() };
+    let signed = |key: usize| SignedChange { key: cast.ids[key], signed_at: now, version: 1 };
     assert!(bare.followed_by(&next, &[signed(0), signed(2)], now, now).is_ok());
     assert!(bare.followed_by(&next, &[signed(2)], now, now).is_err(), "a stranger's file");
 }
@@ -203,5 +200,27 @@ fn a_key_that_is_revoked_in_one_place_only_or_listed_twice_is_refused() {
         (format!("{revoked}, {plain}"), revoked, false, "twice, once revoked"),
     ] {
         assert_eq!(file(&officer, &recovery).is_ok(), is_right, "{why}");
+    }
+}
+
+#[test]
+fn a_policy_follows_another_by_who_approves_and_never_goes_back() {
+    let cast = cast(4);
+    let (since, now) = (at("2026-10-01T00:00:00Z"), at("2026-11-23T00:00:00Z"));
+    let trust = officers(1, 2, &cast, &[("a", 2, ""), ("b", 3, "")]);
+    let signed = |version: u64, keys: &[usize]| -> Vec<SignedChange> {
+        keys.iter().map(|key| SignedChange { key: cast.ids[*key], signed_at: now, version }).collect()
+    };
+    for (version, signatures, is_right, why) in [
+        (5, signed(5, &[2, 3]), true, "newer, by two"),
+        (5, signed(5, &[2]), false, "by one"),
+        (5, signed(5, &[2, 2]), false, "by one, twice"),
+        (5, signed(5, &[0, 1, 2]), false, "preparer and recovery decide about no policy"),
+        (5, signed(6, &[2, 3]), false, "signatures about another version"),
+        (3, signed(3, &[2, 3]), false, "the same version"),
+        (2, signed(2, &[2, 3]), false, "an older one"),
+    ] {
+        let allowed = trust.allows_policy(3, version, &signatures, (since, now));
+        assert_eq!(allowed.is_ok(), is_right, "{why}: {allowed:?}");
     }
 }

@@ -1,8 +1,11 @@
 //! The command line.
 
+mod changes;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub(crate) use changes::{PolicyCommand, TrustCommand};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use manifests::trust::Role;
@@ -73,6 +76,9 @@ pub(crate) enum Command {
     /// Sign a new trust file, put it in force, show the one in force.
     #[command(subcommand)]
     Trust(TrustCommand),
+    /// Sign a new policy, put it in force, show the one in force.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Show what an archive says it is.
     Inspect(InspectArguments),
     /// Print the completions of a shell.
@@ -394,39 +400,4 @@ pub(crate) struct InspectArguments {
     /// The trust file, or the preparer's public key in its place.
     #[arg(long, value_name = "TRUST")]
     pub(crate) trust: Option<PathBuf>,
-}
-
-/// What is done with trust files.
-#[derive(Subcommand)]
-#[command(after_help = "\
-Version N+1 needs the thresholds of everybody who approves, by the file in force and by the new one; where keys
-were lost, the role recovery of the file in force stands in for its other people. Keys that were stolen stand in
-the new file with `revoked: DATE`.
-
-Examples:
-  airgap-import trust sign trust-2.yaml --key officer-1.key
-  airgap-import trust update trust-2.yaml --state /var/lib/airgap
-  airgap-import trust show --state /var/lib/airgap")]
-pub(crate) enum TrustCommand {
-    /// Sign a new trust file: one file beside it for each person.
-    Sign {
-        /// The new trust file.
-        trust: PathBuf,
-        /// The private key of who signs.
-        #[arg(long, value_name = "KEY")]
-        key: PathBuf,
-        /// Where to write the signature; by default TRUST.DIGEST.KEY-ID.sigstore.json beside it.
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
-    /// Put a trust file in force at this site.
-    Update {
-        /// The new trust file.
-        trust: PathBuf,
-        /// A signature; by default all that lie beside the file. May be given several times.
-        #[arg(long = "signature", value_name = "FILE")]
-        signatures: Vec<PathBuf>,
-    },
-    /// Show who is trusted in which role.
-    Show,
 }
