@@ -16,19 +16,8 @@ use manifests::{Platform, Timestamp, json, limits};
 use serde::Deserialize;
 
 /// What of our environment reaches it: the way to registries and their credentials.
-const ENVIRONMENT: [&str; 11] = [
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "XDG_CACHE_HOME",
-    "DOCKER_CONFIG",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "NO_PROXY",
-    "no_proxy",
-];
+const ENVIRONMENT: [&str; 8] =
+    ["PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"];
 
 /// Largest report, in bytes: in a scan report it grows by a third.
 const REPORT_BYTES: u64 = limits::EVIDENCE_BYTES / 4 * 3;
@@ -185,9 +174,13 @@ fn run(settings: &Settings, folder: &Path, arguments: Vec<String>) -> Result<Out
     command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
     let kept = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.envs(kept);
-    if let Some(cache) = &settings.cache {
-        command.env("TRIVY_CACHE_DIR", cache);
-    }
+    // Modules in the home folder may take findings out, so it has none. What is of use there is named.
+    command.env("HOME", folder);
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    command.env("DOCKER_CONFIG", set("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker")));
+    let usual = || set("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("trivy");
+    command.env("TRIVY_CACHE_DIR", settings.cache.clone().unwrap_or_else(usual));
     let output = command.output().map_err(TrivyError::Program)?;
     if output.status.success() {
         return Ok(output);

@@ -1,5 +1,6 @@
 //! What both binaries do around a judgement: what it is judged from, and what its refusals are.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use gates::signature::Roots;
@@ -83,14 +84,10 @@ pub fn check_gates(file: &PolicyFile) -> Result<(), Failures> {
 /// Every reason of every gate against every item, once where two policies give the same.
 #[must_use]
 pub fn refusals(judgements: &[Judgement]) -> Vec<Failure> {
-    let mut failures = Vec::new();
-    for (item, reason) in judgements.iter().flat_map(Judgement::refusals) {
-        let failure = Failure::new(Class::Refused, item, reason);
-        if !failures.contains(&failure) {
-            failures.push(failure);
-        }
-    }
-    failures
+    let mut seen = HashSet::new();
+    let all = judgements.iter().flat_map(Judgement::refusals);
+    let distinct = all.filter(|refusal| seen.insert(refusal.clone()));
+    distinct.map(|(item, reason)| Failure::new(Class::Refused, item, reason)).collect()
 }
 
 fn about(file: &PolicyFile) -> String {

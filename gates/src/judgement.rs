@@ -40,12 +40,12 @@ pub struct Grounds<'a> {
 pub struct Before {
     /// Those that were signed.
     pub signed: HashSet<String>,
-    /// What was found in them.
+    /// What was found in them; by their full names as well.
     pub findings: HashMap<String, Findings>,
 }
 
-/// What a judgement that was kept says about findings, by the items' names without tag and digest: for
-/// [`Before`].
+/// What a judgement that was kept says about findings, by the items' names, and without tag and digest where one item
+/// stands for its repository: for [`Before`].
 ///
 /// # Errors
 /// When the bytes are not what [`Judgement`] is written as.
@@ -61,8 +61,24 @@ pub fn findings_of(judgement: &[u8]) -> Result<HashMap<String, Findings>, serde_
         findings: Option<Findings>,
     }
     let kept: Kept = serde_json::from_slice(judgement)?;
-    let found = kept.items.into_iter().filter_map(|item| Some((repository(&item.name), item.findings?)));
-    Ok(found.collect())
+    let mut found = HashMap::new();
+    let mut of_repository: HashMap<String, Vec<Findings>> = HashMap::new();
+    for (name, findings) in kept.items.into_iter().filter_map(|item| Some((item.name, item.findings?))) {
+        of_repository.entry(repository(&name)).or_default().push(findings.clone());
+        found.insert(name, findings);
+    }
+    // Of several versions side by side none speaks for a new one.
+    let alone = of_repository.into_iter().filter(|(_, several)| several.len() == 1);
+    found.extend(alone.filter_map(|(name, mut one)| Some((name, one.pop()?))));
+    Ok(found)
+}
+
+impl Before {
+    /// What was found in the version inside: in the item of this name, or in the one of its repository.
+    #[must_use]
+    pub fn of(&self, name: &str) -> Option<&Findings> {
+        self.findings.get(name).or_else(|| self.findings.get(&repository(name)))
+    }
 }
 
 /// An item's name without tag and digest.
@@ -126,20 +142,35 @@ fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem
     let subject = Subject { item, content };
     let repository = repository(&item.name);
     let (mut verdicts, mut attested) = (Vec::new(), Vec::new());
+    let mut unread = None;
     if let Some(rules) = &policy.signatures {
         let was_signed = before.signed.contains(&repository);
-        verdicts.push(signature::judge(subject, rules, roots, now, was_signed));
-        let reports = signature::attested(subject, rules, roots, VULNERABILITY_PREDICATE);
-        attested.extend(reports.into_iter().map(report));
+        let mut verdict = signature::judge(subject, rules, roots, now, was_signed);
+        verdict.refuse(misnamed(subject));
+        verdicts.push(verdict);
+        match signature::attested(subject, rules, roots, VULNERABILITY_PREDICATE) {
+            Ok(reports) => attested.extend(reports.into_iter().map(report)),
+            Err(reason) => unread = Some(format!("the attested reports: {reason}")),
+        }
     }
     let mut findings = None;
     if let Some(rules) = &policy.vulnerabilities {
-        let context = Context { kev, now, previous: before.findings.get(&repository), submitted, vex };
-        let judged = vulnerability::judge(subject, rules, &attested, &context);
+        let context = Context { kev, now, previous: before.of(&item.name), submitted, vex };
+        let mut judged = vulnerability::judge(subject, rules, &attested, &context);
+        judged.verdict.refuse(unread);
         verdicts.push(judged.verdict);
         findings = Some(judged.findings);
     }
     JudgedItem { kind: item.kind, name: item.name.clone(), digest: item.published.digest, verdicts, findings }
+}
+
+/// The kind of an item is its preparer's word, and rules ask by kind: an image that is called something else would
+/// choose its rule.
+fn misnamed(subject: Subject<'_>) -> Option<String> {
+    let kind = subject.item.kind;
+    let holds_image = || vulnerability::images(subject).is_ok_and(|images| !images.is_empty());
+    (kind != ItemKind::Image && holds_image())
+        .then(|| format!("found an image that is called a {kind}, wanted it called an image"))
 }
 
 /// A report that somebody signed, as the vulnerability gate takes it.

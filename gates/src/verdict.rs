@@ -46,3 +46,13 @@ impl Outcome {
         }
     }
 }
+
+impl Verdict {
+    /// Adds a reason against the item, where there is one.
+    pub(crate) fn refuse(&mut self, reason: Option<String>) {
+        if let Some(reason) = reason {
+            self.reasons.push(reason);
+            self.outcome = Outcome::Refused;
+        }
+    }
+}

@@ -415,7 +415,7 @@ pub(crate) enum TrustCommand {
         /// The private key of who signs.
         #[arg(long, value_name = "KEY")]
         key: PathBuf,
-        /// Where to write the signature; by default TRUST.KEY-ID.sigstore.json beside it.
+        /// Where to write the signature; by default TRUST.DIGEST.KEY-ID.sigstore.json beside it.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },

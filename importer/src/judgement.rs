@@ -9,7 +9,7 @@ use console::judging;
 use console::{Class, Failure, Failures};
 use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
-use manifests::inventory::Item;
+use manifests::inventory::{Inventory, Item};
 use manifests::policy::Signatures;
 use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, Signed, Verified, open};
@@ -19,6 +19,9 @@ use crate::annex::Annex;
 use crate::exclusion::Excluded;
 use crate::rescan::Rescanned;
 use crate::site::Site;
+
+/// How many earlier archives are looked at for signatures that an upstream left out since.
+const MOST_BEFORE: usize = 50;
 
 /// The small content of an archive, as gates read it.
 pub(crate) struct Small<F>(pub(crate) F);
@@ -113,10 +116,11 @@ pub(crate) fn bind(
     reports.map(|report| platforms.of_report(report)).collect()
 }
 
-/// The newest archive of this channel that the site accepted: its serial and identity.
+/// The newest archive of this channel that the site accepted: its serial and identity. One that is loaded again
+/// replaces itself, and is not compared with itself; nor is its differential twin.
 pub(crate) fn previous(archive: &Verified<File>, site: &Site) -> Option<(u64, Digest)> {
-    let channel = &archive.inventory().name;
-    let serial = site.ledger.newest(channel)?;
+    let Inventory { name: channel, serial: own, .. } = archive.inventory();
+    let serial = site.ledger.newest(channel).filter(|newest| newest != own)?;
     let identity = site.ledger.archive(channel, serial)?.identities.last().copied()?;
     Some((serial, identity))
 }
@@ -130,13 +134,14 @@ pub(crate) fn before(
     site: &Site,
 ) -> Result<Before, Failure> {
     let mut before = Before::default();
-    let Some((_, identity)) = previous(archive, site) else { return Ok(before) };
     let waives = |file: &&PolicyFile| file.policy.signatures.as_ref().is_some_and(Signatures::waives);
     if policies.iter().any(waives) {
-        before.signed = signed(&site.evidence_pack(identity), site)?;
+        // Not the newest alone: an archive without the item must not make it forgotten that it was signed.
+        for identity in site.ledger.accepted_of(&archive.inventory().name).take(MOST_BEFORE) {
+            before.signed.extend(signed(&site.evidence_pack(identity), identity, site)?);
+        }
     }
-    // An archive that is loaded again replaces itself, and is not compared with itself.
-    if identity != archive.identity() {
+    if let Some((_, identity)) = previous(archive, site) {
         for file in policies.iter().filter(|file| file.policy.vulnerabilities.is_some()) {
             before.findings.extend(site.findings(identity, file.policy.digest())?);
         }
@@ -145,12 +150,16 @@ pub(crate) fn before(
 }
 
 /// The repositories whose items were signed in an archive that was accepted earlier.
-fn signed(path: &Path, site: &Site) -> Result<HashSet<String>, Failure> {
+fn signed(path: &Path, identity: Digest, site: &Site) -> Result<HashSet<String>, Failure> {
     let pack = earlier(path, site)?;
+    if pack.identity() != identity {
+        let message = format!("found the evidence of {}, wanted {identity}", pack.identity());
+        return Err(Failure::new(Class::Damaged, path.display(), message));
+    }
     let content = Small(|wanted: &Descriptor| pack.metadata(wanted));
     let is_signed = |item: &&Item| {
         let subject = Subject { item, content: &content };
-        signature::candidates(subject, item.source.digest).is_ok_and(|found| !found.is_empty())
+        signature::candidates(subject, item.source.digest).map_or(true, |found| !found.is_empty())
     };
     let signed = pack.inventory().items.iter().filter(is_signed);
     Ok(signed.map(|item| gates::repository(&item.name)).collect())
@@ -159,6 +168,5 @@ fn signed(path: &Path, site: &Site) -> Result<HashSet<String>, Failure> {
 /// The evidence pack of an archive that was accepted earlier.
 fn earlier(path: &Path, site: &Site) -> Result<Signed<File>, Failure> {
     let file = File::open(path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-    open::signed(file, |id| site.key_ever(id).ok().flatten())
-        .map_err(|error| crate::archive_failure::failure(path, &error))
+    open::signed(file, |id| site.key_ever(id)).map_err(|error| crate::archive_failure::failure(path, &error))
 }

@@ -3,6 +3,7 @@
 //! The archive is served to it on loopback, straight from the tar. What it finds counts beside the reports that came
 //! along, so that a newer database overrules an older one.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -72,10 +73,14 @@ fn of_trivy(item: &str, error: &TrivyError) -> Failure {
 
 fn platforms(archive: &Verified<File>) -> Result<Vec<(Item, PlatformImage)>, Failures> {
     let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
-    let (mut platforms, mut failures) = (Vec::new(), Vec::new());
+    let (mut platforms, mut failures, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for item in &archive.inventory().items {
         match images(Subject { item, content: &content }) {
-            Ok(found) => platforms.extend(found.into_iter().map(|image| (item.clone(), image))),
+            // One image under two names is scanned once: two reports of one moment would contradict each other.
+            Ok(found) => {
+                let new = found.into_iter().filter(|image| seen.insert(image.manifest.digest));
+                platforms.extend(new.map(|image| (item.clone(), image)));
+            }
             Err(reasons) => failures
                 .extend(reasons.into_iter().map(|reason| Failure::new(Class::Refused, &item.name, reason))),
         }

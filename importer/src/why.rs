@@ -167,7 +167,7 @@ fn open_pack(site: &Site, identity: Digest) -> Result<Signed<File>, Failure> {
         Failure::new(Class::Failed, path.display(), message)
             .advise("restore the state directory from a backup")
     })?;
-    let pack = open::signed(file, |id| site.key_ever(id).ok().flatten())
+    let pack = open::signed(file, |id| site.key_ever(id))
         .map_err(|error| archive_failure::failure(&path, &error))?;
     if pack.identity() != identity {
         let message = format!("found the evidence of {}, wanted that of {identity}", pack.identity());

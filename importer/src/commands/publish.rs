@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use console::{Class, Failure, Failures, clock};
+use manifests::Timestamp;
 use manifests::receipt::{ArchiveRecord, Receipt, State};
 use serde::Serialize;
 use transfer::archive::{Signed, open};
@@ -34,6 +35,7 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let path = find(&site, &arguments.receipt)?;
     let held = receipts::read(&path, site.public_key())?.receipt;
     let archive = check(&site, &path, &held)?;
+    still_counts(&site, &path, &held, archive, now)?;
     let kept = summaries::check(&path, &held, site.public_key())?;
     let evidence = open_evidence(&site, archive)?;
     let arrived = publish::publish_held(&held, &evidence, destinations, &mut site.ledger).await?;
@@ -42,6 +44,41 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let items = successor.receipt.items.len();
     let issued = site.issue(successor, &key)?;
     Ok(Published { held: path, receipt: issued.path, items, text })
+}
+
+/// Whether what was accepted then may become visible now: days lie between a load that was held and its names.
+fn still_counts(
+    site: &Site,
+    path: &Path,
+    held: &Receipt,
+    archive: &ArchiveRecord,
+    now: Timestamp,
+) -> Result<(), Failures> {
+    let refused = |message: String| Failure::new(Class::Refused, path.display(), message);
+    let mut failures: Vec<Failure> = Vec::new();
+    failures.extend(site.trust().check_current(now).err().map(|error| refused(error.to_string())));
+    for signer in &held.signers {
+        if let Some(revoked) = site.trust().revoked(signer.key) {
+            let (person, key) = (&signer.person, signer.key);
+            failures.push(refused(format!(
+                "found it signed by {person} with the key {key}, which was revoked at {revoked}"
+            )));
+        }
+    }
+    let mut refusal = None;
+    for listed in receipts::list(&site.receipts())? {
+        let later = receipts::read(&listed.path, site.public_key())?.receipt;
+        let is_it = later.archive.as_ref().is_some_and(|other| other.identity == archive.identity);
+        if later.issued >= held.issued && is_it {
+            // The last word counts: it may have been accepted again since.
+            refusal = (later.state == State::Refused).then_some(listed.number);
+        }
+    }
+    failures.extend(refusal.map(|number| {
+        refused(format!("found it refused since, in the receipt {number}, wanted it accepted"))
+            .advise("load it again")
+    }));
+    Failures::unless_empty(failures, ())
 }
 
 /// A number, or a file in the site's own folder: only its chain says what was held here.
@@ -84,7 +121,7 @@ fn open_evidence(site: &Site, archive: &ArchiveRecord) -> Result<Signed<File>, F
     let path = site.evidence_pack(archive.identity);
     let failed = |error| archive_failure::failure(&path, &error);
     let file = File::open(&path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-    let evidence = open::signed(file, |id| site.key_ever(id).ok().flatten()).map_err(failed)?;
+    let evidence = open::signed(file, |id| site.key_ever(id)).map_err(failed)?;
     evidence.verify_evidence(&|_| ()).map_err(failed)?;
     if evidence.identity() != archive.identity {
         let (found, wanted) = (evidence.identity(), archive.identity);

@@ -62,8 +62,8 @@ fn sign(path: &Path, key: &Path, output: Option<&Path>) -> Result<Signed, Failur
     let statement = Statement { name: TRUST_SUBJECT.to_owned(), subject: trust.digest(), predicate };
     let bundle = dsse::sign(statement, &private).map_err(failed)?;
     let beside = || {
-        let short: String = id.hex().chars().take(12).collect();
-        path.with_extension(format!("{short}.sigstore.json"))
+        let short = shortened(id);
+        path.with_extension(format!("{}.{short}.sigstore.json", shortened(trust.digest())))
     };
     let signature = output.map_or_else(beside, Path::to_owned);
     let written = OpenOptions::new().write(true).create_new(true).open(&signature);
@@ -94,7 +94,8 @@ fn update(path: &Path, signatures: &[PathBuf], global: &Global) -> Result<InForc
     let now = clock::now();
     site.check_clock(now)?;
     let text = input::document(path)?;
-    let given = if signatures.is_empty() { beside(path)? } else { signatures.to_vec() };
+    let given =
+        if signatures.is_empty() { beside(path, Digest::of(text.as_bytes()))? } else { signatures.to_vec() };
     let mut bundles = BTreeMap::new();
     for path in given {
         let bundle = input::read(&path, BUNDLE_BYTES)?;
@@ -104,10 +105,12 @@ fn update(path: &Path, signatures: &[PathBuf], global: &Global) -> Result<InForc
     Ok(InForce::of(site.trust()))
 }
 
-/// The signatures that lie beside a trust file: `trust.yaml` has `trust.KEY.sigstore.json`.
-fn beside(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The signatures that lie beside a trust file: `trust.yaml` has
+/// `trust.DIGEST.KEY.sigstore.json`, so that those of another version are left alone.
+fn beside(path: &Path, digest: Digest) -> Result<Vec<PathBuf>, Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let stem = format!("{}.", path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = format!("{stem}.{}.", shortened(digest));
     let entries =
         fs::read_dir(folder).map_err(|error| Failure::new(Class::Usage, folder.display(), error))?;
     let is_ours = |path: &PathBuf| {
@@ -116,6 +119,10 @@ fn beside(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     };
     let found = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_ours);
     Ok(found.take(MOST).collect())
+}
+
+fn shortened(digest: Digest) -> String {
+    digest.hex().chars().take(12).collect()
 }
 
 fn show(global: &Global) -> Result<InForce, Failures> {

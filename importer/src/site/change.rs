@@ -14,10 +14,14 @@ use manifests::key::PublicKey;
 use manifests::trust::{ChangeError, SignedChange, Signer, Trust, TrustSignature};
 use manifests::{Digest, Timestamp};
 
-use super::{LEDGER, Site, SiteError, files, pinned};
+use super::ledger::Followed;
+use super::{LEDGER, Site, SiteError, files, form, pinned, read_at_most};
 
 /// The folder of what followed.
 const CHANGES: &str = "changes";
+
+/// Largest file of signatures: some dozens of people sign.
+const BUNDLES_BYTES: u64 = 1024 * 1024;
 
 /// The name that a statement gives to a trust file; the file's own name changes when it is copied.
 pub(crate) const TRUST_SUBJECT: &str = "trust.yaml";
@@ -27,16 +31,53 @@ pub(super) fn path(directory: &Path, digest: Digest) -> PathBuf {
     directory.join(CHANGES).join(format!("{}.yaml", digest.hex()))
 }
 
-/// The text of a document that is in force: what the site was set up with, or what followed.
-pub(super) fn in_force(
+/// The signatures that put it in force, one a line.
+fn signatures(directory: &Path, digest: Digest) -> PathBuf {
+    directory.join(CHANGES).join(format!("{}.sigstore.jsonl", digest.hex()))
+}
+
+/// A trust file with its text, and since when it is in force.
+pub(super) struct InForce {
+    pub(super) trust: Trust,
+    pub(super) text: String,
+    pub(super) since: Timestamp,
+    /// Those before it, the first one first.
+    pub(super) earlier: Vec<Trust>,
+}
+
+/// The trust file in force: the one that the site was set up with, and each that the ledger says followed, held to
+/// its signatures again. A line that somebody added to the ledger puts nothing in force.
+pub(super) fn trust_in_force(
     directory: &Path,
-    first: (&str, Digest),
-    followed: Option<Digest>,
-) -> Result<String, SiteError> {
-    match followed {
-        Some(digest) => pinned(&path(directory, digest), digest),
-        None => pinned(&directory.join(first.0), first.1),
+    first: (&str, Digest, Timestamp),
+    followed: &[Followed],
+) -> Result<InForce, SiteError> {
+    let (name, digest, created) = first;
+    let mut current = read(&directory.join(name), digest, created)?;
+    for Followed { digest, at } in followed {
+        let file = path(directory, *digest);
+        let mut next = read(&file, *digest, *at)?;
+        let bundles = read_at_most(&signatures(directory, *digest), BUNDLES_BYTES)?;
+        let bundles: Vec<&[u8]> =
+            bundles.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+        let signed = bundles.into_iter().map(|bundle| verified(bundle, &current.trust, &next.trust));
+        let signed = signed.collect::<Result<Vec<_>, _>>().map_err(|reason| form(&file, reason))?;
+        let followed = current.trust.followed_by(&next.trust, &signed, current.since, *at);
+        if let Err(reasons) = followed {
+            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            return Err(form(&file, reasons.join("; ")));
+        }
+        next.earlier = std::mem::take(&mut current.earlier);
+        next.earlier.push(current.trust);
+        current = next;
     }
+    Ok(current)
+}
+
+fn read(path: &Path, digest: Digest, since: Timestamp) -> Result<InForce, SiteError> {
+    let text = pinned(path, digest)?;
+    let trust = Trust::parse(&text).map_err(|error| form(path, error))?;
+    Ok(InForce { trust, text, since, earlier: vec![] })
 }
 
 impl Site {
@@ -54,77 +95,68 @@ impl Site {
         if next.digest() == self.trust.digest() {
             return Err(refused(TRUST_SUBJECT, "found the trust file that is in force".to_owned()).into());
         }
-        let key = |id| self.trust.key(id).or_else(|| next.key(id)).cloned();
-        let mut signed = Vec::new();
-        let mut failures = Vec::new();
+        let (mut signed, mut failures) = (Vec::new(), Vec::new());
         for (path, bundle) in bundles {
-            match verified(bundle, next.digest(), &key) {
+            match verified(bundle, &self.trust, &next) {
                 Ok(change) => signed.push(change),
                 Err(reason) => failures.push(refused(path.display(), reason)),
             }
         }
-        let followed = self.trust.followed_by(&next, &signed, now);
+        let followed = self.trust.followed_by(&next, &signed, self.trust_since, now);
         let signers = followed.unwrap_or_else(|reasons| {
             let reason = |reason: ChangeError| refused(TRUST_SUBJECT, reason.to_string());
             failures.extend(reasons.into_iter().map(reason));
             Vec::new()
         });
         Failures::unless_empty(failures, ())?;
-        self.put_in_force(text)?;
+        self.put_down(text, bundles)?;
         let path = self.directory.join(LEDGER);
         self.ledger
             .trusted(next.digest(), next.version(), now)
             .map_err(|error| SiteError::Ledger(path, error))?;
-        self.trust = next;
-        text.clone_into(&mut self.trust_text);
+        self.earlier.push(std::mem::replace(&mut self.trust, next));
+        (self.trust_text, self.trust_since) = (text.to_owned(), now);
         Ok(signers)
     }
 
-    /// Writes a document down before the ledger names it.
-    fn put_in_force(&self, text: &str) -> Result<(), SiteError> {
-        let path = path(&self.directory, Digest::of(text.as_bytes()));
-        let failed = |error| SiteError::Io(path.clone(), error);
-        files::folder(&self.directory.join(CHANGES)).map_err(failed)?;
-        files::put(&path, |file: &mut File| file.write_all(text.as_bytes())).map_err(failed)
+    /// Writes a trust file and its signatures down, before the ledger names it.
+    fn put_down(&self, text: &str, bundles: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(), SiteError> {
+        let digest = Digest::of(text.as_bytes());
+        let folder = self.directory.join(CHANGES);
+        files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
+        let lines: Vec<u8> =
+            bundles.values().flat_map(|bundle| [bundle.trim_ascii_end(), b"\n"].concat()).collect();
+        let parts = [
+            (signatures(&self.directory, digest), lines.as_slice()),
+            (path(&self.directory, digest), text.as_bytes()),
+        ];
+        for (path, bytes) in parts {
+            files::put(&path, |file: &mut File| file.write_all(bytes))
+                .map_err(|error| SiteError::Io(path.clone(), error))?;
+        }
+        Ok(())
     }
 
     /// The key with this id of the trust file in force, or of one that was: what was accepted by it can still be
     /// read.
-    ///
-    /// # Errors
-    /// When an earlier trust file is not what it was.
-    pub(crate) fn key_ever(&self, id: Digest) -> Result<Option<PublicKey>, SiteError> {
-        if let Some(key) = self.trust.key(id) {
-            return Ok(Some(key.clone()));
-        }
-        let first = (super::TRUST, self.description.trust_digest);
-        let earlier = std::iter::once(None).chain(self.ledger.trusts().iter().copied().map(Some));
-        for followed in earlier {
-            let text = in_force(&self.directory, first, followed)?;
-            let trust = Trust::parse(&text)
-                .map_err(|error| SiteError::Form(super::TRUST.into(), error.to_string()))?;
-            if let Some(key) = trust.key(id) {
-                return Ok(Some(key.clone()));
-            }
-        }
-        Ok(None)
+    #[must_use]
+    pub(crate) fn key_ever(&self, id: Digest) -> Option<PublicKey> {
+        std::iter::once(&self.trust).chain(&self.earlier).find_map(|trust| trust.key(id)).cloned()
     }
 }
 
-/// A signature about this very file, by a key that is known.
-fn verified(
-    bundle: &[u8],
-    subject: Digest,
-    key: &dyn Fn(Digest) -> Option<PublicKey>,
-) -> Result<SignedChange, String> {
+/// A signature about the next trust file, by a key of it or of the one in force.
+fn verified(bundle: &[u8], current: &Trust, next: &Trust) -> Result<SignedChange, String> {
     let envelope = Envelope::parse(bundle.trim_ascii_end()).map_err(|error| error.to_string())?;
     let id = envelope.hint();
+    let key = current.key(id).or_else(|| next.key(id));
     let key =
-        key(id).ok_or_else(|| format!("found a signature by the key {id}, which neither trust file has"))?;
+        key.ok_or_else(|| format!("found a signature by the key {id}, which neither trust file has"))?;
     let Statement { name, subject: found, predicate } =
-        envelope.verify::<TrustSignature>(&key).map_err(|error| error.to_string())?;
-    if found != subject || name != TRUST_SUBJECT {
-        return Err(format!("found a signature about {found}, wanted one about {subject}"));
+        envelope.verify::<TrustSignature>(key).map_err(|error| error.to_string())?;
+    let wanted = next.digest();
+    if found != wanted || name != TRUST_SUBJECT {
+        return Err(format!("found a signature about {found}, wanted one about {wanted}"));
     }
     Ok(SignedChange { key: id, signature: predicate })
 }

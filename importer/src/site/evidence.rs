@@ -42,7 +42,7 @@ impl Site {
         files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
         let pack = self.evidence_pack(archive.identity());
         copy(archive.reader(), archive.layout().evidence_end(), &pack, &|file| {
-            let signed = open::signed(file, |id| self.key_ever(id).ok().flatten())?;
+            let signed = open::signed(file, |id| self.key_ever(id))?;
             signed.verify_evidence(&|_| ())
         })?;
         for annex in accepted.annexes() {
@@ -53,7 +53,7 @@ impl Site {
                 short(annex.identity)
             ));
             copy(annex.archive.reader(), size, &path, &|file| {
-                open::signed(file, |id| self.key_ever(id).ok().flatten())?.verify(&|_| ()).map(|_| ())
+                open::signed(file, |id| self.key_ever(id))?.verify(&|_| ()).map(|_| ())
             })?;
         }
         for (name, text) in [("trust", &self.trust_text), ("policy", &self.policy.text)] {

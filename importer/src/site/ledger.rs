@@ -76,6 +76,15 @@ pub(crate) enum Event {
     Refused,
 }
 
+/// A trust file that followed another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Followed {
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// When it came into force.
+    pub(crate) at: Timestamp,
+}
+
 /// A receipt, as the ledger notes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Issued<'a> {
@@ -135,7 +144,7 @@ pub(crate) struct Ledger {
     receipt: Option<(u64, Digest)>,
     of_channels: BTreeMap<ChannelName, Digest>,
     site: Digest,
-    trusts: Vec<Digest>,
+    trusts: Vec<Followed>,
     is_interrupted: bool,
 }
 
@@ -224,7 +233,7 @@ impl Ledger {
 
     /// The trust files that followed the one that the site was set up with; the last is in force.
     #[must_use]
-    pub(crate) fn trusts(&self) -> &[Digest] {
+    pub(crate) fn trusts(&self) -> &[Followed] {
         &self.trusts
     }
 
@@ -260,6 +269,12 @@ impl Ledger {
     #[must_use]
     pub(crate) fn archive(&self, channel: &ChannelName, serial: u64) -> Option<&KnownArchive> {
         self.archives.get(channel)?.get(&serial)
+    }
+
+    /// The identities that were accepted of a channel, the newest first.
+    pub(crate) fn accepted_of(&self, channel: &ChannelName) -> impl Iterator<Item = Digest> + '_ {
+        let serials = self.archives.get(channel).into_iter().flat_map(|serials| serials.values().rev());
+        serials.filter_map(|known| known.identities.last().copied())
     }
 
     /// The newest serial that was accepted of a channel.
@@ -369,7 +384,7 @@ impl Ledger {
                     known.identities.push(identity);
                 }
             }
-            Event::Trusted => self.trusts.push(line.digest),
+            Event::Trusted => self.trusts.push(Followed { digest: line.digest, at: line.time }),
             Event::Intended | Event::Named => {
                 let intent = line.intent().ok_or_else(|| broken("found a name with a field missing"))?;
                 if line.event == Event::Intended {

@@ -71,6 +71,9 @@ pub(crate) struct Site {
     description: Description,
     trust: Trust,
     trust_text: String,
+    trust_since: Timestamp,
+    /// The trust files before the one in force.
+    earlier: Vec<Trust>,
     policy: PolicyFile,
     public_key: PublicKey,
     last: Option<Last>,
@@ -118,12 +121,23 @@ impl Site {
             let (found, wanted) = (Digest::of(&bytes), ledger.site());
             return Err(SiteError::Changed { path: path(DESCRIPTION), found, wanted });
         }
-        let first = (TRUST, description.trust_digest);
-        let trust_text = change::in_force(directory, first, ledger.trusts().last().copied())?;
-        let trust = Trust::parse(&trust_text).map_err(|error| form(&path(TRUST), error))?;
+        let first = (TRUST, description.trust_digest, description.created);
+        let change::InForce { trust, text: trust_text, since: trust_since, earlier } =
+            change::trust_in_force(directory, first, ledger.trusts())?;
         let directory = directory.to_owned();
-        let mut site =
-            Self { directory, description, trust, trust_text, policy, public_key, last, ledger, _lock: lock };
+        let mut site = Self {
+            directory,
+            description,
+            trust,
+            trust_text,
+            trust_since,
+            earlier,
+            policy,
+            public_key,
+            last,
+            ledger,
+            _lock: lock,
+        };
         site.join_receipts(access)?;
         Ok(site)
     }

@@ -113,9 +113,71 @@ fn a_file_in_force_that_was_changed_or_taken_away_is_noticed() {
         site.write("trust-2.yaml", &second(&site, &site.people.stranger, ""));
         sign(&site, &[0, 1]);
         site.succeed(&["trust", "update", "trust-2.yaml"]);
-        let file = fs::read_dir(site.path("state/changes")).unwrap().next().unwrap().unwrap().path();
+        let files = fs::read_dir(site.path("state/changes")).unwrap().map(|entry| entry.unwrap().path());
+        let file =
+            files.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "yaml")).unwrap();
         change(&file);
         let output = site.run(&["trust", "show"]);
         assert!(!output.status.success(), "the state directory was changed");
     }
+}
+
+#[test]
+fn a_line_that_somebody_added_to_the_ledger_puts_no_trust_in_force() {
+    let site = site();
+    let forged = second(&site, &site.people.stranger, "")
+        .replace("threshold: 1, people: [{name: officer-1", "threshold: 1, people: [{name: x");
+    let digest = manifests::Digest::of(forged.as_bytes());
+    fs::create_dir(site.path("state/changes")).unwrap();
+    site.write(&format!("state/changes/{}.yaml", digest.hex()), &forged);
+    site.write(&format!("state/changes/{}.sigstore.jsonl", digest.hex()), "");
+    let ledger = site.ledger();
+    let last = ledger.lines().last().unwrap();
+    let time = serde_json::from_str::<serde_json::Value>(last).unwrap()["time"].as_str().unwrap().to_owned();
+    let line = format!(
+        "{{\"digest\":\"{digest}\",\"event\":\"trusted\",\"number\":2,\"previous\":\"{}\",\"serial\":2,\"time\":\"{time}\"}}\n",
+        manifests::Digest::of(last.as_bytes())
+    );
+    fs::write(site.path("state/ledger.jsonl"), ledger + &line).unwrap();
+    let output = site.run(&["trust", "show"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("found 0 of 2 signatures"), "{said}");
+}
+
+#[test]
+fn what_was_held_is_not_published_after_its_preparer_s_key_was_revoked() {
+    let site = Site::new();
+    let held = site.archive(&Draft::on(3));
+    site.succeed(&["load", &text(&held.path), "--to", "content", "--hold"]);
+    let person = |name: &str, key: &PrivateKey, more: &str| {
+        format!("{{name: {name}, keys: [{{pem: {}{more}}}]}}", serde_json::to_string(&pem(key)).unwrap())
+    };
+    let safe = |version: u32, revoked: &str| {
+        let old = person("build-1", &site.people.build, revoked);
+        let new = person("build-2", &site.people.stranger, "");
+        let officer = person("officer-1", &site.people.officers[0], "");
+        format!(
+            "apiVersion: airgap/v1\nkind: Trust\nspec: {{version: {version}, expires: 2999-01-01, roles: {{preparer: {{threshold: 1, people: [{new}, {old}]}}, recovery: {{threshold: 1, people: [{officer}]}}}}}}\n"
+        )
+    };
+    for (name, key) in [
+        ("old.key", &site.people.build),
+        ("new.key", &site.people.stranger),
+        ("safe.key", &site.people.officers[0]),
+    ] {
+        site.write(name, &key.to_pem().unwrap());
+    }
+    for (version, revoked, signers) in
+        [(2, "", ["old.key", "new.key"]), (3, ", revoked: 2026-01-01", ["safe.key", "new.key"])]
+    {
+        let name = format!("trust-{version}.yaml");
+        site.write(&name, &safe(version, revoked));
+        for key in signers {
+            site.succeed(&["trust", "sign", &name, "--key", key]);
+        }
+        site.succeed(&["trust", "update", &name]);
+    }
+    let said = site.fail(3, &["publish", "1", "--to", "content"]);
+    assert!(said.contains("revoked at 2026-01-01"), "{said}");
+    assert_eq!(site.index(), None);
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::preparer::CLOCK_SKEW;
 use super::{Role, Signer, Trust, TrustError};
 use crate::digest::Digest;
 use crate::dsse::Predicate;
@@ -57,8 +58,9 @@ pub enum ChangeError {
 }
 
 impl Trust {
-    /// Whether `next` may take this file's place, by signatures that were verified. All reasons are returned; who
-    /// signed under this file, where there are none.
+    /// Whether `next` may take this file's place, by signatures that were verified. `since` is when this file came
+    /// into force: a signature counts that says a time from then to `now`, by a key that has not ended yet, since the
+    /// time is the signer's own word. All reasons are returned; who signed under this file, where there are none.
     ///
     /// # Errors
     /// Every reason against it.
@@ -66,6 +68,7 @@ impl Trust {
         &self,
         next: &Self,
         signed: &[SignedChange],
+        since: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Signer>, Vec<ChangeError>> {
         let mut reasons = Vec::new();
@@ -75,16 +78,20 @@ impl Trust {
         }
         // A file that has ended is replaced by this very way, so its own date does not count.
         reasons.extend(next.check_current(now).err().map(ChangeError::Next));
-        let signed: Vec<&SignedChange> =
-            signed.iter().filter(|change| change.signature.version == next.version).collect();
-        let signers = self.deciders(&signed);
+        let latest = now.plus_seconds(CLOCK_SKEW).unwrap_or(now);
+        let counts = |change: &&SignedChange| {
+            let TrustSignature { version, signed_at } = change.signature;
+            version == next.version && (since..=latest).contains(&signed_at)
+        };
+        let signed: Vec<&SignedChange> = signed.iter().filter(counts).collect();
+        let signers = self.deciders(&signed, now);
         let is_recovery =
             self.roles.contains_key(&Role::Recovery) && self.unmet(Role::Recovery, &signers).is_none();
         if !is_recovery {
             let unmet = self.deciding().filter_map(|role| self.unmet(role, &signers));
             reasons.extend(unmet.map(ChangeError::Current));
         }
-        let followers = next.deciders(&signed);
+        let followers = next.deciders(&signed, now);
         let unmet = next.deciding().filter_map(|role| next.unmet(role, &followers));
         reasons.extend(unmet.map(ChangeError::Next));
         if reasons.is_empty() { Ok(signers) } else { Err(reasons) }
@@ -98,12 +105,12 @@ impl Trust {
     }
 
     /// Everybody of this file who signed, in every role that they have.
-    fn deciders(&self, signed: &[&SignedChange]) -> Vec<Signer> {
+    fn deciders(&self, signed: &[&SignedChange], now: Timestamp) -> Vec<Signer> {
         let mut signers = Vec::new();
-        for SignedChange { key, signature } in signed {
+        for SignedChange { key, .. } in signed {
             for (role, holders) in &self.roles {
                 for person in &holders.people {
-                    let signs = person.keys.iter().any(|own| own.signs(*key, signature.signed_at).is_ok());
+                    let signs = person.keys.iter().any(|own| own.signs(*key, now).is_ok());
                     if signs {
                         signers.push(Signer { person: person.name.clone(), role: *role, key: *key });
                     }

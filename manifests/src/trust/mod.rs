@@ -191,6 +191,7 @@ impl Trust {
         if !self.roles.contains_key(&Role::Preparer) {
             return Err(YamlError::Rule("found no preparer, wanted at least one".to_owned()));
         }
+        self.check_revocations()?;
         // Whose key it is must have one answer: a key with two people would count as two.
         let mut owners: HashMap<Digest, &ChannelName> = HashMap::new();
         for person in self.roles.values().flat_map(|holders| &holders.people) {
@@ -200,6 +201,26 @@ impl Trust {
                 if *owner != &person.name {
                     let message = format!("found the key {id} with {owner} and with {}", person.name);
                     return Err(YamlError::Rule(message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A key is listed once for a person in a role, and is revoked everywhere or nowhere: otherwise a stolen key would
+    /// go on to count where nobody looked.
+    fn check_revocations(&self) -> Result<(), YamlError> {
+        let mut revoked: HashMap<Digest, bool> = HashMap::new();
+        for person in self.roles.values().flat_map(|holders| &holders.people) {
+            let mut seen = BTreeSet::new();
+            for own in &person.keys {
+                let (id, is_revoked) = (own.key.id(), own.revoked.is_some());
+                if !seen.insert(id) {
+                    return Err(YamlError::Rule(format!("found the key {id} of {} twice", person.name)));
+                }
+                if *revoked.entry(id).or_insert(is_revoked) != is_revoked {
+                    let message = "revoked in one role and not in another, wanted it revoked in all";
+                    return Err(YamlError::Rule(format!("found the key {id} of {} {message}", person.name)));
                 }
             }
         }
@@ -243,6 +264,13 @@ impl Trust {
     pub fn key(&self, id: Digest) -> Option<&PublicKey> {
         let people = self.roles.values().flat_map(|holders| &holders.people);
         people.flat_map(|person| &person.keys).map(|own| &own.key).find(|key| key.id() == id)
+    }
+
+    /// When the key with this id was revoked, where it was.
+    #[must_use]
+    pub fn revoked(&self, id: Digest) -> Option<Timestamp> {
+        let people = self.roles.values().flat_map(|holders| &holders.people);
+        people.flat_map(|person| &person.keys).find(|own| own.key.id() == id)?.revoked
     }
 
     /// Who signed, given a signature that was verified with the key `key`.

@@ -7,7 +7,7 @@ use crate::slot::ArchiveSignature;
 use crate::timestamp::Timestamp;
 
 /// How far a signer's clock may be ahead of ours, in seconds.
-const CLOCK_SKEW: i64 = 5 * 60;
+pub(super) const CLOCK_SKEW: i64 = 5 * 60;
 
 /// Why an archive does not count as prepared by somebody who may.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -125,7 +125,7 @@ fn officers(version: u64, threshold: usize, cast: &Cast, keys: &[(&str, usize, &
 #[test]
 fn a_trust_file_follows_another_by_the_people_of_both() {
     let cast = cast(6);
-    let now = at("2026-11-23T00:00:00Z");
+    let (since, now) = (at("2026-10-01T00:00:00Z"), at("2026-11-23T00:00:00Z"));
     let one = officers(1, 2, &cast, &[("a", 2, ""), ("b", 3, ""), ("c", 4, ", until: 2026-01-01")]);
     let two = officers(2, 2, &cast, &[("b", 3, ""), ("d", 5, "")]);
     let skipped = officers(3, 2, &cast, &[("b", 3, ""), ("d", 5, "")]);
@@ -147,10 +147,19 @@ fn a_trust_file_follows_another_by_the_people_of_both() {
         (&skipped, signed_for(3, &[2, 3, 5]), false, "a version skipped"),
         (&one, signed_for(1, &[2, 3]), false, "the same version"),
     ] {
-        let followed = one.followed_by(next, &signatures, now);
+        let followed = one.followed_by(next, &signatures, since, now);
         assert_eq!(followed.is_ok(), is_right, "{why}: {followed:?}");
     }
-    let late = one.followed_by(&two, &signed(&[2, 3, 5]), at("2028-01-01T00:00:00Z"));
+    for (signed_at, why) in
+        [("2025-12-01T00:00:00Z", "before it was in force"), ("2027-01-01T00:00:00Z", "later")]
+    {
+        let signature = TrustSignature { signed_at: at(signed_at), version: 2 };
+        // The third officer's key had not ended then.
+        let signed =
+            [2, 3, 4, 5].map(|key| SignedChange { key: cast.ids[key], signature: signature.clone() });
+        assert!(one.followed_by(&two, &signed, since, now).is_err(), "{why}");
+    }
+    let late = one.followed_by(&two, &signed(&[2, 3, 5]), since, at("2028-01-01T00:00:00Z"));
     assert!(matches!(late.unwrap_err()[..], [ChangeError::Next(TrustError::Expired(_))]));
 }
 
@@ -161,8 +170,8 @@ fn a_bare_key_is_followed_by_its_owner_s_word() {
     let (bare, next) = (Trust::parse(&cast.pems[0]).unwrap(), officers(1, 1, &cast, &[("a", 2, "")]));
     let signature = TrustSignature { signed_at: now, version: 1 };
     let signed = |key: usize| SignedChange { key: cast.ids[key], signature: signature.clone() };
-    assert!(bare.followed_by(&next, &[signed(0), signed(2)], now).is_ok());
-    assert!(bare.followed_by(&next, &[signed(2)], now).is_err(), "a stranger's file");
+    assert!(bare.followed_by(&next, &[signed(0), signed(2)], now, now).is_ok());
+    assert!(bare.followed_by(&next, &[signed(2)], now, now).is_err(), "a stranger's file");
 }
 
 #[test]
@@ -174,4 +183,25 @@ fn nothing_counts_that_a_revoked_key_signed_whenever_it_says() {
     assert!(matches!(signer(2), Err(TrustError::KeyRevoked { .. })));
     assert!(signer(3).is_ok());
     assert!(trust.key(cast.ids[2]).is_some(), "what it signed can still be opened and named");
+}
+
+#[test]
+fn a_key_that_is_revoked_in_one_place_only_or_listed_twice_is_refused() {
+    let cast = cast(2);
+    let [one, other] = [0, 1].map(|at| quoted(&cast.pems[at]));
+    let file = |officer: &str, recovery: &str| {
+        Trust::parse(&format!(
+            "apiVersion: airgap/v1\nkind: Trust\nspec:\n  version: 1\n  expires: 2027-11-01\n  roles:\n    preparer: {{threshold: 1, people: [{{name: b, keys: [{{pem: {other}}}]}}]}}\n    security-officer: {{threshold: 1, people: [{{name: a, keys: [{officer}]}}]}}\n    recovery: {{threshold: 1, people: [{{name: a, keys: [{recovery}]}}]}}\n"
+        ))
+    };
+    let (plain, revoked) = (format!("{{pem: {one}}}"), format!("{{pem: {one}, revoked: 2026-11-01}}"));
+    for (officer, recovery, is_right, why) in [
+        (plain.clone(), plain.clone(), true, "one key in two roles"),
+        (revoked.clone(), revoked.clone(), true, "revoked in both"),
+        (revoked.clone(), plain.clone(), false, "revoked in one"),
+        (format!("{plain}, {plain}"), plain.clone(), false, "twice"),
+        (format!("{revoked}, {plain}"), revoked, false, "twice, once revoked"),
+    ] {
+        assert_eq!(file(&officer, &recovery).is_ok(), is_right, "{why}");
+    }
 }
