@@ -23,6 +23,7 @@ pub(crate) mod files;
 pub(crate) mod init;
 pub(crate) mod ledger;
 mod ledger_lines;
+mod line;
 pub(crate) mod names;
 pub(crate) mod receipts;
 pub(crate) mod refusal;
