@@ -75,7 +75,8 @@ pub fn findings_of(judgement: &[u8]) -> Result<HashMap<String, Findings>, serde_
 
 impl Before {
     /// What was found in the version inside: in the item of this name, or in the one of its repository.
-    fn of(&self, name: &str) -> Option<&Findings> {
+    #[must_use]
+    pub fn of(&self, name: &str) -> Option<&Findings> {
         self.findings.get(name).or_else(|| self.findings.get(&repository(name)))
     }
 }

@@ -9,7 +9,7 @@ use console::judging;
 use console::{Class, Failure, Failures};
 use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
-use manifests::inventory::Item;
+use manifests::inventory::{Inventory, Item};
 use manifests::policy::Signatures;
 use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, Signed, Verified, open};
@@ -116,10 +116,11 @@ pub(crate) fn bind(
     reports.map(|report| platforms.of_report(report)).collect()
 }
 
-/// The newest archive of this channel that the site accepted: its serial and identity.
+/// The newest archive of this channel that the site accepted: its serial and identity. One that is loaded again
+/// replaces itself, and is not compared with itself; nor is its differential twin.
 pub(crate) fn previous(archive: &Verified<File>, site: &Site) -> Option<(u64, Digest)> {
-    let channel = &archive.inventory().name;
-    let serial = site.ledger.newest(channel)?;
+    let Inventory { name: channel, serial: own, .. } = archive.inventory();
+    let serial = site.ledger.newest(channel).filter(|newest| newest != own)?;
     let identity = site.ledger.archive(channel, serial)?.identities.last().copied()?;
     Some((serial, identity))
 }
@@ -133,19 +134,14 @@ pub(crate) fn before(
     site: &Site,
 ) -> Result<Before, Failure> {
     let mut before = Before::default();
-    let channel = &archive.inventory().name;
     let waives = |file: &&PolicyFile| file.policy.signatures.as_ref().is_some_and(Signatures::waives);
     if policies.iter().any(waives) {
         // Not the newest alone: an archive without the item must not make it forgotten that it was signed.
-        for identity in site.ledger.accepted_of(channel).take(MOST_BEFORE) {
+        for identity in site.ledger.accepted_of(&archive.inventory().name).take(MOST_BEFORE) {
             before.signed.extend(signed(&site.evidence_pack(identity), identity, site)?);
         }
     }
-    // An archive that is loaded again replaces itself, and is not compared with itself; nor is its differential twin.
-    let serial = archive.inventory().serial;
-    let newest = site.ledger.newest(channel).filter(|newest| *newest != serial);
-    let newest = newest.and_then(|newest| site.ledger.archive(channel, newest));
-    if let Some(identity) = newest.and_then(|known| known.identities.last().copied()) {
+    if let Some((_, identity)) = previous(archive, site) {
         for file in policies.iter().filter(|file| file.policy.vulnerabilities.is_some()) {
             before.findings.extend(site.findings(identity, file.policy.digest())?);
         }

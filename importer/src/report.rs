@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use console::Failure;
 use console::archive_report::{Approval, Archive, ArchiveReport, PolicyReport, Preparer, Previous, Standing};
 use console::input::PolicyFile;
-use gates::Before;
 use manifests::slot::ArchiveSignature;
 use manifests::trust::{Role, Signer, Trust};
 
@@ -43,10 +42,7 @@ pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveRe
         approvals_wanted: ArchiveReport::approvals_wanted(rules.trusts(), &rules.policies),
         approvals: assessment.annexes().iter().map(approval).collect(),
         excluded: assessment.excluded().records().to_vec(),
-        // An archive that is loaded again replaces itself.
-        previous: previous
-            .filter(|(_, identity)| *identity != archive.identity())
-            .map(|(serial, identity)| Previous { identity, serial }),
+        previous: previous.map(|(serial, identity)| Previous { identity, serial }),
         policies: policies.collect::<Result<_, _>>()?,
         refusals: assessment.reasons().to_vec(),
         notices: assessment.notices().to_vec(),
@@ -58,8 +54,9 @@ fn policy(file: &PolicyFile, assessment: &Assessment, rules: &Rules<'_>) -> Resu
     let digest = file.policy.digest();
     let judgement = assessment.judgements().iter().find(|judgement| judgement.policy == digest);
     let known = |site: &Site| judgement::before(archive, &rules.policies, site);
-    let Before { findings, .. } = rules.site.map(known).transpose()?.unwrap_or_default();
-    let compared: BTreeSet<String> = findings.into_keys().collect();
+    let before = rules.site.map(known).transpose()?.unwrap_or_default();
+    let names = archive.inventory().items.iter().map(|item| &item.name);
+    let compared: BTreeSet<String> = names.filter(|name| before.of(name).is_some()).cloned().collect();
     Ok(PolicyReport::new(file, judgement, archive.inventory(), compared, rules.now))
 }
 

@@ -179,7 +179,7 @@ pub struct PolicyReport {
     pub digest: Digest,
     /// What its gates say; nothing where they could not be asked.
     pub judgement: Option<Judgement>,
-    /// The repositories whose findings were compared with those of the archive before.
+    /// The items whose findings were compared with those of the archive before, by their names.
     pub compared: BTreeSet<String>,
     /// What the policy accepts for a while, whether this archive needs it or not.
     pub exceptions: Vec<Exception>,
@@ -230,7 +230,7 @@ impl Preparer {
 }
 
 impl PolicyReport {
-    /// What `file` says about `inventory`. `compared` are the repositories of which something is known from before.
+    /// What `file` says about `inventory`. `compared` are the items of which something is known from before.
     #[must_use]
     pub fn new(
         file: &PolicyFile,

@@ -1,6 +1,6 @@
 //! What a policy says: all items in a table, what it accepts for a while, and each item for itself.
 
-use gates::{JudgedItem, NOTHING, Outcome, Verdict, repository, signature, vulnerability};
+use gates::{JudgedItem, NOTHING, Outcome, Verdict, signature, vulnerability};
 use manifests::policy::vulnerabilities::Severity;
 use manifests::receipt::ExclusionRecord;
 
@@ -117,10 +117,7 @@ fn is_left_out(report: &ArchiveReport, entry: &Entry) -> bool {
 
 /// How many findings are new, where the archive before is known.
 fn new(item: &JudgedItem, policy: &PolicyReport) -> Option<usize> {
-    policy
-        .compared
-        .contains(&repository(&item.name))
-        .then(|| findings::all(item).filter(|it| !it.known).count())
+    policy.compared.contains(&item.name).then(|| findings::all(item).filter(|it| !it.known).count())
 }
 
 fn outcome(html: &mut Html, outcome: Outcome) -> &mut Html {
@@ -188,5 +185,5 @@ fn item(html: &mut Html, entry: &Entry, judged: Option<&JudgedItem>, policy: &Po
         }
         html.markup("</ul>\n");
     }
-    findings::tables(html, judged, policy.compared.contains(&repository(&judged.name)));
+    findings::tables(html, judged, policy.compared.contains(&judged.name));
 }

@@ -110,7 +110,7 @@ fn report(text: &str) -> ArchiveReport {
         policies: vec![PolicyReport {
             digest: judgement.policy,
             judgement: Some(judgement),
-            compared: BTreeSet::from([gates::repository(&name(text))]),
+            compared: BTreeSet::from([name(text)]),
             exceptions: vec![exception(text)],
         }],
         refusals,
