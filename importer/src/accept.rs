@@ -149,16 +149,11 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Judges an archive that is to be loaded.
+/// Accepts an archive that was judged for being loaded.
 ///
 /// # Errors
 /// Every reason why it may not be.
-pub(crate) fn accept(
-    archive: Verified<File>,
-    annexes: Annexes,
-    rules: &Rules<'_>,
-) -> Result<Accepted, Failures> {
-    let mut assessment = assess(archive, annexes, rules, Purpose::Load);
+pub(crate) fn accept(mut assessment: Assessment) -> Result<Accepted, Failures> {
     Failures::unless_empty(std::mem::take(&mut assessment.reasons), Accepted(assessment))
 }
 

@@ -6,6 +6,7 @@
 
 mod contents;
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -48,14 +49,15 @@ pub(crate) struct Annexes {
     pub(crate) notices: Vec<String>,
 }
 
-/// Finds and reads the annexes of `archive`, which lies at `path`: those beside it, and those `given`.
+/// Finds and reads the annexes of `archive`, which lies at `path`: those beside it, those `given`, and those that
+/// were `kept` when it was judged before.
 ///
 /// # Errors
 /// Every given one that is not an annex of this archive by somebody who is trusted.
 pub(crate) fn find(
     path: &Path,
     archive: &Verified<File>,
-    given: &[PathBuf],
+    (given, kept): (&[PathBuf], &[PathBuf]),
     trusts: &[&Trust],
     now: Timestamp,
 ) -> Result<Annexes, Failures> {
@@ -67,13 +69,36 @@ pub(crate) fn find(
         }
     }
     let beside = beside(path, archive.inventory(), &mut annexes.notices);
-    for path in beside.iter().filter(|path| !given.iter().any(|given| is_same(given, path))) {
+    let found = beside.iter().filter(|path| !given.iter().any(|given| is_same(given, path)));
+    for path in found.chain(kept) {
         match read(path, archive, trusts, now) {
             Ok(annex) => annexes.counted.push(annex),
             Err(failure) => annexes.notices.push(format!("not counted: {failure}")),
         }
     }
+    annexes.counted = last_words(annexes.counted);
     Failures::unless_empty(failures, annexes)
+}
+
+/// What each signer said last in each role, once: an approval can be taken back, and a rejection too, by the one
+/// whose it is. Two people who say the same write annexes of one identity.
+fn last_words(annexes: Vec<Annex>) -> Vec<Annex> {
+    let said = |annex: &Annex| {
+        let ArchiveSignature { role, signed_at, .. } = *annex.archive.signature();
+        ((annex.archive.signed_by(), role), signed_at)
+    };
+    let mut last = HashMap::new();
+    for (who, at) in annexes.iter().map(said) {
+        let latest = last.entry(who).or_insert(at);
+        *latest = at.max(*latest);
+    }
+    let mut seen = HashSet::new();
+    let mut kept = annexes;
+    kept.retain(|annex| {
+        let (who, at) = said(annex);
+        last.get(&who) == Some(&at) && seen.insert((annex.identity, who))
+    });
+    kept
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

@@ -14,10 +14,11 @@ use transfer::archive::stream::Keep;
 
 use super::open_site;
 use crate::accept::{self, Accepted, Assessment, Purpose, Rules};
+use crate::annex::{self, Annexes};
 use crate::cli::JudgeArguments;
 use crate::rescan::Rescanned;
 use crate::site::{Access, Site};
-use crate::{annex, open, report};
+use crate::{open, report};
 
 /// Everything that an archive is held to.
 pub(crate) struct Judge {
@@ -131,8 +132,26 @@ impl Judge {
         archive: Verified<File>,
     ) -> Result<Accepted, Failures> {
         let rules = self.rules()?;
-        let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
-        accept::accept(archive, annexes, &rules)
+        let annexes = self.annexes(path, arguments, &archive, &rules)?;
+        let assessment = accept::assess(archive, annexes, &rules, Purpose::Load);
+        let writer = self.site.as_ref().filter(|site| site.is_writer() && !assessment.reasons().is_empty());
+        if let Some(site) = writer {
+            site.keep_annexes(assessment.archive().identity(), assessment.annexes())?;
+        }
+        accept::accept(assessment)
+    }
+
+    /// Those beside the archive, those that were given, and those that the site has seen.
+    fn annexes(
+        &self,
+        path: &Path,
+        arguments: &JudgeArguments,
+        archive: &Verified<File>,
+        rules: &Rules<'_>,
+    ) -> Result<Annexes, Failures> {
+        let kept = self.site.as_ref().map(|site| site.kept_annexes(archive.identity())).transpose()?;
+        let kept = kept.unwrap_or_default();
+        annex::find(path, archive, (&arguments.annexes, &kept), &rules.trusts(), rules.now)
     }
 
     /// As [`Judge::accept`], for a report: what is against the archive is part of what comes out.
@@ -146,7 +165,7 @@ impl Judge {
         archive: Verified<File>,
     ) -> Result<ArchiveReport, Failures> {
         let rules = self.rules()?;
-        let annexes = annex::find(path, &archive, &arguments.annexes, &rules.trusts(), rules.now)?;
+        let annexes = self.annexes(path, arguments, &archive, &rules)?;
         // It says what a load would say now, so that a missing approval is against the archive too.
         Ok(report::of(&accept::assess(archive, annexes, &rules, Purpose::Load), &rules)?)
     }
@@ -165,7 +184,7 @@ impl Judge {
     ) -> Result<Assessment, Failures> {
         let rules = self.rules()?;
         let trusts = rules.trusts();
-        let mut annexes = annex::find(path, &archive, &arguments.annexes, &trusts, rules.now)?;
+        let mut annexes = self.annexes(path, arguments, &archive, &rules)?;
         if let Some(own) = own {
             annexes.counted.push(annex::examine(
                 own,

@@ -14,6 +14,7 @@ use transfer::archive::{ArchiveError, ReadAt, open};
 
 use super::{EVIDENCE, Site, SiteError, files, form};
 use crate::accept::Accepted;
+use crate::annex::Annex;
 
 const CHUNK: u64 = 1 << 20;
 
@@ -45,17 +46,7 @@ impl Site {
             let signed = open::signed(file, |id| self.key_ever(id))?;
             signed.verify_evidence(&|_| ())
         })?;
-        for annex in accepted.annexes() {
-            let size = annex.archive.layout().size();
-            let path = folder.join(format!(
-                "{}-{}.tar",
-                annex.signers.first().map_or("", |signer| signer.person.as_str()),
-                short(annex.identity)
-            ));
-            copy(annex.archive.reader(), size, &path, &|file| {
-                open::signed(file, |id| self.key_ever(id))?.verify(&|_| ()).map(|_| ())
-            })?;
-        }
+        self.keep_annexes(archive.identity(), accepted.annexes())?;
         for (name, text) in [("trust", &self.trust_text), ("policy", &self.policy.text)] {
             let path = folder.join(format!("{name}-{}.yaml", short(Digest::of(text.as_bytes()))));
             put(&path, |file| file.write_all(text.as_bytes()))?;
@@ -65,6 +56,46 @@ impl Site {
             put(&path, |file| file.write_all(&json::encode(judgement)))?;
         }
         Ok(())
+    }
+
+    /// Keeps what approvers said about an archive, whatever becomes of it: a rejection that was seen once must not be
+    /// undone by taking it off the medium.
+    ///
+    /// # Errors
+    /// When an annex cannot be read any more, or the disk fails.
+    pub(crate) fn keep_annexes(&self, about: Digest, annexes: &[Annex]) -> Result<(), SiteError> {
+        let folder = self.evidence(about);
+        files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
+        for annex in annexes {
+            let size = annex.archive.layout().size();
+            let person = annex.signers.first().map_or("", |signer| signer.person.as_str());
+            let path = folder.join(format!("{person}-{}.tar", short(annex.identity)));
+            copy(annex.archive.reader(), size, &path, &|file| {
+                open::signed(file, |id| self.key_ever(id))?.verify(&|_| ()).map(|_| ())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The annexes that were kept about an archive.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be read.
+    pub(crate) fn kept_annexes(&self, about: Digest) -> Result<Vec<PathBuf>, SiteError> {
+        let (folder, pack) = (self.evidence(about), self.evidence_pack(about));
+        if !folder.exists() {
+            return Ok(vec![]);
+        }
+        let failed = |error| SiteError::Io(folder.clone(), error);
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path != pack && path.extension().is_some_and(|kind| kind == "tar") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
     }
 
     /// What was found in the items of an archive that was accepted, by that policy; nothing, where it had none

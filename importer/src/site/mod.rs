@@ -81,7 +81,7 @@ pub(crate) struct Site {
     /// What was accepted, which names were set.
     pub(crate) ledger: Ledger,
     /// Held until the site is dropped.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Site {
@@ -135,7 +135,7 @@ impl Site {
             public_key,
             last,
             ledger,
-            _lock: lock,
+            lock,
         };
         site.join_receipts(access)?;
         Ok(site)
@@ -166,6 +166,12 @@ impl Site {
                 Err(SiteError::Receipt(self.directory.join(RECEIPTS), reason))
             }
         }
+    }
+
+    /// Whether this command may write to the site.
+    #[must_use]
+    pub(crate) const fn is_writer(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// The site's name.
