@@ -221,3 +221,16 @@ fn a_registry_that_redirects_to_its_storage_is_not_followed_and_not_in_the_way()
     let sent = registry.requests().into_iter().filter(|request| request.method == "PUT");
     assert_eq!(sent.filter(|request| request.query.contains(&large)).count(), 0, "it was there");
 }
+
+#[test]
+fn a_registry_that_takes_nothing_is_named_and_no_name_is_set() {
+    let (site, registry) = (Site::new(), registry(true));
+    registry
+        .fault(Rule::new("/blobs/uploads/", Fault::Status(StatusCode::METHOD_NOT_ALLOWED)).on(Method::POST));
+    let archive =
+        text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]));
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    let errors = site.fail(1, &["load", &archive, "--to", &to]);
+    assert!(errors.contains("ghcr.io/demo/web") && errors.contains("405"), "{errors}");
+    assert_eq!(registry.count("PUT", "/manifests/"), 0);
+}
