@@ -16,6 +16,7 @@
 
 mod content;
 mod floor;
+mod judge;
 mod measure;
 mod registry;
 
@@ -46,7 +47,7 @@ fn options() -> Options {
         }
     }
     if options.sets.is_empty() {
-        options.sets = ["images", "layer", "small"].map(str::to_owned).to_vec();
+        options.sets = ["images", "layer", "small", "judge"].map(str::to_owned).to_vec();
     }
     options
 }
@@ -57,6 +58,10 @@ fn main() {
     println!("| set | step | seconds | floor | ratio | resident MiB | beside |");
     println!("|---|---|--:|--:|--:|--:|---|");
     for name in &options.sets {
+        if name == "judge" {
+            judge::measure();
+            continue;
+        }
         let folder = tempfile::tempdir_in(&options.folder).unwrap();
         measure_set(&Set::named(name), folder.path(), options.pairs);
     }
