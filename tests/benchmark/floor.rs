@@ -20,6 +20,9 @@ use crate::registry::DockerRegistry;
 
 const AT_ONCE: usize = 4;
 
+/// Docker-registry 2.8 finds no manifest of OCI's for somebody who accepts just anything.
+const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+
 fn client() -> &'static Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     CLIENT.get_or_init(|| Client::builder().http1_only().build().unwrap())
@@ -111,7 +114,7 @@ pub(crate) fn questions(target: &DockerRegistry, names: &[(String, String)]) -> 
     let began = Instant::now();
     let asked = names.iter().map(|(repository, tag)| async move {
         let url = target.url(repository, &format!("manifests/{tag}"));
-        let head = client().head(url).header("Accept", "*/*").send().await.unwrap();
+        let head = client().head(url).header("Accept", ACCEPTED).send().await.unwrap();
         assert_eq!(head.status(), 200, "{repository}");
     });
     runtime.block_on(stream::iter(asked).buffer_unordered(8).collect::<Vec<()>>());

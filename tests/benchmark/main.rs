@@ -181,7 +181,10 @@ impl<'a> Bench<'a> {
                 )
             })
             .collect();
-        let measured = run(Command::new("sh").args(["-euc", &script.join("\n")]));
+        // A file: a thousand images do not fit on a command line.
+        let file = self.folder.join("skopeo.sh");
+        fs::write(&file, script.join("\n")).unwrap();
+        let measured = run(Command::new("sh").arg("-eu").arg(&file));
         fs::remove_dir_all(&layout).unwrap();
         measured
     }
