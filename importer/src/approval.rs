@@ -61,7 +61,7 @@ pub(crate) fn role(trusts: &[&Trust], key: Digest, wanted: Option<Role>) -> Resu
     let has = |trust: &Trust, role| trust.keys().any(|(other, _, id)| other == role && id == key);
     let given = |role: &Role| trusts.iter().all(|trust| has(trust, *role));
     let known: Vec<Role> = APPROVERS.into_iter().filter(given).collect();
-    if let Some(role) = wanted.filter(|role| !APPROVERS.contains(role)) {
+    if let Some(role) = wanted.filter(|role| !role.approves()) {
         let message = format!("found the role {role}, wanted security-officer or sovereign-admin");
         return Err(Failure::new(Class::Usage, "--role", message));
     }

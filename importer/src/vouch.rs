@@ -11,7 +11,7 @@ use std::sync::Arc;
 use console::{Class, Failure};
 use manifests::cosign::{self, ImageSignature, Made};
 use manifests::key::PrivateKey;
-use manifests::media_type::OCI_MANIFEST;
+use manifests::media_type::{OCI_MANIFEST, SIGSTORE_BUNDLES};
 use manifests::summary::{self, Resource, Verification};
 use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, ReadAt};
@@ -19,9 +19,6 @@ use transfer::archive::{ArchiveError, ReadAt};
 use crate::blobs::{Blobs, Metadata};
 use crate::shipment::{Cargo, For, Proof, Shipment};
 use crate::tree::Tree;
-
-/// Every version of Sigstore's bundles.
-const BUNDLES: &str = "application/vnd.dev.sigstore.bundle";
 
 /// What was made here, in front of what the archive has.
 struct Overlay {
@@ -128,7 +125,8 @@ fn judged(cargo: &Cargo, digest: Digest) -> Vec<Resource> {
 /// a bundle of ours would hide upstream's signature.
 fn has_tags_only(cargo: &Cargo, subject: Digest) -> bool {
     let about = || cargo.evidence.iter().filter(|proof| proof.subject == subject);
-    let is_bundle = |proof: &Proof| proof.tree.blobs.iter().any(|blob| blob.media_type.starts_with(BUNDLES));
+    let is_bundle =
+        |proof: &Proof| proof.tree.blobs.iter().any(|blob| blob.media_type.starts_with(SIGSTORE_BUNDLES));
     about().any(|proof| proof.tag.is_some()) && !about().any(is_bundle)
 }
 

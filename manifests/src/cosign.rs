@@ -12,14 +12,10 @@ use crate::digest::Digest;
 use crate::dsse::{self, Predicate, Statement};
 use crate::json;
 use crate::key::{KeyError, PrivateKey};
-use crate::media_type::{OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST, SIGSTORE_BUNDLE};
+use crate::media_type::{
+    DSSE_ENVELOPE, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST, SIGSTORE_BUNDLE, SIMPLE_SIGNING,
+};
 use crate::oci::Descriptor;
-
-/// The layer of a signature of the older form.
-const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-
-/// The layer of an attestation of the older form.
-const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 
 /// What a signature of an image says about it: nothing but that it was signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,6 +22,12 @@ pub const HELM_PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1
 pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// A Sigstore bundle, as a referrer's artifact type and as our own signature's form.
 pub const SIGSTORE_BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+/// Every version of Sigstore's bundles begins so.
+pub const SIGSTORE_BUNDLES: &str = "application/vnd.dev.sigstore.bundle";
+/// The layer of a cosign signature of the older form.
+pub const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// The layer of a cosign attestation of the older form.
+pub const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 /// What a DSSE envelope of ours holds.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// A report of a scan with what the scanner itself does not write into it.

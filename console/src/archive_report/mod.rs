@@ -266,9 +266,7 @@ impl ArchiveReport {
             .iter()
             .flat_map(|file| file.policy.approvals.iter().map(|(role, count)| (*role, *count)));
         let mut wanted = BTreeMap::new();
-        for (role, count) in
-            thresholds.chain(asked).filter(|(role, _)| !matches!(role, Role::Preparer | Role::Recovery))
-        {
+        for (role, count) in thresholds.chain(asked).filter(|(role, _)| role.approves()) {
             let strictest = wanted.entry(role).or_insert(0);
             *strictest = count.max(*strictest);
         }

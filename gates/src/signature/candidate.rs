@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use manifests::media_type::{DSSE_ENVELOPE, SIGSTORE_BUNDLES, SIMPLE_SIGNING};
 use manifests::oci::{Entry, Manifest};
 use manifests::{Descriptor, Digest, json, limits};
 use serde::de::IgnoredAny;
@@ -10,12 +11,6 @@ use sigstore_verify::types::{Bundle, SignatureContent};
 use super::legacy;
 use super::reason::Reason;
 use crate::{Content, Subject};
-
-const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
-
-/// Every version of bundles; the reader says which it knows.
-const BUNDLES: &str = "application/vnd.dev.sigstore.bundle";
 
 /// Something that could be a signature or an attestation.
 #[derive(Debug, Clone)]
@@ -135,8 +130,8 @@ fn layers(
 fn layout(layer: &Entry) -> Option<Layout> {
     match layer.media_type.as_str() {
         SIMPLE_SIGNING => Some(Layout::Payload),
-        ENVELOPE => Some(Layout::Envelope),
-        other if other.starts_with(BUNDLES) => Some(Layout::Bundle),
+        DSSE_ENVELOPE => Some(Layout::Envelope),
+        other if other.starts_with(SIGSTORE_BUNDLES) => Some(Layout::Bundle),
         _ => None,
     }
 }

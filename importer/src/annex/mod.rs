@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use console::{Class, Failure, Failures, input};
 use manifests::inventory::Inventory;
 use manifests::slot::{ArchiveSignature, Verdict};
-use manifests::trust::{self, Role, Signer, Trust};
+use manifests::trust::{self, Signer, Trust};
 use manifests::{ChannelName, Digest, Timestamp};
 use transfer::archive::{ArchiveError, Verified, open};
 
@@ -159,7 +159,7 @@ pub(crate) fn examine(
         None => return Err(refused(format!("found an archive of its own, wanted an annex of {wanted}"))),
     }
     let ArchiveSignature { role, verdict, change, .. } = archive.signature().clone();
-    if matches!(role, Role::Preparer | Role::Recovery) {
+    if !role.approves() {
         return Err(refused(format!("found it signed as {role}, wanted the role of an approver")));
     }
     let verdict =

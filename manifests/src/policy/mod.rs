@@ -95,8 +95,8 @@ impl Policy {
         let spec: Spec = yaml::parse(text, "Policy")?;
         let mut approvals = BTreeMap::new();
         for (name, count) in spec.approvals {
-            let role = name.parse().map_err(|error: RoleError| YamlError::Rule(error.to_string()))?;
-            if matches!(role, Role::Preparer | Role::Recovery) {
+            let role: Role = name.parse().map_err(|error: RoleError| YamlError::Rule(error.to_string()))?;
+            if !role.approves() {
                 return Err(YamlError::Rule(format!("found approvals by {role}, which does not approve")));
             }
             approvals.insert(role, count);
