@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use crate::accept::Accepted;
 use crate::destinations::{Amount, Destinations, Survey, Target};
-use crate::shipment::{self, Cargo, Shipment};
+use crate::shipment::{self, Cargo, Shipment, Signatures};
+use crate::site::ledger::Ledger;
 use crate::site::names::{NameDecision, NameEntry, NameKey, Names, decide_name};
 use crate::vouch::{Voucher, vouch};
 
@@ -82,31 +83,41 @@ enum Outcome {
     LeftNewer,
 }
 
-/// Asks every target. `names` is what the ledger knows; empty without a site. `only` names groups or items;
+/// Asks every target. `ledger` is what the site knows; none without a site. `only` names groups or items;
 /// none means everything. `voucher` is the site's word on what goes to registries.
 ///
 /// # Errors
 /// Every reason why the archive could not be loaded.
 pub(crate) async fn plan(
     accepted: Arc<Accepted>,
-    names: &Names,
+    ledger: Option<&Ledger>,
     destinations: Destinations,
     only: &[String],
     voucher: Option<&Voucher<'_>>,
 ) -> Result<Plan, Failures> {
     let asked = Instant::now();
     let inventory = accepted.archive().inventory();
-    let shipment = shipment::pack(inventory, accepted.excluded(), Arc::new(Arc::clone(&accepted)), only)?;
+    let nothing = Names::default();
+    let names = ledger.map_or(&nothing, Ledger::names);
+    let is_new = ledger.is_some_and(|ledger| ledger.archive(&inventory.name, inventory.serial).is_none());
+    let content = Arc::new(Arc::clone(&accepted));
+    let shipment = shipment::pack(inventory, accepted.excluded(), content, is_new, only)?;
     let items = shipment.items.len();
-    let shipment = match voucher {
+    let mut wanted = Vec::new();
+    for target in destinations.targets() {
+        wanted.push(target.signatures().await);
+    }
+    // Signing is most of the work of a load that sends nothing, and a folder has no use for it.
+    let is_wanted = wanted.iter().flatten().any(|signatures| *signatures != Signatures::Unwanted);
+    let shipment = match voucher.filter(|_| is_wanted) {
         Some(voucher) => vouch(shipment, voucher)?,
         None => shipment,
     };
     let (mut shipments, mut surveys, mut targets, mut failures) =
         <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
-    for target in destinations.targets() {
+    for (target, signatures) in destinations.targets().iter().zip(wanted) {
         let asked = async {
-            let shipment = shipment.for_target(target.signatures().await?);
+            let shipment = shipment.for_target(signatures?);
             let survey = target.survey(&shipment).await?;
             Ok((shipment, survey))
         };

@@ -19,6 +19,9 @@ pub(crate) struct Shipment {
     pub(crate) items: Vec<Cargo>,
     /// Their content.
     pub(crate) blobs: Arc<dyn Blobs>,
+    /// Whether the site knows that it never began to bring it anywhere: nothing of it lies at a target without a
+    /// name by the site's own doing.
+    pub(crate) is_new: bool,
 }
 
 /// One item with what it consists of.
@@ -88,7 +91,7 @@ impl Shipment {
         for cargo in &mut items {
             cargo.evidence.retain(|proof| signatures.want(proof.whom));
         }
-        Self { items, blobs: Arc::clone(&self.blobs) }
+        Self { items, blobs: Arc::clone(&self.blobs), is_new: self.is_new }
     }
 }
 
@@ -108,6 +111,7 @@ pub(crate) fn pack(
     inventory: &Inventory,
     excluded: &Excluded,
     blobs: Arc<dyn Blobs>,
+    is_new: bool,
     only: &[String],
 ) -> Result<Shipment, Failures> {
     let chosen = chosen(&inventory.items, excluded, only)?;
@@ -118,7 +122,7 @@ pub(crate) fn pack(
         })
     });
     let items = packed.collect::<Result<_, Failure>>()?;
-    Ok(Shipment { items, blobs })
+    Ok(Shipment { items, blobs, is_new })
 }
 
 fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {

@@ -77,14 +77,14 @@ pub(crate) struct Voucher<'a> {
 /// # Errors
 /// When the key cannot be encoded, which no valid key causes.
 pub(crate) fn vouch(shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
-    let Shipment { mut items, blobs } = shipment;
+    let Shipment { mut items, blobs, is_new } = shipment;
     let mut made = HashMap::new();
     for cargo in &mut items {
         let proofs = statements(cargo, voucher, &mut made)
             .map_err(|error| Failure::new(Class::Failed, "the receipt key", error))?;
         cargo.evidence.extend(proofs);
     }
-    Ok(Shipment { items, blobs: Arc::new(Overlay { made, archive: blobs }) })
+    Ok(Shipment { items, blobs: Arc::new(Overlay { made, archive: blobs }), is_new })
 }
 
 fn statements(

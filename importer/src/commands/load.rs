@@ -117,7 +117,7 @@ async fn examine(
     let inventory = accepted.archive().inventory();
     let since = site.ledger.archive(&inventory.name, inventory.serial).map_or(now, |known| known.since);
     let voucher = Voucher { key, verification: site.verification(since, VerificationResult::Passed) };
-    let plan = plan(Arc::clone(&accepted), site.ledger.names(), destinations, only, Some(&voucher)).await?;
+    let plan = plan(Arc::clone(&accepted), Some(&site.ledger), destinations, only, Some(&voucher)).await?;
     Ok((accepted, plan, now))
 }
 

@@ -13,7 +13,6 @@ use crate::cli::{Global, PlanArguments};
 use crate::destinations::Destinations;
 use crate::plan::{PlanDocument, plan};
 use crate::site::Access;
-use crate::site::names::Names;
 
 /// What `plan` prints.
 #[derive(Serialize)]
@@ -31,9 +30,8 @@ pub(crate) async fn run(arguments: &PlanArguments, global: &Global) -> Result<Pl
     let verified = judge.open(archive, Keep::Evidence, None, global.quiet)?;
     let accepted = Arc::new(judge.accept(archive, rules, verified)?);
     notice(global, accepted.notices());
-    let nothing = Names::default();
-    let names = judge.site.as_ref().map_or(&nothing, |site| site.ledger.names());
-    let plan = plan(Arc::clone(&accepted), names, destinations, only, None).await?;
+    let ledger = judge.site.as_ref().map(|site| &site.ledger);
+    let plan = plan(Arc::clone(&accepted), ledger, destinations, only, None).await?;
     Ok(Planned { archive: Standing::of(&accepted), plan: plan.document().clone() })
 }
 

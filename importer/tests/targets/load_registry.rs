@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use fixtures::faults::{Fault, Rule};
 use fixtures::image::{self, Format, Layer, Signer};
+use fixtures::log::LoggedRequest;
 use fixtures::registry::{Auth, Credentials, Options, Registry};
 
 use crate::support::{Brought, Site, small_image, text, writes};
@@ -46,8 +47,25 @@ fn content_goes_first_names_last_and_a_second_load_sends_nothing() {
     let mounted = &loaded["load"]["targets"][0]["mounted"]["count"];
     assert_eq!(*mounted, 2, "the layer, and the empty config of the site's signatures");
 
+    let asked_by_digest =
+        |request: &&LoggedRequest| request.method == "HEAD" && request.path.contains("/manifests/sha256:");
+    let asked = requests.iter().filter(asked_by_digest).count();
+    assert_eq!(asked, 0, "what was never begun lies nowhere without a name");
+
     registry.forget_requests();
     let again = site.succeed(&["load", &text(&archive), "--to", &text(&to)]);
+    assert!(again.contains("nothing was sent"), "{again}");
+    assert_eq!(writes(&registry.requests()), [""; 0]);
+}
+
+#[test]
+fn what_a_held_load_left_without_a_name_is_found_and_not_sent_again() {
+    let (site, registry) = (Site::new(), registry(true));
+    let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]);
+    let to = site.registry(&registry.url(), "type: oci");
+    site.succeed(&["load", &text(&archive), "--to", &text(&to), "--hold"]);
+    registry.forget_requests();
+    let again = site.succeed(&["load", &text(&archive), "--to", &text(&to), "--hold"]);
     assert!(again.contains("nothing was sent"), "{again}");
     assert_eq!(writes(&registry.requests()), [""; 0]);
 }

@@ -31,9 +31,9 @@ impl Registry {
         let places = self.places(shipment)?;
         let mut survey = Survey { places: places.of.clone(), ..Survey::default() };
         let asked = stream::iter(shipment.items.iter().zip(&places.of)).map(|(cargo, place)| {
-            let (is_missing, places) = (missing.contains(place), &places);
+            let (is_missing, places, is_new) = (missing.contains(place), &places, shipment.is_new);
             async move {
-                let asked = item(cargo, *place, places, is_missing).await;
+                let asked = item(cargo, *place, places, (is_missing, is_new)).await;
                 asked.map_err(|error| client_failure::failure(&cargo.name.to_string(), &error))
             }
         });
@@ -101,11 +101,21 @@ struct There {
     is_kept_from_us: bool,
 }
 
-async fn item(cargo: &Cargo, place: usize, places: &Places, is_missing: bool) -> Result<There, Error> {
+async fn item(
+    cargo: &Cargo,
+    place: usize,
+    places: &Places,
+    (is_missing, is_new): (bool, bool),
+) -> Result<There, Error> {
     let mut there = There { name: NameThere::Nowhere, has: Vec::new(), is_kept_from_us: false };
     let Some(remote) = places.remotes.get(place).filter(|_| !is_missing) else { return Ok(there) };
     if let Some(tag) = cargo.name.tag() {
         there.name = name_there(remote, tag).await?;
+        // Its manifest lies there without its name where a load was cut or held. Where the site knows of none, the
+        // question is a tenth of the load of a small image; and to put a manifest that is there changes nothing.
+        if is_new && there.name == NameThere::Nowhere {
+            return Ok(there);
+        }
     }
     let root = cargo.published.digest;
     let is_named = there.name == NameThere::At(root);
