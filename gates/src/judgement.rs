@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use manifests::inventory::{Item, ItemKind};
 use manifests::policy::Policy;
 use manifests::{Digest, Reference, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::signature::{self, Attested, Roots};
 use crate::vulnerability::{
@@ -42,35 +42,6 @@ pub struct Before {
     pub signed: HashSet<String>,
     /// What was found in them; by their full names as well.
     pub findings: HashMap<String, Findings>,
-}
-
-/// What a judgement that was kept says about findings, by the items' names, and without tag and digest where one item
-/// stands for its repository: for [`Before`].
-///
-/// # Errors
-/// When the bytes are not what [`Judgement`] is written as.
-pub fn findings_of(judgement: &[u8]) -> Result<HashMap<String, Findings>, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Kept {
-        items: Vec<KeptItem>,
-    }
-    #[derive(Deserialize)]
-    struct KeptItem {
-        name: String,
-        #[serde(default)]
-        findings: Option<Findings>,
-    }
-    let kept: Kept = serde_json::from_slice(judgement)?;
-    let mut found = HashMap::new();
-    let mut of_repository: HashMap<String, Vec<Findings>> = HashMap::new();
-    for (name, findings) in kept.items.into_iter().filter_map(|item| Some((item.name, item.findings?))) {
-        of_repository.entry(repository(&name)).or_default().push(findings.clone());
-        found.insert(name, findings);
-    }
-    // Of several versions side by side none speaks for a new one.
-    let alone = of_repository.into_iter().filter(|(_, several)| several.len() == 1);
-    found.extend(alone.filter_map(|(name, mut one)| Some((name, one.pop()?))));
-    Ok(found)
 }
 
 impl Before {

@@ -1,8 +1,13 @@
 //! Judgements that were written down, as they are read again years later.
 
+use std::collections::HashMap;
+
 use manifests::Digest;
 use manifests::json::{self, JsonError};
 use serde::{Deserialize, Serialize};
+
+use crate::repository;
+use crate::vulnerability::Findings;
 
 /// A judgement that was kept, as far as it is shown. What a later version added to it is passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -20,6 +25,9 @@ pub struct KeptItem {
     pub name: String,
     /// One verdict a gate.
     pub verdicts: Vec<KeptVerdict>,
+    /// Every vulnerability that was found, where that gate judged.
+    #[serde(default)]
+    pub findings: Option<Findings>,
 }
 
 /// A verdict that was kept. The gate and its outcome are texts here: they may be another version's.
@@ -51,6 +59,23 @@ impl KeptJudgement {
     /// What was said about an item.
     pub fn verdicts(&self, name: &str) -> impl Iterator<Item = &KeptVerdict> {
         self.items.iter().filter(move |item| item.name == name).flat_map(|item| &item.verdicts)
+    }
+
+    /// What was found in the items that `is_inside` names: by their names, and without tag and digest where one of
+    /// them stands for its repository. For [`crate::Before`].
+    #[must_use]
+    pub fn findings(self, is_inside: impl Fn(&str) -> bool) -> HashMap<String, Findings> {
+        let mut found = HashMap::new();
+        let mut of_repository: HashMap<String, Vec<Findings>> = HashMap::new();
+        for item in self.items.into_iter().filter(|item| is_inside(&item.name)) {
+            let Some(findings) = item.findings else { continue };
+            of_repository.entry(repository(&item.name)).or_default().push(findings.clone());
+            found.insert(item.name, findings);
+        }
+        // Of several versions side by side none speaks for a new one.
+        let alone = of_repository.into_iter().filter(|(_, several)| several.len() == 1);
+        found.extend(alone.filter_map(|(name, mut one)| Some((name, one.pop()?))));
+        found
     }
 }
 

@@ -14,9 +14,7 @@ pub mod signature;
 mod verdict;
 pub mod vulnerability;
 
-pub use judgement::{
-    Before, GATES, Grounds, JudgedItem, Judgement, NOTHING, findings_of, judge, lacking, repository,
-};
+pub use judgement::{Before, GATES, Grounds, JudgedItem, Judgement, NOTHING, judge, lacking, repository};
 pub use kept::{KeptItem, KeptJudgement, KeptVerdict};
 use manifests::Descriptor;
 use manifests::inventory::Item;

@@ -11,6 +11,7 @@ use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::{Inventory, Item};
 use manifests::policy::Signatures;
+use manifests::receipt::{ArchiveRecord, Receipt, State};
 use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, Signed, Verified, open};
 
@@ -18,7 +19,7 @@ use crate::accept::Rules;
 use crate::annex::Annex;
 use crate::exclusion::Excluded;
 use crate::rescan::Rescanned;
-use crate::site::Site;
+use crate::site::{Site, SiteError, receipts};
 
 /// How many earlier archives are looked at for signatures that an upstream left out since.
 const MOST_BEFORE: usize = 50;
@@ -116,18 +117,26 @@ pub(crate) fn bind(
     reports.map(|report| platforms.of_report(report)).collect()
 }
 
-/// The newest archive of this channel that the site accepted: its serial and identity. One that is loaded again
-/// replaces itself, and is not compared with itself; nor is its differential twin.
-pub(crate) fn previous(archive: &Verified<File>, site: &Site) -> Option<(u64, Digest)> {
+/// The last receipt by which names of this channel point to another archive: what is inside now. One that is loaded
+/// again replaces itself, and is not compared with itself; nor is its differential twin. What was accepted and held,
+/// or did not come to its end, is not inside.
+///
+/// # Errors
+/// When a receipt is not what was signed.
+pub(crate) fn previous(archive: &Verified<File>, site: &Site) -> Result<Option<Receipt>, SiteError> {
     let Inventory { name: channel, serial: own, .. } = archive.inventory();
-    let serial = site.ledger.newest(channel).filter(|newest| newest != own)?;
-    let identity = site.ledger.archive(channel, serial)?.identities.last().copied()?;
-    Some((serial, identity))
+    for listed in receipts::list(&site.receipts())?.iter().rev() {
+        let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
+        let is_other = |record: &ArchiveRecord| record.name == *channel && record.serial != *own;
+        if receipt.state == State::Published && receipt.archive.as_ref().is_some_and(is_other) {
+            return Ok(Some(receipt));
+        }
+    }
+    Ok(None)
 }
 
-/// What the newest archive of this channel that the site accepted says. It is read only where it matters: for
-/// an upstream that ceases to sign, where a policy accepts something unsigned; and for findings that are inside
-/// already.
+/// What the archives of this channel before this one say. It is read only where it matters: for an upstream that
+/// ceases to sign, where a policy accepts something unsigned; and for findings that are inside already.
 pub(crate) fn before(
     archive: &Verified<File>,
     policies: &[&PolicyFile],
@@ -137,13 +146,19 @@ pub(crate) fn before(
     let waives = |file: &&PolicyFile| file.policy.signatures.as_ref().is_some_and(Signatures::waives);
     if policies.iter().any(waives) {
         // Not the newest alone: an archive without the item must not make it forgotten that it was signed.
-        for identity in site.ledger.accepted_of(&archive.inventory().name).take(MOST_BEFORE) {
+        let Inventory { name: channel, serial: own, .. } = archive.inventory();
+        let others = site.ledger.accepted_of(channel).filter(|(serial, _)| serial != own);
+        for (_, identity) in others.take(MOST_BEFORE) {
             before.signed.extend(signed(&site.evidence_pack(identity), identity, site)?);
         }
     }
-    if let Some((_, identity)) = previous(archive, site) {
-        for file in policies.iter().filter(|file| file.policy.vulnerabilities.is_some()) {
-            before.findings.extend(site.findings(identity, file.policy.digest())?);
+    if policies.iter().any(|file| file.policy.vulnerabilities.is_some())
+        && let Some(receipt) = previous(archive, site)?
+    {
+        let inside: HashSet<&str> = receipt.items.iter().map(|item| item.name.as_str()).collect();
+        // Findings are the reports', whatever policy they were judged by.
+        for kept in site.kept_judgements(&receipt)? {
+            before.findings.extend(kept.findings(|name| inside.contains(name)));
         }
     }
     Ok(before)
@@ -157,10 +172,8 @@ fn signed(path: &Path, identity: Digest, site: &Site) -> Result<HashSet<String>,
         return Err(Failure::new(Class::Damaged, path.display(), message));
     }
     let content = Small(|wanted: &Descriptor| pack.metadata(wanted));
-    let is_signed = |item: &&Item| {
-        let subject = Subject { item, content: &content };
-        signature::candidates(subject, item.source.digest).map_or(true, |found| !found.is_empty())
-    };
+    let is_signed =
+        |item: &&Item| signature::claims_signed(Subject { item, content: &content }, item.source.digest);
     let signed = pack.inventory().items.iter().filter(is_signed);
     Ok(signed.map(|item| gates::repository(&item.name)).collect())
 }

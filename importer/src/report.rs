@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use console::Failure;
 use console::archive_report::{Approval, Archive, ArchiveReport, PolicyReport, Preparer, Previous, Standing};
 use console::input::PolicyFile;
+use manifests::receipt::ArchiveRecord;
 use manifests::slot::ArchiveSignature;
 use manifests::trust::{Role, Signer, Trust};
 
@@ -24,7 +25,8 @@ pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveRe
     let archive = assessment.archive();
     let inventory = archive.inventory();
     let preparer = assessment.signers().iter().find(|signer| signer.role == Role::Preparer);
-    let previous = rules.site.and_then(|site| judgement::previous(archive, site));
+    let previous = rules.site.map(|site| judgement::previous(archive, site)).transpose()?.flatten();
+    let previous = previous.and_then(|receipt| receipt.archive);
     let policies = rules.policies.iter().map(|file| policy(file, assessment, rules));
     Ok(ArchiveReport {
         at: rules.now,
@@ -42,7 +44,7 @@ pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveRe
         approvals_wanted: ArchiveReport::approvals_wanted(rules.trusts(), &rules.policies),
         approvals: assessment.annexes().iter().map(approval).collect(),
         excluded: assessment.excluded().records().to_vec(),
-        previous: previous.map(|(serial, identity)| Previous { identity, serial }),
+        previous: previous.map(|ArchiveRecord { identity, serial, .. }| Previous { identity, serial }),
         policies: policies.collect::<Result<_, _>>()?,
         refusals: assessment.reasons().to_vec(),
         notices: assessment.notices().to_vec(),

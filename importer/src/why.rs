@@ -113,7 +113,8 @@ pub(crate) fn why(site: &Site, digest: Digest) -> Result<Why, Failures> {
             by_archive.entry(archive.identity).or_default().push((listed.number, receipt));
         }
     }
-    for identity in site.kept()? {
+    // A load that was cut has no receipt. Of what was only ever refused, the annexes are kept, and no pack.
+    for identity in site.kept()?.into_iter().filter(|identity| site.evidence_pack(*identity).exists()) {
         by_archive.entry(identity).or_default();
     }
     let searched = by_archive.len();

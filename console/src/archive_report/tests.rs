@@ -23,6 +23,7 @@ fn finding(id: &str, known: bool, severity: Severity, action: Action) -> Finding
     Finding {
         action,
         because: "critical.fixed: deny".to_owned(),
+        conditional: false,
         fixed: Some("1.1".to_owned()),
         id: id.to_owned(),
         installed: "1.0".to_owned(),

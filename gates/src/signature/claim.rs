@@ -1,11 +1,13 @@
-//! Who a candidate says that it is by: for drafting a policy, never for judging by one.
+//! What a candidate says of itself: for drafting a policy and for asking whether something was signed at all, never
+//! for accepting it.
 
 use manifests::Digest;
 use sigstore_verify::crypto::parse_certificate_info;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, candidates};
 use super::reason::Reason;
 use super::statement::{self, Purpose};
+use crate::Subject;
 
 /// What a candidate says of itself. Nothing of it was verified: anybody can write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,16 @@ pub enum ClaimedBy {
     },
     /// A key, which a signature does not name.
     Key,
+}
+
+/// Whether some evidence says that it is a signature of `digest`. Nothing of it was verified. Where there is more
+/// evidence than is judged, something may.
+#[must_use]
+pub fn claims_signed(subject: Subject<'_>, digest: Digest) -> bool {
+    let is_signature = |candidate: &Candidate| {
+        claimed(candidate, digest).is_ok_and(|claim| claim.purpose == Purpose::Signature)
+    };
+    candidates(subject, digest).map_or(true, |found| found.iter().any(is_signature))
 }
 
 /// What a candidate says of itself, where it is about `digest`.

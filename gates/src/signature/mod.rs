@@ -22,7 +22,7 @@ mod threshold;
 
 pub use attested::{Attested, attested};
 pub use candidate::{Candidate, Layout, candidates};
-pub use claim::{Claim, ClaimedBy, claimed};
+pub use claim::{Claim, ClaimedBy, claimed, claims_signed};
 use manifests::policy::{Requirement, SignatureRule, Signatures, Waiver};
 use manifests::{Digest, Timestamp};
 pub use reason::Reason;

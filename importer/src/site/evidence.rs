@@ -1,13 +1,11 @@
 //! The evidence that a site keeps of every archive that it accepted: enough to answer, in ten years, who
 //! signed what and which reports were known.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use gates::KeptJudgement;
-use gates::vulnerability::Findings;
 use manifests::receipt::Receipt;
 use manifests::{Digest, json};
 use transfer::archive::{ArchiveError, ReadAt, open};
@@ -96,24 +94,6 @@ impl Site {
         }
         paths.sort();
         Ok(paths)
-    }
-
-    /// What was found in the items of an archive that was accepted, by that policy; nothing, where it had none
-    /// of the kind.
-    ///
-    /// # Errors
-    /// When what was kept cannot be read.
-    pub(crate) fn findings(
-        &self,
-        identity: Digest,
-        policy: Digest,
-    ) -> Result<HashMap<String, Findings>, SiteError> {
-        let path = self.judgement(identity, policy);
-        if !path.exists() {
-            return Ok(HashMap::new());
-        }
-        let bytes = super::read_at_most(&path, JUDGEMENT_BYTES)?;
-        gates::findings_of(&bytes).map_err(|error| SiteError::Form(path, error.to_string()))
     }
 
     fn judgement(&self, identity: Digest, policy: Digest) -> PathBuf {

@@ -216,9 +216,9 @@ impl Ledger {
     }
 
     /// The identities that were accepted of a channel, the newest first.
-    pub(crate) fn accepted_of(&self, channel: &ChannelName) -> impl Iterator<Item = Digest> + '_ {
-        let serials = self.archives.get(channel).into_iter().flat_map(|serials| serials.values().rev());
-        serials.filter_map(|known| known.identities.last().copied())
+    pub(crate) fn accepted_of(&self, channel: &ChannelName) -> impl Iterator<Item = (u64, Digest)> + '_ {
+        let serials = self.archives.get(channel).into_iter().flat_map(|serials| serials.iter().rev());
+        serials.filter_map(|(serial, known)| Some((*serial, known.identities.last().copied()?)))
     }
 
     /// The newest serial that was accepted of a channel.

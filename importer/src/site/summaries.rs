@@ -97,12 +97,19 @@ fn sign(
 }
 
 impl Site {
+    /// The policy that was in force at a moment: a second load says of an archive what the first one said.
+    fn policy_at(&self, at: Timestamp) -> Digest {
+        let mut changes = self.ledger.changes().iter().rev();
+        let last = changes.find(|change| change.is_policy && change.at <= at);
+        last.map_or(self.description.policy_digest, |change| change.digest)
+    }
+
     /// By whom and by what everything in an archive was judged.
     pub(crate) fn verification(&self, at: Timestamp, result: VerificationResult) -> Verification {
         Verification {
             site: self.name().clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            policy: self.description.policy_digest,
+            policy: self.policy_at(at),
             at,
             result,
         }

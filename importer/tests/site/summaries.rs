@@ -41,6 +41,23 @@ fn lines(path: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_summary_names_the_policy_that_was_in_force() {
+    let site = Site::new();
+    let next = "apiVersion: airgap/v1\nkind: Policy\nspec: {version: 2}\n";
+    site.write("policy-2.yaml", next);
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    site.succeed(&["policy", "sign", "policy-2.yaml", "--key", "build.key"]);
+    site.succeed(&["policy", "update", "policy-2.yaml"]);
+    site.load(&site.archive(&Draft::on(3)));
+    let lines = lines(&summaries(site.receipts().last().unwrap()));
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        let policy = &payload(&line)["predicate"]["policy"]["digest"]["sha256"];
+        assert_eq!(policy, &Digest::of(next.as_bytes()).hex());
+    }
+}
+
+#[test]
 fn the_archive_and_each_item_have_a_summary_that_the_receipt_names() {
     let (site, archive) = signed(1);
     let approval = Draft::annex(&archive, Verdict::Approved);

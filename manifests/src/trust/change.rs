@@ -129,6 +129,8 @@ impl Trust {
         (since, now): (Timestamp, Timestamp),
     ) -> Result<Vec<Signer>, Vec<ChangeError>> {
         let mut reasons = Vec::new();
+        // Whoever waits until a trust file has ended must renew it first: that is what its end is for.
+        reasons.extend(self.check_current(now).err().map(ChangeError::Current));
         if version <= current {
             reasons.push(ChangeError::OlderPolicy { found: version, current });
         }
