@@ -13,11 +13,11 @@ use console::{Class, Failure, Failures};
 use gates::Judgement;
 use manifests::inventory::Inventory;
 use manifests::policy::Decision;
-use manifests::receipt::ExclusionRecord;
+use manifests::receipt::{ExclusionRecord, Receipt};
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{self, Role, Signer, Trust, TrustError};
 use manifests::{Digest, Timestamp};
-use transfer::archive::Verified;
+use transfer::archive::{Signed, Verified};
 
 use crate::annex::{Annex, Annexes};
 use crate::exclusion::{self, Excluded};
@@ -212,6 +212,28 @@ pub(crate) fn assess(
     }
 }
 
+/// Everything that is to be said now against what was accepted once: days lie between a load that was held and its
+/// names. Who signed is asked again, and what is in force must be what it was judged by; what the gates said then
+/// still stands.
+pub(crate) fn reassess(
+    archive: &Signed<File>,
+    annexes: &[Annex],
+    held: &Receipt,
+    rules: &Rules<'_>,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    judge_signers(archive, annexes, rules, &mut reasons, None);
+    for policy in rules.policies.iter().map(|file| file.policy.digest()) {
+        if !held.policy_digests.contains(&policy) {
+            reasons.push(format!("found the policy {policy} in force, wanted one that it was judged by"));
+        }
+    }
+    if exclusion::counted(&archive.inventory().items, annexes).records() != held.excluded {
+        reasons.push("found other items left out by its approvers than when it was loaded".to_owned());
+    }
+    reasons
+}
+
 fn excluded_notice(record: &ExclusionRecord) -> String {
     let ExclusionRecord { by, name, reason, requires, .. } = record;
     let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -242,7 +264,7 @@ pub(crate) fn prepared(
 /// Holds the preparer's signature and the approvals to every trust file, and returns who signed by the first.
 /// Approvals that are missing are no reason against it, but go to `open`, where there is one.
 fn judge_signers(
-    archive: &Verified<File>,
+    archive: &Signed<File>,
     annexes: &[Annex],
     rules: &Rules<'_>,
     reasons: &mut Vec<String>,

@@ -86,8 +86,10 @@ pub enum State {
     Held,
     /// The names point to it.
     Published,
-    /// Nothing of it was written to a target.
+    /// It was refused, and nothing of it was written to a target by that run.
     Refused,
+    /// Another trust file or policy was put in force; nothing was imported.
+    Changed,
 }
 
 /// A person whose signature counted.

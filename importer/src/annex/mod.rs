@@ -15,7 +15,7 @@ use manifests::inventory::Inventory;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{self, Signer, Trust};
 use manifests::{ChannelName, Digest, Timestamp};
-use transfer::archive::{ArchiveError, Verified, open};
+use transfer::archive::{ArchiveError, Signed, Verified, open};
 
 use crate::archive_failure;
 pub(crate) use contents::Contents;
@@ -56,7 +56,7 @@ pub(crate) struct Annexes {
 /// Every given one that is not an annex of this archive by somebody who is trusted.
 pub(crate) fn find(
     path: &Path,
-    archive: &Verified<File>,
+    archive: &Signed<File>,
     (given, kept): (&[PathBuf], &[PathBuf]),
     trusts: &[&Trust],
     now: Timestamp,
@@ -132,7 +132,7 @@ fn beside(path: &Path, inventory: &Inventory, notices: &mut Vec<String>) -> Vec<
     found
 }
 
-fn read(path: &Path, about: &Verified<File>, trusts: &[&Trust], now: Timestamp) -> Result<Annex, Failure> {
+fn read(path: &Path, about: &Signed<File>, trusts: &[&Trust], now: Timestamp) -> Result<Annex, Failure> {
     examine(input::archive(path)?, path, about, trusts, now)
 }
 
@@ -144,7 +144,7 @@ fn read(path: &Path, about: &Verified<File>, trusts: &[&Trust], now: Timestamp) 
 pub(crate) fn examine(
     file: File,
     path: &Path,
-    about: &Verified<File>,
+    about: &Signed<File>,
     trusts: &[&Trust],
     now: Timestamp,
 ) -> Result<Annex, Failure> {

@@ -294,6 +294,9 @@ pub(crate) struct PublishArguments {
     /// The destinations, or the folder, that it was loaded to.
     #[arg(long, value_name = "DESTINATIONS|DIR")]
     pub(crate) to: PathBuf,
+    /// An annex that came since, such as a rejection.
+    #[arg(long = "annex", value_name = "FILE")]
+    pub(crate) annexes: Vec<PathBuf>,
 }
 
 #[derive(Args)]

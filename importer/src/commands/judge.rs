@@ -7,10 +7,11 @@ use console::archive_report::ArchiveReport;
 use console::input::PolicyFile;
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
+use manifests::receipt::Receipt;
 use manifests::trust::Trust;
 use manifests::{Digest, Timestamp};
-use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
+use transfer::archive::{Signed, Verified};
 
 use super::open_site;
 use crate::accept::{self, Accepted, Assessment, Purpose, Rules};
@@ -58,6 +59,22 @@ impl Judge {
             site.check_clock(judge.now())?;
         }
         Ok(judge)
+    }
+
+    /// The site of a command that cannot do without.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn reader(&self) -> Result<&Site, Failure> {
+        self.site.as_ref().ok_or_else(no_site)
+    }
+
+    /// The same, to write to.
+    ///
+    /// # Errors
+    /// As [`Judge::reader`].
+    pub(crate) fn writer(&mut self) -> Result<&mut Site, Failure> {
+        self.site.as_mut().ok_or_else(no_site)
     }
 
     /// Whether there is a policy to judge by.
@@ -146,12 +163,31 @@ impl Judge {
         &self,
         path: &Path,
         arguments: &JudgeArguments,
-        archive: &Verified<File>,
+        archive: &Signed<File>,
         rules: &Rules<'_>,
     ) -> Result<Annexes, Failures> {
         let kept = self.site.as_ref().map(|site| site.kept_annexes(archive.identity())).transpose()?;
         let kept = kept.unwrap_or_default();
         annex::find(path, archive, (&arguments.annexes, &kept), &rules.trusts(), rules.now)
+    }
+
+    /// Everything that is to be said now against an archive that was accepted and held. What approvers said since is
+    /// kept.
+    ///
+    /// # Errors
+    /// When an annex that was given would not be counted, or the disk fails.
+    pub(crate) fn reassess(
+        &self,
+        arguments: &JudgeArguments,
+        archive: &Signed<File>,
+        held: &Receipt,
+    ) -> Result<Vec<String>, Failures> {
+        let rules = self.rules()?;
+        let site = self.reader()?;
+        // The archive itself is not at hand any more, so nothing lies beside it.
+        let annexes = self.annexes(Path::new("-"), arguments, archive, &rules)?.counted;
+        site.keep_annexes(archive.identity(), &annexes)?;
+        Ok(accept::reassess(archive, &annexes, held, &rules))
     }
 
     /// As [`Judge::accept`], for a report: what is against the archive is part of what comes out.
@@ -196,6 +232,10 @@ impl Judge {
         }
         Ok(accept::assess(archive, annexes, &rules, Purpose::Approval))
     }
+}
+
+fn no_site() -> Failure {
+    Failure::new(Class::Usage, "", "found no site, wanted --state DIR")
 }
 
 fn no_trust() -> Failure {

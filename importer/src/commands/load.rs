@@ -14,6 +14,7 @@ use serde::Serialize;
 use transfer::archive::stream::Keep;
 
 use super::judge::Judge;
+use super::refuse::{Opened, refuse};
 use super::standing::Standing;
 use super::{notice, state};
 use crate::accept::{self, Accepted};
@@ -22,7 +23,6 @@ use crate::destinations::Destinations;
 use crate::load::LoadSummary;
 use crate::plan::{Plan, PlanDocument, plan};
 use crate::publish::Arrived;
-use crate::site::refusal::Refused;
 use crate::site::summaries::Subject;
 use crate::site::{Access, Site};
 use crate::vouch::Voucher;
@@ -69,14 +69,14 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     let mut judge = Judge::read(rules, Some(state(global)?), Access::Write, None)?;
     let destinations = Destinations::read(to)?;
     // Before the long work: the key may ask for its password.
-    let key = site(&mut judge)?.key()?;
+    let key = judge.writer()?.key()?;
     let mut opened = None;
     let examined = examine(arguments, global, &judge, (destinations, &key), &mut opened).await;
     let (accepted, plan, now) = match examined {
         Ok(examined) => examined,
         Err(failures) => return Err(refuse(&mut judge, opened.as_ref(), failures, &key, global)),
     };
-    let site = site(&mut judge)?;
+    let site = judge.writer()?;
     let document = plan.document().clone();
     remember(site, &accepted, now)?;
     let loaded = load::load(plan, global.quiet).await?;
@@ -92,9 +92,6 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     let archive = Standing::of(&accepted);
     Ok(Done { archive, plan: document, load: summary, names, state, receipt: issued.path })
 }
-
-/// An archive that was opened, for the receipt of its refusal.
-type Opened = (ArchiveRecord, Subject);
 
 /// Everything that is done before something is written: whether the archive may be loaded, and to where.
 async fn examine(
@@ -112,52 +109,13 @@ async fn examine(
     *opened = Some((ArchiveRecord { identity: verified.identity(), name, serial }, subject));
     let accepted = Arc::new(judge.accept(archive, rules, verified)?);
     notice(global, accepted.notices());
-    let site = judge.site.as_ref().ok_or_else(no_site)?;
+    let site = judge.reader()?;
     let now = judge.now();
     let inventory = accepted.archive().inventory();
     let since = site.ledger.archive(&inventory.name, inventory.serial).map_or(now, |known| known.since);
     let voucher = Voucher { key, verification: site.verification(since, VerificationResult::Passed) };
     let plan = plan(Arc::clone(&accepted), Some(&site.ledger), destinations, only, Some(&voucher)).await?;
     Ok((accepted, plan, now))
-}
-
-/// Leaves a receipt of a refusal. What is worth another try, or was wrong use, is none. The refusal stands whatever
-/// becomes of its receipt.
-fn refuse(
-    judge: &mut Judge,
-    archive: Option<&Opened>,
-    failures: Failures,
-    key: &PrivateKey,
-    global: &Global,
-) -> Failures {
-    if !matches!(failures.class(), Class::Refused | Class::Damaged) {
-        return failures;
-    }
-    let (trusts, policies) = judge.held_to();
-    let refused = Refused { archive, failures: &failures, trusts, policies };
-    let issued = site(judge).and_then(|site| {
-        let draft = site.refusal(refused, clock::now(), key)?;
-        Ok(site.issue(draft, key)?)
-    });
-    match issued {
-        Ok(issued) => {
-            notice(global, &[format!("the refusal is in the receipt {}", issued.path.display())]);
-            failures
-        }
-        Err(mut failure) => {
-            failure.message =
-                format!("the receipt of this refusal could not be written: {}", failure.message);
-            Failures::of(failures.into_iter().chain([failure]).collect())
-        }
-    }
-}
-
-fn no_site() -> Failure {
-    Failure::new(Class::Usage, "", "found no site, wanted --state DIR")
-}
-
-fn site(judge: &mut Judge) -> Result<&mut Site, Failure> {
-    judge.site.as_mut().ok_or_else(no_site)
 }
 
 /// Keeps the evidence, and writes down that the archive was accepted, before a target sees anything of it.

@@ -9,6 +9,7 @@ mod load;
 mod plan;
 mod publish;
 mod receipt;
+mod refuse;
 mod report;
 mod serve;
 mod standing;

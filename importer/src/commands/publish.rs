@@ -4,15 +4,17 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use console::{Class, Failure, Failures, clock};
-use manifests::Timestamp;
 use manifests::receipt::{ArchiveRecord, Receipt, State};
 use serde::Serialize;
 use transfer::archive::{Signed, open};
 
+use super::judge::Judge;
+use super::refuse::refuse;
 use super::state;
-use crate::cli::{Global, PublishArguments};
+use crate::cli::{Global, JudgeArguments, PublishArguments};
 use crate::destinations::Destinations;
-use crate::site::{Access, Site, receipts, summaries};
+use crate::site::summaries::Subject;
+use crate::site::{Access, Site, SiteError, receipts, summaries};
 use crate::{archive_failure, publish};
 
 /// What `publish` prints.
@@ -27,17 +29,28 @@ pub(crate) struct Published {
 }
 
 pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result<Published, Failures> {
-    let mut site = Site::open(state(global)?, Access::Write)?;
-    let now = clock::now();
-    site.check_clock(now)?;
-    let destinations = Destinations::read(&arguments.to)?;
+    let PublishArguments { receipt, to, annexes } = arguments;
+    let rules = JudgeArguments { annexes: annexes.clone(), ..JudgeArguments::default() };
+    let mut judge = Judge::read(&rules, Some(state(global)?), Access::Write, None)?;
+    let destinations = Destinations::read(to)?;
+    let site = judge.writer()?;
     let key = site.key()?;
-    let path = find(&site, &arguments.receipt)?;
+    let path = find(site, receipt)?;
     let held = receipts::read(&path, site.public_key())?.receipt;
-    let archive = check(&site, &path, &held)?;
-    still_counts(&site, &path, &held, archive, now)?;
+    let archive = check(site, &path, &held)?.clone();
     let kept = summaries::check(&path, &held, site.public_key())?;
-    let evidence = open_evidence(&site, archive)?;
+    let evidence = open_evidence(site, &archive)?;
+    let mut reasons = judge.reassess(&rules, &evidence, &held)?;
+    reasons.extend(refused_since(judge.writer()?, &held, &archive)?);
+    if !reasons.is_empty() {
+        let refused = |reason| Failure::new(Class::Refused, path.display(), reason);
+        let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
+        failures.push(refused("wanted it accepted as of now".to_owned()).advise("load it again"));
+        let subject =
+            Subject::of(&evidence).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
+        return Err(refuse(&mut judge, Some(&(archive, subject)), Failures::of(failures), &key, global));
+    }
+    let site = judge.writer()?;
     let arrived = publish::publish_held(&held, &evidence, destinations, &mut site.ledger).await?;
     let successor = summaries::published(held, kept, arrived, clock::now());
     let text = super::receipt::render_items(&successor.receipt.items);
@@ -46,25 +59,8 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     Ok(Published { held: path, receipt: issued.path, items, text })
 }
 
-/// Whether what was accepted then may become visible now: days lie between a load that was held and its names.
-fn still_counts(
-    site: &Site,
-    path: &Path,
-    held: &Receipt,
-    archive: &ArchiveRecord,
-    now: Timestamp,
-) -> Result<(), Failures> {
-    let refused = |message: String| Failure::new(Class::Refused, path.display(), message);
-    let mut failures: Vec<Failure> = Vec::new();
-    failures.extend(site.trust().check_current(now).err().map(|error| refused(error.to_string())));
-    for signer in &held.signers {
-        if let Some(revoked) = site.trust().revoked(signer.key) {
-            let (person, key) = (&signer.person, signer.key);
-            failures.push(refused(format!(
-                "found it signed by {person} with the key {key}, which was revoked at {revoked}"
-            )));
-        }
-    }
+/// Whether the last word about an archive since it was held is that it was refused.
+fn refused_since(site: &Site, held: &Receipt, archive: &ArchiveRecord) -> Result<Option<String>, SiteError> {
     let mut refusal = None;
     for listed in receipts::list(&site.receipts())? {
         let later = receipts::read(&listed.path, site.public_key())?.receipt;
@@ -74,11 +70,7 @@ fn still_counts(
             refusal = (later.state == State::Refused).then_some(listed.number);
         }
     }
-    failures.extend(refusal.map(|number| {
-        refused(format!("found it refused since, in the receipt {number}, wanted it accepted"))
-            .advise("load it again")
-    }));
-    Failures::unless_empty(failures, ())
+    Ok(refusal.map(|number| format!("found it refused since, in the receipt {number}")))
 }
 
 /// A number, or a file in the site's own folder: only its chain says what was held here.
@@ -107,6 +99,7 @@ fn check<'a>(site: &Site, path: &Path, held: &'a Receipt) -> Result<&'a ArchiveR
         State::Held => {}
         State::Published => return wrong("a receipt of names that are published"),
         State::Refused => return wrong("the receipt of a refusal"),
+        State::Changed => return wrong("the receipt of a change of trust or policy"),
     }
     let Some(archive) = &held.archive else { return wrong("a receipt without an archive") };
     if held.site != *site.name() {

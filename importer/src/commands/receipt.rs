@@ -171,6 +171,7 @@ fn render(receipt: &Receipt) -> String {
             line("archive", &format!("{}, serial {}", archive.name, archive.serial));
             line("identity", &archive.identity.to_string());
         }
+        None if receipt.state == State::Changed => {}
         None => line("archive", "not known: its signature or its bytes were not good"),
     }
     line("issued", &receipt.issued.to_string());
@@ -185,7 +186,7 @@ fn render(receipt: &Receipt) -> String {
     receipt.trust_digests.iter().for_each(|digest| line("trust", &digest.to_string()));
     receipt.policy_digests.iter().for_each(|digest| line("policy", &digest.to_string()));
     let gates = receipt.gates.join(", ");
-    if receipt.state != State::Refused {
+    if matches!(receipt.state, State::Held | State::Published) {
         line("gates", if gates.is_empty() { NOTHING } else { &gates });
     }
     let previous =
@@ -203,7 +204,8 @@ pub(super) const fn state_of(state: State) -> &'static str {
     match state {
         State::Held => "held: no name points to it yet",
         State::Published => "published",
-        State::Refused => "refused: nothing of it was written to a target",
+        State::Refused => "refused: nothing was written to a target",
+        State::Changed => "changed: this trust file and this policy are in force from now on",
     }
 }
 

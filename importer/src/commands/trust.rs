@@ -10,6 +10,7 @@ use console::escape::escape;
 use console::report::finish;
 use console::{Class, Failure, Failures, clock, input, judging, key_file};
 use manifests::dsse::{self, Predicate, Statement};
+use manifests::key::PrivateKey;
 use manifests::trust::{PolicySignature, Role, Trust, TrustSignature};
 use manifests::{ChannelName, Digest, Timestamp};
 use serde::Serialize;
@@ -121,8 +122,9 @@ struct Key {
 fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Failures> {
     let text = input::document(path)?;
     let bundles = bundles(path, given, Digest::of(text.as_bytes()))?;
-    let (mut site, now) = open(global)?;
+    let (mut site, key, now) = open(global)?;
     site.follow_trust(&text, &bundles, now)?;
+    site.issue(site.changed(now), &key)?;
     Ok(InForce::of(site.trust()))
 }
 
@@ -131,16 +133,19 @@ fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<Poli
     // A trusted root that is not what the policy says would be missed on the day of the next archive.
     judging::roots(&next, &[])?;
     let bundles = bundles(path, given, next.policy.digest())?;
-    let (mut site, now) = open(global)?;
+    let (mut site, key, now) = open(global)?;
     site.follow_policy(next, &bundles, now)?;
+    site.issue(site.changed(now), &key)?;
     Ok(PolicyInForce::of(&site))
 }
 
-fn open(global: &Global) -> Result<(Site, Timestamp), Failures> {
+/// The site, and its key: a change leaves a receipt.
+fn open(global: &Global) -> Result<(Site, PrivateKey, Timestamp), Failures> {
     let site = Site::open(state(global)?, Access::Write)?;
     let now = clock::now();
     site.check_clock(now)?;
-    Ok((site, now))
+    let key = site.key()?;
+    Ok((site, key, now))
 }
 
 fn bundles(path: &Path, given: &[PathBuf], digest: Digest) -> Result<Bundles, Failure> {

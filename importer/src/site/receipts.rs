@@ -229,6 +229,43 @@ impl Site {
         self.directory.join(RECEIPTS)
     }
 
+    /// A receipt of which only this is known.
+    pub(super) fn blank(&self, state: State, now: Timestamp) -> Receipt {
+        Receipt {
+            annexes: vec![],
+            api_version: API_VERSION.to_owned(),
+            archive: None,
+            excluded: vec![],
+            gates: vec![],
+            issued: now,
+            items: vec![],
+            judgements: vec![],
+            kind: "Receipt".to_owned(),
+            ledger_head: self.ledger.head(),
+            policy_digests: vec![],
+            previous: None,
+            previous_of_channel: None,
+            reasons: vec![],
+            signers: vec![],
+            site: self.name().clone(),
+            state,
+            summary: None,
+            trust_digests: vec![],
+        }
+    }
+
+    /// The receipt of a change of what the site is held to, without its place in the chain: without one, the lines of
+    /// the ledger that put a trust file or a policy in force could be cut off unseen.
+    #[must_use]
+    pub(crate) fn changed(&self, now: Timestamp) -> Draft {
+        let receipt = Receipt {
+            policy_digests: vec![self.policy.policy.digest()],
+            trust_digests: vec![self.trust.digest()],
+            ..self.blank(State::Changed, now)
+        };
+        Draft { receipt, summaries: Summaries::default() }
+    }
+
     /// The receipt of an archive that was accepted and kept, without its place in the chain.
     ///
     /// # Errors
@@ -250,7 +287,6 @@ impl Site {
         };
         let receipt = Receipt {
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
-            api_version: API_VERSION.to_owned(),
             archive: Some(ArchiveRecord {
                 identity: archive.identity(),
                 name: inventory.name.clone(),
@@ -258,20 +294,13 @@ impl Site {
             }),
             excluded: accepted.excluded().records().to_vec(),
             gates: gates(accepted),
-            issued: now,
             items,
             judgements: self.judgements(archive.identity(), accepted.policies())?,
-            kind: "Receipt".to_owned(),
-            ledger_head: self.ledger.head(),
             policy_digests: accepted.policies().to_vec(),
-            previous: None,
-            previous_of_channel: None,
-            reasons: vec![],
             signers: accepted.signers().iter().map(signer).collect(),
-            site: self.name().clone(),
-            state,
             summary: summaries.first(),
             trust_digests: accepted.trusts().to_vec(),
+            ..self.blank(state, now)
         };
         Ok(Draft { receipt, summaries })
     }
@@ -295,6 +324,7 @@ impl Site {
         let digest = Digest::of(&bytes);
         let path = self.receipts().join(match &receipt.archive {
             Some(ArchiveRecord { name, serial, .. }) => format!("{number:06}-{name}-{serial}{ENDING}"),
+            None if receipt.state == State::Changed => format!("{number:06}-changed{ENDING}"),
             None => format!("{number:06}-unverified{ENDING}"),
         });
         let predicate = ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() };

@@ -7,7 +7,7 @@ use console::Failures;
 use manifests::key::PrivateKey;
 use manifests::receipt::{ArchiveRecord, Receipt, State};
 use manifests::summary::VerificationResult;
-use manifests::{API_VERSION, Digest, Timestamp, limits};
+use manifests::{Digest, Timestamp, limits};
 
 use super::receipts::Draft;
 use super::summaries::{Subject, Summaries};
@@ -44,25 +44,12 @@ impl Site {
             None => Summaries::default(),
         };
         let receipt = Receipt {
-            annexes: vec![],
-            api_version: API_VERSION.to_owned(),
             archive: archive.map(|(record, _)| record.clone()),
-            excluded: vec![],
-            gates: vec![],
-            issued: now,
-            items: vec![],
-            judgements: vec![],
-            kind: "Receipt".to_owned(),
-            ledger_head: self.ledger.head(),
             policy_digests: policies,
-            previous: None,
-            previous_of_channel: None,
             reasons: reasons(failures),
-            signers: vec![],
-            site: self.name().clone(),
-            state: State::Refused,
             summary: summaries.first(),
             trust_digests: trusts,
+            ..self.blank(State::Refused, now)
         };
         Ok(Draft { receipt, summaries })
     }

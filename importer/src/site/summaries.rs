@@ -17,7 +17,7 @@ use manifests::receipt::{ItemRecord, Outcome, Receipt, State, VerdictRecord};
 use manifests::slot;
 use manifests::summary::{self, Resource, Verification, VerificationResult, VerificationSummary};
 use manifests::{Digest, Reference, Timestamp};
-use transfer::archive::{ReadAt, Verified};
+use transfer::archive::{ReadAt, Signed};
 
 use super::receipts::{self, Draft};
 use super::{Site, SiteError, read_at_most};
@@ -63,7 +63,7 @@ impl Subject {
     ///
     /// # Errors
     /// When its signature cannot be read any more.
-    pub(crate) fn of(archive: &Verified<File>) -> io::Result<Self> {
+    pub(crate) fn of(archive: &Signed<File>) -> io::Result<Self> {
         let signature = signature(archive)?;
         let inventory = archive.inventory();
         let uri = summary::archive_uri(&inventory.name, inventory.serial);
@@ -78,7 +78,7 @@ impl Subject {
 }
 
 /// The signature of an archive or annex, as a statement that was judged.
-fn signature(archive: &Verified<File>) -> io::Result<Resource> {
+fn signature(archive: &Signed<File>) -> io::Result<Resource> {
     let mut slot = vec![0; usize::try_from(SLOT_BYTES).unwrap_or_default()];
     archive.reader().read_exact_at(&mut slot, SLOT_OFFSET)?;
     let inventory = archive.inventory();
@@ -257,7 +257,7 @@ fn one(line: &[u8], wanted: &Wanted<'_>, says: &Receipt, key: &PublicKey) -> Res
     let Statement { name, subject, predicate } = statement.map_err(|error| error.to_string())?;
     let result = match says.state {
         State::Refused => VerificationResult::Failed,
-        State::Held | State::Published => VerificationResult::Passed,
+        State::Held | State::Published | State::Changed => VerificationResult::Passed,
     };
     let is_same = name == wanted.name
         && subject == wanted.subject

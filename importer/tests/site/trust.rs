@@ -3,8 +3,9 @@
 use std::fs;
 
 use manifests::key::PrivateKey;
+use manifests::slot::Verdict;
 
-use crate::archive::Draft;
+use crate::archive::{Draft, at};
 use crate::site::{Setup, Site, USUAL, pem, text};
 
 /// A site whose trust asks for two of three officers to change it. Approvals would be asked for too, so nothing is
@@ -76,28 +77,83 @@ fn whom_the_new_file_trusts_may_prepare_and_a_revoked_key_may_not() {
     assert!(said.contains("revoked at 2024-11-20"), "{said}");
 }
 
-#[test]
-fn what_was_accepted_by_an_earlier_trust_file_can_still_be_published() {
-    let site = Site::new();
-    let held = site.archive(&Draft::on(3));
-    site.succeed(&["load", &text(&held.path), "--to", "content", "--hold"]);
-    // Nobody approves here, so the preparer's key decides; the next file has another one.
-    let person = |name: &str, key: &PrivateKey| {
+/// Puts a trust file in force that has these people as preparers. The site of it has no approvers, so the preparers'
+/// keys decide.
+fn follow(site: &Site, people: &[(&str, &PrivateKey)]) {
+    let person = |(name, key): &(&str, &PrivateKey)| {
         format!("{{name: {name}, keys: [{{pem: {}}}]}}", serde_json::to_string(&pem(key)).unwrap())
     };
-    let next = person("build-2", &site.people.stranger);
+    let listed: Vec<String> = people.iter().map(person).collect();
     site.write(
         "trust-2.yaml",
-        &format!("apiVersion: airgap/v1\nkind: Trust\nspec: {{version: 2, expires: 2999-01-01, roles: {{preparer: {{threshold: 1, people: [{next}]}}}}}}\n"),
+        &format!(
+            "apiVersion: airgap/v1\nkind: Trust\nspec: {{version: 2, expires: 2999-01-01, roles: {{preparer: {{threshold: 1, people: [{}]}}}}}}\n",
+            listed.join(", ")
+        ),
     );
     for (name, key) in [("old.key", &site.people.build), ("new.key", &site.people.stranger)] {
+        if name == "new.key" && !people.iter().any(|(name, _)| *name == "build-2") {
+            continue;
+        }
         site.write(name, &key.to_pem().unwrap());
         site.succeed(&["trust", "sign", "trust-2.yaml", "--key", name]);
     }
     site.succeed(&["trust", "update", "trust-2.yaml"]);
-    site.succeed(&["publish", "1", "--to", "content"]);
-    assert!(site.index().is_some());
+}
+
+#[test]
+fn what_was_held_is_published_while_whoever_signed_it_is_trusted() {
+    let (old, new) = ("build-1", "build-2");
+    for stays in [true, false] {
+        let site = Site::new();
+        let held = site.archive(&Draft::on(3));
+        site.succeed(&["load", &text(&held.path), "--to", "content", "--hold"]);
+        let people = [(new, &site.people.stranger), (old, &site.people.build)];
+        follow(&site, if stays { &people } else { &people[..1] });
+        if stays {
+            site.succeed(&["publish", "1", "--to", "content"]);
+            assert!(site.index().is_some());
+        } else {
+            let said = site.fail(3, &["publish", "1", "--to", "content"]);
+            assert!(said.contains("which no preparer") && said.contains("load it again"), "{said}");
+            assert!(site.index().is_none(), "no name was set");
+            assert_eq!(site.json(&["receipt", "show"])["state"], "refused");
+        }
+        site.succeed(&["receipt", "verify"]);
+    }
+}
+
+#[test]
+fn a_policy_that_came_since_is_what_a_held_load_must_have_been_judged_by() {
+    let site = Site::new();
+    let held = site.archive(&Draft::on(3));
+    site.succeed(&["load", &text(&held.path), "--to", "content", "--hold"]);
+    site.write("policy-2.yaml", "apiVersion: airgap/v1\nkind: Policy\nspec: {version: 2}\n");
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    site.succeed(&["policy", "sign", "policy-2.yaml", "--key", "build.key"]);
+    site.succeed(&["policy", "update", "policy-2.yaml"]);
+    let said = site.fail(3, &["publish", "1", "--to", "content"]);
+    assert!(said.contains("wanted one that it was judged by"), "{said}");
+    site.succeed(&["load", &text(&held.path), "--to", "content", "--hold"]);
+    site.succeed(&["publish", "4", "--to", "content"]);
+}
+
+#[test]
+fn a_change_leaves_a_receipt_so_that_it_cannot_be_cut_off_the_ledger() {
+    let site = Site::new();
+    follow(&site, &[("build-1", &site.people.build)]);
+    let receipt = site.json(&["receipt", "show"]);
+    assert_eq!(receipt["state"], "changed");
+    let trust = manifests::Digest::of(&fs::read(site.path("trust-2.yaml")).unwrap()).to_string();
+    assert_eq!(receipt["trustDigests"], serde_json::json!([trust]));
+    assert!(site.succeed(&["receipt", "show"]).contains("in force from now on"));
     site.succeed(&["receipt", "verify"]);
+
+    let ledger = site.ledger();
+    let first = ledger.lines().next().unwrap();
+    site.write("state/ledger.jsonl", &format!("{first}\n"));
+    let said = site.fail(3, &["trust", "show"]);
+    assert!(said.contains("lines were cut off"), "{said}");
 }
 
 #[test]
@@ -142,6 +198,26 @@ fn a_line_that_somebody_added_to_the_ledger_puts_no_trust_in_force() {
     let output = site.run(&["trust", "show"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("found 0 of 2 signatures"), "{said}");
+}
+
+#[test]
+fn a_rejection_that_came_since_stops_a_load_that_was_held() {
+    let (site, archive) = crate::summaries::signed(2);
+    for (at, person) in ["officer-1", "officer-2"].into_iter().enumerate() {
+        let approval = Draft::annex(&archive, Verdict::Approved);
+        site.annex(&archive, person, &approval, &site.people.officers[at]);
+    }
+    site.succeed(&["load", &text(&archive.path), "--to", "content", "--hold"]);
+    let later = at("2024-12-01T08:00:00Z");
+    let rejection = Draft { created: later, signed_at: later, ..Draft::annex(&archive, Verdict::Rejected) };
+    let annex = site.path("rejection.tar");
+    rejection.write(&annex, &site.people.officers[1]);
+    let said = site.fail(3, &["publish", "1", "--to", "content", "--annex", &text(&annex)]);
+    assert!(said.contains("rejected by officer-2"), "{said}");
+    assert!(site.index().is_none(), "no name was set");
+    fs::remove_file(annex).unwrap();
+    let said = site.fail(3, &["publish", "1", "--to", "content"]);
+    assert!(said.contains("rejected by officer-2"), "it is kept: {said}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! trusted key signed (an evidence pack opens as this too); [`Verified`] was read whole and agrees. Their
 //! fields are private, so the only way to a later one leads through the check.
 
+use std::ops::Deref;
+
 use manifests::closure;
 use manifests::dsse::{Envelope, EnvelopeError};
 use manifests::inventory::Inventory;
@@ -28,7 +30,15 @@ pub struct Signed<R>(Opened<R>);
 
 /// An archive that was read whole and is what was signed.
 #[derive(Debug)]
-pub struct Verified<R>(Opened<R>);
+pub struct Verified<R>(Signed<R>);
+
+impl<R> Deref for Verified<R> {
+    type Target = Signed<R>;
+
+    fn deref(&self) -> &Signed<R> {
+        &self.0
+    }
+}
 
 #[derive(Debug)]
 struct Opened<R> {
@@ -228,7 +238,7 @@ macro_rules! readers {
     )* };
 }
 
-readers!(Unverified Signed Verified);
+readers!(Unverified Signed);
 
 impl<R: ReadAt> Signed<R> {
     /// Reads the whole archive. `progress` is told how many bytes of blobs were read.
@@ -236,11 +246,11 @@ impl<R: ReadAt> Signed<R> {
     /// # Errors
     /// When any byte differs from what the inventory says, or its tables contradict each other.
     pub fn verify(self, progress: &(dyn Fn(u64) + Sync)) -> Result<Verified<R>, ArchiveError> {
-        let opened = self.0;
+        let opened = &self.0;
         opened.check_end()?;
         check::members(&opened.archive, &opened.layout, opened.layout.size(), progress)?;
         opened.check_closure()?;
-        Ok(Verified(opened))
+        Ok(Verified(self))
     }
 
     /// Reads the evidence pack: everything before the large content, of a whole archive or of one that was
@@ -272,5 +282,5 @@ pub(super) fn spooled<R: ReadAt>(
 ) -> Result<Verified<R>, ArchiveError> {
     let opened = Opened { archive: spool, inventory, identity, signature, key, layout };
     opened.check_closure()?;
-    Ok(Verified(opened))
+    Ok(Verified(Signed(opened)))
 }
