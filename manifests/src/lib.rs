@@ -25,6 +25,7 @@ pub mod json;
 pub mod key;
 pub mod limits;
 pub mod lock;
+pub mod malware_report;
 pub mod media_type;
 pub mod name;
 pub mod oci;

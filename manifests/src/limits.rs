@@ -51,6 +51,10 @@ pub const TAG_BYTES: usize = 128;
 /// Most findings in one report on an image. A distribution's full desktop has some 10,000.
 pub const FINDINGS: usize = 100_000;
 
+/// Most bytes that one zstd blob is unpacked to for a malware scanner. The scanner keeps a copy on its disk, and
+/// ClamAV looks at no file beyond 2 GiB.
+pub const UNPACKED_BYTES: u64 = 16 << 30;
+
 /// Most reasons in the receipt of a refusal. Twenty items of fifty reasons each are a day's work to read.
 pub const REFUSAL_REASONS: usize = 1_000;
 

@@ -32,6 +32,8 @@ pub const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// A report of a scan with what the scanner itself does not write into it.
 pub const SCAN_REPORT: &str = "application/vnd.airgap.scan-report.v1+json";
+/// What a search for malware found in an archive.
+pub const MALWARE_REPORT: &str = "application/vnd.airgap.malware-report.v1+json";
 /// What an approver leaves out of an archive.
 pub const EXCLUSIONS: &str = "application/vnd.airgap.exclusions.v1+json";
 

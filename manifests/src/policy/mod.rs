@@ -1,5 +1,6 @@
 //! What a site accepts. Both sides read the same form, each its own file.
 
+mod malware;
 mod pattern;
 mod signatures;
 mod signer;
@@ -7,6 +8,7 @@ pub mod vulnerabilities;
 
 use std::collections::BTreeMap;
 
+pub use malware::Malware;
 pub use pattern::{Pattern, PatternError};
 use serde::{Deserialize, Serialize};
 pub use signatures::{
@@ -33,6 +35,8 @@ pub struct Policy {
     pub signatures: Option<Signatures>,
     /// What it accepts of vulnerabilities, where it says so.
     pub vulnerabilities: Option<Vulnerabilities>,
+    /// What looks for malware, where it says so.
+    pub malware: Option<Malware>,
     /// The gates that it names, by their names in the file, in its order.
     pub gates: Vec<&'static str>,
     digest: Digest,
@@ -64,7 +68,7 @@ struct Spec {
     #[serde(default, deserialize_with = "yaml::present")]
     vulnerabilities: Option<Vulnerabilities>,
     #[serde(default, deserialize_with = "yaml::present")]
-    malware: Option<serde_norway::Value>,
+    malware: Option<Malware>,
     #[serde(default, deserialize_with = "yaml::present")]
     models: Option<serde_norway::Value>,
 }
@@ -119,6 +123,7 @@ impl Policy {
             approvals,
             signatures: rules,
             vulnerabilities: spec.vulnerabilities,
+            malware: spec.malware,
             gates: named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name).collect(),
             digest: Digest::of(text.as_bytes()),
         })
