@@ -1,5 +1,5 @@
 //! The wire clients that both sides speak with, and the outside tools that they run. So far registries of the OCI
-//! distribution specification, and Trivy.
+//! distribution specification, Trivy, and a scanner for malware.
 //!
 //! ```text
 //! registry::Remote   one repository: manifests, blobs, tags, referrers, pushes
@@ -15,6 +15,7 @@
 
 pub mod error;
 pub mod http;
+pub mod malware;
 pub mod registry;
 pub mod trivy;
 

@@ -22,4 +22,4 @@ pub use error::{ArchiveError, Kind};
 pub use index_json::ref_names;
 pub use layout::Layout;
 pub use open::{Signed, Unverified, Verified};
-pub use read_at::{ReadAt, Window};
+pub use read_at::{ReadAt, Reader, Window};

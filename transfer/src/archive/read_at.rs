@@ -100,3 +100,41 @@ impl<R: ReadAt> ReadAt for Window<R> {
         Ok(self.size)
     }
 }
+
+/// What can be read at any offset, read from its start.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<R> {
+    inner: R,
+    offset: u64,
+}
+
+impl<R: ReadAt> Reader<R> {
+    /// A reader at its start.
+    pub const fn new(inner: R) -> Self {
+        Self { inner, offset: 0 }
+    }
+}
+
+impl<R: ReadAt> io::Read for Reader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.inner.size()?.saturating_sub(self.offset);
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        self.inner.read_exact_at(&mut buffer[..count], self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    #[test]
+    fn a_reader_gives_a_window_from_its_start_to_its_end() {
+        let bytes: Vec<u8> = (0..=99).collect();
+        let mut read = Vec::new();
+        Reader::new(Window::new(&bytes, 10, 70)).read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes[10..80]);
+    }
+}

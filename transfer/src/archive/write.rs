@@ -11,6 +11,7 @@ use manifests::{Digest, limits, slot};
 use super::error::ArchiveError;
 use super::header::BLOCK;
 use super::layout::{Content, END, Layout};
+use super::read_at::Window;
 
 /// An archive that is being written, under a temporary name. Blobs may come in any order and from many
 /// threads at once.
@@ -93,6 +94,15 @@ impl Draft {
     pub fn read_at(&self, digest: &Digest, offset: u64, buffer: &mut [u8]) -> Result<(), ArchiveError> {
         self.file.read_exact_at(buffer, self.offset(digest, offset, buffer.len())?)?;
         Ok(())
+    }
+
+    /// A blob that was written, whole.
+    ///
+    /// # Errors
+    /// When the archive has no such blob.
+    pub fn blob(&self, digest: &Digest) -> Result<Window<&File>, ArchiveError> {
+        let place = self.layout.place(digest).ok_or(ArchiveError::NoBlob(*digest))?;
+        Ok(Window::new(&self.file, place.offset, place.size))
     }
 
     fn offset(&self, digest: &Digest, offset: u64, length: usize) -> Result<u64, ArchiveError> {
