@@ -7,6 +7,7 @@ use std::path::Path;
 use console::Failures;
 use console::input::{self, PolicyFile};
 use console::judging::{self, Knowledge};
+use gates::malware::Searches;
 use gates::vulnerability::Submissions;
 use gates::{Before, Content, Grounds, Judgement, Unreadable};
 use manifests::inventory::Inventory;
@@ -121,7 +122,8 @@ impl Examined {
         let (kev, vex) = (knowledge.kev.as_ref(), knowledge.vex.as_slice());
         // What is inside and what was approved, only a site knows.
         let (before, submitted) = (&Before::default(), &Submissions::new());
-        let grounds = Grounds { content, roots: &roots, now, kev, vex, before, submitted };
+        let searches = &Searches::of(self.identity);
+        let grounds = Grounds { content, roots: &roots, now, kev, vex, before, submitted, searches };
         Ok(gates::judge(&self.inventory.items, &file.policy, &grounds))
     }
 }

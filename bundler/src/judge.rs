@@ -3,10 +3,11 @@
 use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
 use console::{Failures, clock};
+use gates::malware::Searches;
 use gates::vulnerability::Submissions;
 use gates::{Before, Grounds, Judgement};
-use manifests::Timestamp;
 use manifests::lock::Lock;
+use manifests::{Digest, Timestamp};
 
 use crate::beside::{Beside, SmallFiles};
 use crate::write::GENERATOR;
@@ -41,12 +42,21 @@ pub(crate) fn judge(
     knowledge: &Knowledge,
 ) -> Result<Judged, Failures> {
     let Some(file) = policy else { return Ok(Judged { lock, judgement: None }) };
-    let judgement = by_policy(&lock, beside, file, knowledge, clock::now())?;
+    let judgement = by_policy(&lock, beside, &without_malware(file), knowledge, clock::now())?;
     let failures = judging::refusals(std::slice::from_ref(&judgement));
     Failures::unless_empty(failures, Judged { lock, judgement: Some(judgement) })
 }
 
-/// What the gates of a policy say about a lock.
+/// What can be judged before the content is there. Malware is looked for in the whole archive, before it is signed:
+/// [`crate::malware`].
+fn without_malware(file: &PolicyFile) -> PolicyFile {
+    let mut file = file.clone();
+    file.policy.malware = None;
+    file.policy.gates.retain(|gate| *gate != gates::malware::GATE);
+    file
+}
+
+/// What the gates of a policy say about a lock, without a search for malware.
 ///
 /// # Errors
 /// Each gate that the policy names and that this version lacks; a trusted root that is none.
@@ -55,6 +65,22 @@ pub(crate) fn by_policy(
     beside: &Beside,
     file: &PolicyFile,
     knowledge: &Knowledge,
+    now: Timestamp,
+) -> Result<Judgement, Failures> {
+    let nothing = Searches::of(Digest::of(&lock.inventory(GENERATOR).encode()));
+    by_searches(lock, beside, file, knowledge, &nothing, now)
+}
+
+/// What the gates of a policy say about a lock whose content was searched for malware.
+///
+/// # Errors
+/// As [`by_policy`].
+pub(crate) fn by_searches(
+    lock: &Lock,
+    beside: &Beside,
+    file: &PolicyFile,
+    knowledge: &Knowledge,
+    searches: &Searches,
     now: Timestamp,
 ) -> Result<Judgement, Failures> {
     judging::check_gates(file)?;
@@ -67,6 +93,7 @@ pub(crate) fn by_policy(
         // What is inside, only a site knows.
         before: &Before::default(),
         submitted: &Submissions::new(),
+        searches,
     };
     Ok(gates::judge(&lock.inventory(GENERATOR).items, &file.policy, &grounds))
 }

@@ -19,6 +19,7 @@ mod draft;
 mod examine;
 mod hosts;
 mod judge;
+mod malware;
 mod project;
 mod resolve;
 mod sources;

@@ -7,6 +7,7 @@ use manifests::policy::Policy;
 use manifests::{Digest, Reference, Timestamp};
 use serde::Serialize;
 
+use crate::malware::{self, Searches};
 use crate::signature::{self, Attested, Roots};
 use crate::vulnerability::{
     self, Context, Findings, Form, Kev, Provenance, Report, Submissions, VULNERABILITY_PREDICATE, Vex,
@@ -14,7 +15,7 @@ use crate::vulnerability::{
 use crate::{Content, Outcome, Subject, Verdict};
 
 /// The gates that this version has, by their names in a policy.
-pub const GATES: [&str; 2] = [signature::GATE, vulnerability::GATE];
+pub const GATES: [&str; 3] = [signature::GATE, vulnerability::GATE, malware::GATE];
 
 /// What is judged from, beside the policy.
 #[derive(Clone, Copy)]
@@ -33,6 +34,8 @@ pub struct Grounds<'a> {
     pub before: &'a Before,
     /// The reports that approvers stood on; `content` has their bytes.
     pub submitted: &'a Submissions,
+    /// The searches for malware that approvers stood on, or that were made for this judgement.
+    pub searches: &'a Searches,
 }
 
 /// What is known of the items of the newest archive that is inside already, by their names without tag and digest.
@@ -109,7 +112,7 @@ pub fn judge<'a>(
 }
 
 fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem {
-    let Grounds { content, roots, now, kev, vex, before, submitted } = *grounds;
+    let Grounds { content, roots, now, kev, vex, before, submitted, searches } = *grounds;
     let subject = Subject { item, content };
     let repository = repository(&item.name);
     let (mut verdicts, mut attested) = (Vec::new(), Vec::new());
@@ -131,6 +134,9 @@ fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem
         judged.verdict.refuse(unread);
         verdicts.push(judged.verdict);
         findings = Some(judged.findings);
+    }
+    if let Some(rules) = &policy.malware {
+        verdicts.push(malware::judge(subject, rules, searches, now));
     }
     JudgedItem { kind: item.kind, name: item.name.clone(), digest: item.published.digest, verdicts, findings }
 }

@@ -8,8 +8,10 @@
 //! Evidence is all that is judged by: nothing is asked of a network, a disk or a clock here. Where evidence is
 //! missing, ambiguous or cannot be read, the verdict is a refusal that says so.
 
+mod age;
 mod judgement;
 mod kept;
+pub mod malware;
 pub mod signature;
 mod verdict;
 pub mod vulnerability;

@@ -12,6 +12,7 @@ use console::judging::{self, Knowledge};
 use console::{Class, Failure, Failures};
 use gates::Judgement;
 use manifests::inventory::Inventory;
+use manifests::malware_report::MalwareReport;
 use manifests::policy::Decision;
 use manifests::receipt::{ExclusionRecord, Receipt};
 use manifests::slot::{ArchiveSignature, Verdict};
@@ -137,6 +138,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) knowledge: &'a Knowledge,
     /// The reports that were made for this judgement.
     pub(crate) rescanned: &'a [Rescanned],
+    /// The searches for malware that were made for this judgement.
+    pub(crate) searched: &'a [MalwareReport],
     /// The moment that dates are compared with.
     pub(crate) now: Timestamp,
 }

@@ -12,7 +12,7 @@ use console::{Class, Failure};
 use manifests::exclusions::Exclusions;
 use manifests::inventory::{Blob, ContentBlob, Inventory, Item, ItemKind};
 use manifests::key::PrivateKey;
-use manifests::media_type::{EXCLUSIONS, OCI_EMPTY, OCI_MANIFEST, SCAN_REPORT};
+use manifests::media_type::{EXCLUSIONS, MALWARE_REPORT, OCI_EMPTY, OCI_MANIFEST, SCAN_REPORT};
 use manifests::slot::{self, ArchiveSignature};
 use manifests::trust::{Role, Signer, Trust};
 use manifests::{API_VERSION, ChannelName, Descriptor, Digest, Timestamp, closure, json};
@@ -34,6 +34,8 @@ pub(crate) struct Draft {
     pub(crate) exclusions: Option<Exclusions>,
     /// Reports, each with the manifest that it is about.
     pub(crate) reports: Vec<(Descriptor, Vec<u8>)>,
+    /// Searches of the archive for malware.
+    pub(crate) searches: Vec<Vec<u8>>,
 }
 
 /// The manifest of an artifact as it is written.
@@ -142,6 +144,9 @@ fn items(draft: &Draft, blobs: &mut Blobs) -> Vec<Item> {
     }
     for (subject, report) in &draft.reports {
         items.push(blobs.artifact("scan-report", SCAN_REPORT, report.clone(), Some(subject)));
+    }
+    for search in &draft.searches {
+        items.push(blobs.artifact("malware-report", MALWARE_REPORT, search.clone(), None));
     }
     // A report that was given twice is one.
     items.sort_by(|one, other| one.name.cmp(&other.name));

@@ -7,6 +7,7 @@ use std::path::Path;
 use console::input::PolicyFile;
 use console::judging;
 use console::{Class, Failure, Failures};
+use gates::malware::Searches;
 use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::{Inventory, Item};
@@ -48,6 +49,7 @@ pub(crate) fn judge(
     let before = rules.site.map(|site| before(archive, policies, site)).transpose()?.unwrap_or_default();
     let content = Small(|wanted: &Descriptor| read(archive, annexes, rules.rescanned, wanted));
     let submitted = submissions(annexes, rules.rescanned);
+    let searches = searches(archive, annexes, rules);
     let judged = policies.iter().map(|file| {
         judging::check_gates(file)?;
         let roots = judging::roots(file, &judging::carried_roots(file, archive.inventory(), &content))?;
@@ -60,6 +62,7 @@ pub(crate) fn judge(
             vex,
             before: &before,
             submitted: &submitted,
+            searches: &searches,
         };
         Ok(gates::judge(excluded.rest(&archive.inventory().items), &file.policy, &grounds))
     });
@@ -86,18 +89,38 @@ fn read(
     }
 }
 
+/// Who answers for what was found just now.
+const THIS_MOMENT: &str = "the scan of this moment";
+
+/// The searches for malware that approvers stood on, and those of this moment. What came inside of the archive is its
+/// preparer's word on themselves, and counts nothing.
+fn searches(archive: &Verified<File>, annexes: &[Annex], rules: &Rules<'_>) -> Searches {
+    let mut searches = Searches::of(archive.identity());
+    for annex in annexes {
+        let by = annex.by();
+        for report in &annex.contents.searches {
+            match annex.archive.metadata(report) {
+                Ok(bytes) => searches.add(&by, &bytes),
+                Err(error) => searches.refuse(&by, &error.to_string()),
+            }
+        }
+    }
+    rules.searched.iter().for_each(|report| searches.add(THIS_MOMENT, &report.encode()));
+    searches
+}
+
 /// The reports that approvers stood on, and those of this moment, by what they are about.
 fn submissions(annexes: &[Annex], rescanned: &[Rescanned]) -> Submissions {
     let mut submissions = Submissions::new();
     for annex in annexes {
-        let by = annex.signers.first().map(|signer| signer.person.to_string()).unwrap_or_default();
+        let by = annex.by();
         for (about, report) in &annex.contents.reports {
             let submitted = Submitted { by: by.clone(), report: report.clone() };
             submissions.entry(*about).or_default().push(submitted);
         }
     }
     for Rescanned { about, report, .. } in rescanned {
-        let submitted = Submitted { by: "the scan of this moment".to_owned(), report: report.clone() };
+        let submitted = Submitted { by: THIS_MOMENT.to_owned(), report: report.clone() };
         submissions.entry(*about).or_default().push(submitted);
     }
     submissions

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
+use gates::malware::Searches;
 use gates::signature::Roots;
 use gates::{Before, Content, Grounds, Outcome, Unreadable};
 use manifests::cosign::{self, ImageSignature, Made};
@@ -50,6 +51,7 @@ pub(crate) fn measure() {
     );
     let policy = Policy::parse(&policy).unwrap();
     let (roots, before, submitted) = (Roots::default(), Before::default(), HashMap::new());
+    let searches = Searches::of(Digest::of(b"an archive"));
     let now = "2026-11-24T00:00:00Z".parse().unwrap();
     let grounds = Grounds {
         content: &store,
@@ -59,6 +61,7 @@ pub(crate) fn measure() {
         vex: &[],
         before: &before,
         submitted: &submitted,
+        searches: &searches,
     };
     let began = Instant::now();
     let judged = gates::judge(&items, &policy, &grounds);

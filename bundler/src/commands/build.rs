@@ -18,6 +18,7 @@ use crate::beside::Beside;
 use crate::cli::{BuildArguments, Output};
 use crate::hosts;
 use crate::judge;
+use crate::malware::Malware;
 use crate::project::{self, LOCK_BYTES, Project};
 use crate::write::{self, CONNECTIONS, Writer, Written};
 
@@ -73,7 +74,14 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
     let definition = &project.definition;
     let http =
         hosts::clients(&definition.hosts, &project.folder, arguments.hosts.hosts.as_deref(), CONNECTIONS)?;
-    let writer = Writer { judged: &judged, beside: &beside, http: &http, key: &key, quiet };
+    let malware = policy.as_ref().and_then(|file| Malware::of(file, &knowledge));
+    if to_stream && malware.is_some() {
+        let message =
+            "found standard output, wanted a file: the policy looks for malware before anything is signed";
+        return Err(Failure::new(Class::Usage, "-", message).into());
+    }
+    let malware = malware.as_ref();
+    let writer = Writer { judged: &judged, beside: &beside, http: &http, key: &key, malware, quiet };
     let serial = judged.lock().created.serial();
     let archive = arguments.output.clone();
     let archive = archive.unwrap_or_else(|| PathBuf::from(format!("{}-{serial}.tar", definition.name)));
@@ -86,7 +94,7 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
     } else {
         write::to_file(&writer, &archive)?
     };
-    let Written { identity, size, fetched, resumed, was_there } = written;
+    let Written { identity, size, fetched, resumed, was_there, judgement } = written;
     let lock = judged.lock();
     Ok(Built {
         archive,
@@ -101,7 +109,7 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
         resumed_bytes: resumed,
         was_there,
         signed_by,
-        judgement: judged.judgement().cloned(),
+        judgement: judgement.or_else(|| judged.judgement().cloned()),
     })
 }
 

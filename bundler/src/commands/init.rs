@@ -69,7 +69,7 @@ mod tests {
             example.map_or_else(|| line.to_owned(), |example| format!("  {example}")) + "\n"
         });
         let policy = Policy::parse(&uncommented.collect::<String>()).unwrap();
-        assert_eq!(policy.gates, ["signatures", "vulnerabilities"]);
+        assert_eq!(policy.gates, ["signatures", "vulnerabilities", "malware"]);
         assert_eq!(policy.signatures.unwrap().rules().len(), 3);
         assert_eq!(policy.vulnerabilities.unwrap().exceptions.len(), 1);
         assert_eq!(policy.approvals.len(), 1);

@@ -21,17 +21,19 @@ use std::path::{Path, PathBuf};
 use clients::Http;
 use console::progress::Progress;
 use console::{Class, Failure, Failures, clock};
+use gates::Judgement;
 use manifests::inventory::Inventory;
 use manifests::key::{PrivateKey, PublicKey};
 use manifests::slot::{self, ArchiveSignature};
 use manifests::trust::Role;
 use manifests::{Digest, Timestamp};
-use transfer::archive::open;
 use transfer::archive::write::Draft;
+use transfer::archive::{ArchiveError, Unverified, Window, open};
 
 use crate::archive_failure;
 use crate::beside::Beside;
 use crate::judge::Judged;
+use crate::malware::Malware;
 use fetch::Complete;
 use journal::Journal;
 
@@ -48,6 +50,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) beside: &'a Beside,
     pub(crate) http: &'a Http,
     pub(crate) key: &'a PrivateKey,
+    /// What has to be looked for in the content before it is signed.
+    pub(crate) malware: Option<&'a Malware<'a>>,
     pub(crate) quiet: bool,
 }
 
@@ -62,6 +66,8 @@ pub(crate) struct Written {
     pub(crate) resumed: u64,
     /// Whether the archive was there already.
     pub(crate) was_there: bool,
+    /// What the gates said once malware was looked for, where it was.
+    pub(crate) judgement: Option<Judgement>,
 }
 
 /// The inventory of a full archive of what was judged.
@@ -77,15 +83,15 @@ pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failu
     let inventory = inventory(writer.judged);
     let identity = Digest::of(&inventory.encode());
     let key = writer.key.public().map_err(|error| Failure::new(Class::Usage, "the key", error))?;
-    if let Some(size) = existing(path, identity, &key)? {
-        return Ok(Written { identity, size, fetched: 0, resumed: 0, was_there: true });
+    if let Some(found) = existing(path, identity, &key)? {
+        return again(writer, identity, &found);
     }
     let failed = |error: io::Error| Failure::new(Class::Failed, path.display(), error);
     let journal = Journal::open(&beside(path, ".journal"), identity)?;
     // Another build may have finished it while this one waited to look.
-    if let Some(size) = existing(path, identity, &key)? {
+    if let Some(found) = existing(path, identity, &key)? {
         journal.remove().map_err(failed)?;
-        return Ok(Written { identity, size, fetched: 0, resumed: 0, was_there: true });
+        return again(writer, identity, &found);
     }
     let slot = sign(&inventory, identity, writer.key)?;
     let partial = beside(path, ".partial");
@@ -104,17 +110,35 @@ pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failu
     let Complete { draft, journal, fetched } =
         fetch::all(writer.http, draft, journal, plan.remote, started, &progress)?;
     progress.finish();
+    let judgement = search(writer, identity, &|digest| draft.blob(digest))?;
     draft.seal(&slot, path).map_err(|error| archive_failure::failure(path, &error))?;
     journal.remove().map_err(failed)?;
-    Ok(Written { identity, size, fetched, resumed, was_there: false })
+    Ok(Written { identity, size, fetched, resumed, was_there: false, judgement })
 }
 
-/// The size of the archive at `path`, when it is the one that is to be written; nothing, when there is
+/// What was written before, perhaps by another policy.
+fn again(writer: &Writer<'_>, identity: Digest, found: &Unverified<File>) -> Result<Written, Failures> {
+    let judgement = search(writer, identity, &|digest| found.blob(digest))?;
+    let size = found.layout().size();
+    Ok(Written { identity, size, fetched: 0, resumed: 0, was_there: true, judgement })
+}
+
+/// Looks for malware where the policy says so. What is refused keeps its temporary name.
+fn search<'a>(
+    writer: &Writer<'_>,
+    identity: Digest,
+    blob: &'a dyn Fn(&Digest) -> Result<Window<&'a File>, ArchiveError>,
+) -> Result<Option<Judgement>, Failures> {
+    let Some(malware) = writer.malware else { return Ok(None) };
+    malware.judge(writer, identity, blob).map(Some)
+}
+
+/// The archive at `path`, when it is the one that is to be written; nothing, when there is
 /// nothing.
 ///
 /// # Errors
 /// When something else is there.
-fn existing(path: &Path, identity: Digest, key: &PublicKey) -> Result<Option<u64>, Failure> {
+fn existing(path: &Path, identity: Digest, key: &PublicKey) -> Result<Option<Unverified<File>>, Failure> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::new(Class::Failed, path.display(), error)),
@@ -122,7 +146,7 @@ fn existing(path: &Path, identity: Digest, key: &PublicKey) -> Result<Option<u64
     };
     let opened = File::open(path).ok().and_then(|file| open::unverified(file).ok());
     // The same content under another signature is not what this build would leave.
-    let is_ours = |archive: &open::Unverified<File>| {
+    let is_ours = |archive: &Unverified<File>| {
         archive.signed_by() == key.id() && open::signed(archive.reader(), |_| Some(key.clone())).is_ok()
     };
     if let Some(archive) =
@@ -131,9 +155,12 @@ fn existing(path: &Path, identity: Digest, key: &PublicKey) -> Result<Option<u64
         let message = format!("found it there under another signature, by the key {}", archive.signed_by());
         return Err(Failure::new(Class::Usage, path.display(), message).advise("choose another name with -o"));
     }
-    match opened.map(|archive| (archive.identity(), archive.layout().size())) {
-        Some((found, size)) if found == identity && size == metadata.len() => Ok(Some(size)),
-        Some((found, _)) => {
+    match opened {
+        Some(archive) if archive.identity() == identity && archive.layout().size() == metadata.len() => {
+            Ok(Some(archive))
+        }
+        Some(archive) => {
+            let found = archive.identity();
             let message = format!(
                 "found another archive there, {found}, wanted {identity}, and nothing is overwritten"
             );

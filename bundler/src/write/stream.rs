@@ -52,7 +52,7 @@ pub(crate) fn to_stream(writer: &Writer<'_>, out: &mut impl Write) -> Result<Wri
     written.map_err(|error| {
         archive_failure::failure(Path::new("-"), &error).advise("what was written so far is no archive")
     })?;
-    Ok(Written { identity, size, fetched, resumed: 0, was_there: false })
+    Ok(Written { identity, size, fetched, resumed: 0, was_there: false, judgement: None })
 }
 
 struct Opener<'a> {

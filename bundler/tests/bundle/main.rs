@@ -12,6 +12,7 @@ mod evidence;
 mod faults;
 mod inputs;
 mod keys;
+mod malware;
 mod policies;
 mod project;
 mod reproducible;

@@ -1,5 +1,6 @@
 //! What rules make of signatures that are made here: who counts, about which digests, and until when.
 
+use gates::malware::Searches;
 use gates::signature::{RootError, Roots, judge};
 use gates::{Outcome, Subject, Verdict};
 use manifests::inventory::{Evidence, ItemKind};
@@ -404,6 +405,7 @@ fn an_image_that_is_called_something_else_does_not_choose_its_rule() {
     )
     .unwrap();
     let (roots, before, submitted) = (Default::default(), Before::default(), HashMap::new());
+    let searches = Searches::of(Digest::of(b"an archive"));
     let grounds = Grounds {
         content: &store,
         roots: &roots,
@@ -412,6 +414,7 @@ fn an_image_that_is_called_something_else_does_not_choose_its_rule() {
         vex: &[],
         before: &before,
         submitted: &submitted,
+        searches: &searches,
     };
     for (kind, said) in [(ItemKind::Image, "denies"), (ItemKind::Artifact, "wanted it called an image")] {
         let item = Item {

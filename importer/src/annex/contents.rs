@@ -19,6 +19,8 @@ pub(crate) struct Contents {
     pub(crate) exclusions: Vec<Exclusions>,
     /// Reports, each with the manifest that it is said to be about.
     pub(crate) reports: Vec<(Digest, Descriptor)>,
+    /// Searches of the archive for malware.
+    pub(crate) searches: Vec<Descriptor>,
 }
 
 /// Reads what is in `annex`, which is about the archive with the inventory `about`.
@@ -43,6 +45,7 @@ pub(super) fn read(annex: &Verified<File>, about: &Inventory) -> Result<Contents
                 let subject = subject.ok_or_else(|| wrong("found a report about nothing".to_owned()))?;
                 contents.reports.push((subject.digest, layer));
             }
+            media_type::MALWARE_REPORT => contents.searches.push(layer),
             other => return Err(wrong(unknown(other))),
         }
     }
@@ -67,7 +70,7 @@ fn artifact(annex: &Verified<File>, item: &Item) -> Result<(String, Image, Descr
 
 fn unknown(kind: &str) -> String {
     let kind = manifests::json::shortened(kind);
-    format!("found {kind:?} in the annex, wanted exclusions or a scan report; use a newer Airgap to count it")
+    format!("found {kind:?} in the annex, wanted exclusions or reports; use a newer Airgap to count it")
 }
 
 fn exclusions(

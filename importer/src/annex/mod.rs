@@ -40,6 +40,14 @@ pub(crate) struct Annex {
     pub(crate) contents: Contents,
 }
 
+impl Annex {
+    /// Who answers for what it brings.
+    #[must_use]
+    pub(crate) fn by(&self) -> String {
+        self.signers.first().map(|signer| signer.person.to_string()).unwrap_or_default()
+    }
+}
+
 /// What was found for an archive.
 #[derive(Debug, Default)]
 pub(crate) struct Annexes {

@@ -152,7 +152,8 @@ pub(crate) struct VerifyArguments {
     /// Judge by this moment in place of now, such as 2026-11-23T21:30:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<Timestamp>,
-    /// Scan every image with trivy, and judge by what it finds too: its database may be newer than the reports.
+    /// Scan every image with trivy, search all content by the malware command of the policy, and judge by what they
+    /// find too. Each runs where a policy asks for it; where none does, trivy.
     #[arg(long)]
     pub(crate) rescan: bool,
     /// Keep the reports of --rescan in this folder, for `approve --report`.

@@ -9,6 +9,7 @@ use console::{Class, Failure, Failures, clock, input, key_file};
 use gates::Judgement;
 use manifests::exclusions::Exclusions;
 use manifests::key::PrivateKey;
+use manifests::malware_report::MalwareReport;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{Role, Signer};
 use manifests::{ChannelName, Descriptor, Digest, limits};
@@ -154,13 +155,40 @@ fn write(
     let exclusions = (!excluded.is_empty()).then(|| Exclusions::new(excluded, arguments.reason.clone()));
     let exclusions =
         exclusions.transpose().map_err(|error| Failure::new(Class::Usage, "--exclude", error))?;
-    let draft = Draft { signature, exclusions, reports: bind(archive, reports)? };
+    let (searches, reports): (Vec<_>, Vec<_>) =
+        reports.into_iter().partition(|(_, bytes)| MalwareReport::is_one(bytes));
+    let searches = about(archive, searches);
+    let reports = bind(archive, reports);
+    let draft = match (searches, reports) {
+        (Ok(searches), Ok(reports)) => Draft { signature, exclusions, reports, searches },
+        (searches, reports) => {
+            return Err(Failures::of(searches.err().into_iter().chain(reports.err()).flatten().collect()));
+        }
+    };
     Ok((approval::write(archive, &draft, key)?, verdict))
 }
 
 fn read_reports(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
     let read = |path: &PathBuf| Ok((path.clone(), input::read(path, limits::EVIDENCE_BYTES)?));
     paths.iter().map(read).collect()
+}
+
+/// Searches for malware, each of which has to be about this archive.
+fn about(archive: &Verified<File>, searches: Vec<(PathBuf, Vec<u8>)>) -> Result<Vec<Vec<u8>>, Failures> {
+    let (mut ours, mut failures) = (Vec::new(), Vec::new());
+    for (path, bytes) in searches {
+        let usage = |message: String| Failure::new(Class::Usage, path.display(), message);
+        match MalwareReport::parse(&bytes) {
+            Ok(report) if report.archive == archive.identity() => ours.push(bytes),
+            Ok(report) => failures.push(usage(format!(
+                "found a search of the archive {}, wanted one of {}",
+                report.archive,
+                archive.identity()
+            ))),
+            Err(error) => failures.push(usage(error.to_string())),
+        }
+    }
+    Failures::unless_empty(failures, ours)
 }
 
 /// Each report with each manifest of the archive that it is about.

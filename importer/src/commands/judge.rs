@@ -7,6 +7,7 @@ use console::archive_report::ArchiveReport;
 use console::input::PolicyFile;
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
+use manifests::malware_report::MalwareReport;
 use manifests::receipt::Receipt;
 use manifests::trust::Trust;
 use manifests::{Digest, Timestamp};
@@ -17,6 +18,7 @@ use super::open_site;
 use crate::accept::{self, Accepted, Assessment, Purpose, Rules};
 use crate::annex::{self, Annexes};
 use crate::cli::JudgeArguments;
+use crate::exclusion::{self, Excluded};
 use crate::rescan::Rescanned;
 use crate::site::{Access, Site};
 use crate::{open, report};
@@ -30,6 +32,8 @@ pub(crate) struct Judge {
     knowledge: Knowledge,
     /// The reports of `verify --rescan`.
     pub(crate) rescanned: Vec<Rescanned>,
+    /// The searches for malware of `verify --rescan`.
+    pub(crate) searched: Vec<MalwareReport>,
     at: Option<Timestamp>,
 }
 
@@ -49,6 +53,7 @@ impl Judge {
             policy: arguments.policy.as_deref().map(input::policy).transpose()?,
             knowledge: Knowledge::read(arguments.kev.as_deref(), &arguments.vex)?,
             rescanned: Vec::new(),
+            searched: Vec::new(),
             site: open_site(state, access)?,
             at,
         };
@@ -101,6 +106,7 @@ impl Judge {
             site,
             knowledge: &self.knowledge,
             rescanned: &self.rescanned,
+            searched: &self.searched,
             now: self.now(),
         })
     }
@@ -136,6 +142,20 @@ impl Judge {
             accept::prepared(archive, &self.rules()?.trusts(), self.now()).err().unwrap_or_default();
         let refused = |reason| Failure::new(Class::Refused, path.display(), reason);
         Failures::unless_empty(reasons.into_iter().map(refused).collect(), ())
+    }
+
+    /// What the annexes that are there by now leave out of an archive.
+    ///
+    /// # Errors
+    /// When an annex that was given would not be counted.
+    pub(crate) fn excluded(
+        &self,
+        path: &Path,
+        arguments: &JudgeArguments,
+        archive: &Verified<File>,
+    ) -> Result<Excluded, Failures> {
+        let annexes = self.annexes(path, arguments, archive, &self.rules()?)?;
+        Ok(exclusion::counted(&archive.inventory().items, &annexes.counted))
     }
 
     /// Judges an archive that was opened, with the annexes beside it and those that were given.

@@ -9,6 +9,7 @@ mod commands;
 mod exclusions;
 mod init;
 mod ledger;
+mod malware;
 mod receipts;
 mod refusals;
 mod refused;
