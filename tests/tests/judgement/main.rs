@@ -6,6 +6,7 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+mod malware;
 mod signatures;
 mod vouched;
 mod vulnerabilities;
