@@ -75,7 +75,7 @@ pub(crate) struct Voucher<'a> {
 /// the manifest that a node runs, which is one platform's, and Harbor looks at each child of an index for itself.
 ///
 /// # Errors
-/// When the key cannot be encoded, which no valid key causes.
+/// When the key does not sign.
 pub(crate) fn vouch(shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
     let Shipment { mut items, blobs, is_new } = shipment;
     let mut made = HashMap::new();
@@ -98,7 +98,7 @@ fn statements(
         let digest = subject.digest;
         let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));
         let tag = |kind: &str| Some(format!("sha256-{}.{kind}", digest.hex()));
-        let signature = cosign::legacy_signature(digest, &repository, key);
+        let signature = cosign::legacy_signature(digest, &repository, key)?;
         if has_tags_only(cargo, digest) {
             let attestation = cosign::legacy_attestation(digest, &repository, summary, key)?;
             proofs.push(proof(signature, digest, tag("sig"), For::Registries, made));

@@ -1,7 +1,7 @@
 //! Signatures in the forms that cosign reads: a bundle that refers to what it signs, and the older one under a tag.
 //!
 //! A site signs what it brings in this way, so that an admission controller inside needs its key only. Everything
-//! here follows from the key and the digest: made again it is the same bytes, and a second load changes nothing.
+//! here follows from digest and signatures: with a key that repeats itself, what is made again is the same bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,7 +38,7 @@ pub struct Made {
 /// A signed statement about `subject`, which is in `repository`, as a bundle that refers to it.
 ///
 /// # Errors
-/// When the key cannot be encoded, which no valid key causes.
+/// When the key does not sign.
 pub fn referrer<P: Predicate>(
     subject: &Descriptor,
     repository: &str,
@@ -65,8 +65,10 @@ pub fn referrer<P: Predicate>(
 
 /// A signature of `subject`, which is in `repository`, as cosign 1 and 2 kept them under the tag
 /// `sha256-<hex>.sig`: for Harbor before 2.15, which counts no other.
-#[must_use]
-pub fn legacy_signature(subject: Digest, repository: &str, key: &PrivateKey) -> Made {
+///
+/// # Errors
+/// When the key does not sign.
+pub fn legacy_signature(subject: Digest, repository: &str, key: &PrivateKey) -> Result<Made, KeyError> {
     let payload = json::encode(&json!({
         "critical": {
             "identity": {"docker-reference": repository},
@@ -76,18 +78,18 @@ pub fn legacy_signature(subject: Digest, repository: &str, key: &PrivateKey) -> 
         "optional": null,
     }));
     let mut layer = descriptor(SIMPLE_SIGNING, &payload);
-    let signature = STANDARD.encode(key.sign(&payload));
+    let signature = STANDARD.encode(key.sign(&payload)?);
     if let Value::Object(fields) = &mut layer {
         fields.insert("annotations".to_owned(), json!({"dev.cosignproject.cosign/signature": signature}));
     }
-    legacy(&layer, payload)
+    Ok(legacy(&layer, payload))
 }
 
 /// A signed statement about `subject`, which is in `repository`, as cosign 1 and 2 kept attestations under the tag
 /// `sha256-<hex>.att`.
 ///
 /// # Errors
-/// When the key cannot be encoded, which no valid key causes.
+/// When the key does not sign.
 pub fn legacy_attestation<P: Predicate>(
     subject: Digest,
     repository: &str,
@@ -143,7 +145,7 @@ mod tests {
             .unwrap();
         assert_eq!(statement.subject, subject.digest);
 
-        let legacy = || legacy_signature(subject.digest, "ghcr.io/demo/web", &key);
+        let legacy = || legacy_signature(subject.digest, "ghcr.io/demo/web", &key).unwrap();
         assert_eq!(legacy(), legacy());
         let manifest: Value = serde_json::from_slice(&legacy().manifest).unwrap();
         let signature = manifest["layers"][0]["annotations"]["dev.cosignproject.cosign/signature"].as_str();

@@ -98,7 +98,7 @@ impl From<Digest> for DigestSet {
 /// Signs a statement and returns its bundle.
 ///
 /// # Errors
-/// When the key cannot be encoded, which no valid key causes.
+/// When the key does not sign.
 pub fn sign<P: Predicate>(statement: Statement<P>, key: &PrivateKey) -> Result<Vec<u8>, KeyError> {
     let payload = json::encode(&Wire {
         _type: STATEMENT_TYPE.to_owned(),
@@ -106,7 +106,7 @@ pub fn sign<P: Predicate>(statement: Statement<P>, key: &PrivateKey) -> Result<V
         predicate_type: P::TYPE.to_owned(),
         subject: [Subject { digest: statement.subject.into(), name: statement.name }],
     });
-    let signature = key.sign(&pre_authentication_encoding(&payload));
+    let signature = key.sign(&pre_authentication_encoding(&payload))?;
     Ok(Envelope { payload, signature, hint: key.public()?.id() }.encode())
 }
 

@@ -56,7 +56,7 @@ impl Predicate for ArchiveSignature {
 /// Signs an inventory and returns the slot's bytes.
 ///
 /// # Errors
-/// When the key cannot be encoded, which no valid key causes.
+/// When the key does not sign.
 pub fn seal(identity: Digest, signature: ArchiveSignature, key: &PrivateKey) -> Result<Vec<u8>, KeyError> {
     let statement = Statement { name: SUBJECT.to_owned(), subject: identity, predicate: signature };
     let mut slot = dsse::sign(statement, key)?;

@@ -192,7 +192,7 @@ fn sign(inventory: &Inventory, identity: Digest, key: &PrivateKey) -> Result<Vec
         trust_digest: None,
         verdict: None,
     };
-    slot::seal(identity, signature, key).map_err(|error| Failure::new(Class::Usage, "the key", error))
+    slot::seal(identity, signature, key).map_err(|error| Failure::new(Class::Failed, "the key", error))
 }
 
 /// `path` with another ending behind it.

@@ -186,7 +186,7 @@ pub(crate) fn is_minimal(path: &Path) -> bool {
 /// Signs what of a receipt may leave the site: its bytes and its bundle.
 ///
 /// # Errors
-/// When the key cannot be encoded, which no valid key causes.
+/// When the key does not sign.
 pub(crate) fn minimal(signed: &Signed, key: &PrivateKey) -> Result<(Vec<u8>, Vec<u8>), KeyError> {
     let minimal = MinimalReceipt::of(&signed.receipt, signed.digest);
     let bytes = minimal.encode();

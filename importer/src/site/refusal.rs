@@ -30,7 +30,7 @@ impl Site {
     /// The receipt of a refusal, without its place in the chain.
     ///
     /// # Errors
-    /// When the summary cannot be signed, which no valid key causes.
+    /// When the key does not sign.
     pub(crate) fn refusal(
         &self,
         refused: Refused<'_>,

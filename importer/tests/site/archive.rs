@@ -160,7 +160,7 @@ fn signature(subject: Digest, blobs: &mut HashMap<Digest, Vec<u8>>) -> Evidence 
         "optional": null,
     });
     let payload = payload.to_string().into_bytes();
-    let signed = STANDARD.encode(UPSTREAM.sign(&payload));
+    let signed = STANDARD.encode(UPSTREAM.sign(&payload).unwrap());
     let config = put(OCI_CONFIG, br#"{"architecture":"","os":""}"#.to_vec(), blobs);
     let layer = put("application/vnd.dev.cosign.simplesigning.v1+json", payload, blobs);
     let mut layer = json!(layer);
