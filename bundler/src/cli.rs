@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use console::key_source::KeySource;
 use manifests::Timestamp;
 
 /// Pins, collects and writes what a Sovereign runs on into one signed archive.
@@ -19,8 +20,8 @@ pub(crate) struct Cli {
 const STATUS: &str = "\
 Exit status: 0 done; 1 failed, worth another try (network, disk); 2 wrong use; 3 refused
 by trust or policy; 4 damaged. Credentials come from the Docker configuration and its
-helpers (`docker login`), the password of a key from AIRGAP_KEY_PASSWORD or
-COSIGN_PASSWORD, or it is asked for.
+helpers (`docker login`), the password of a key or the PIN of a token from
+AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is asked for.
 
 Examples:
   airgap-bundle init .
@@ -84,9 +85,13 @@ PREFIX.key is readable by you alone; its password comes from AIRGAP_KEY_PASSWORD
 COSIGN_PASSWORD, or is asked for. PREFIX.pub goes to whoever checks the archives: compare
 the printed id by voice. A key pair of `cosign generate-key-pair` works as well.
 
+A token makes its keys with its own tools (pkcs11-tool --keypairgen --key-type EC:prime256v1);
+--public-of then writes PREFIX.pub alone.
+
 Examples:
   airgap-bundle keygen --out build-1
-  airgap-bundle keygen --out ci --unencrypted")]
+  airgap-bundle keygen --out ci --unencrypted
+  airgap-bundle keygen --public-of 'pkcs11:token=build;object=build-1' --out build-1")]
 pub(crate) struct KeygenArguments {
     /// Where to write PREFIX.key and PREFIX.pub.
     #[arg(long, value_name = "PREFIX")]
@@ -94,6 +99,9 @@ pub(crate) struct KeygenArguments {
     /// Do not encrypt the private key.
     #[arg(long)]
     pub(crate) unencrypted: bool,
+    /// Make no key: write the public half of this one, a file or one in a token, and print its id.
+    #[arg(long, value_name = "KEY", conflicts_with = "unencrypted")]
+    pub(crate) public_of: Option<KeySource>,
 }
 
 /// The user's own settings of hosts.
@@ -148,7 +156,9 @@ An interrupted build goes on where it was when the same command is given again. 
 
 Examples:
   airgap-bundle build sovereign-core.yaml --key build-1.key
-  airgap-bundle build sovereign-core.yaml --key build-1.key -o - | ssh store 'cat > core.tar'")]
+  airgap-bundle build sovereign-core.yaml --key build-1.key -o - | ssh store 'cat > core.tar'
+  airgap-bundle build sovereign-core.yaml \
+    --key 'pkcs11:token=build;object=build-1?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/airgap/pin'")]
 pub(crate) struct BuildArguments {
     /// The definition.
     pub(crate) definition: PathBuf,
@@ -164,9 +174,9 @@ pub(crate) struct BuildArguments {
     /// An OpenVEX document about findings. It counts where the policy trusts its author.
     #[arg(long, value_name = "FILE")]
     pub(crate) vex: Vec<PathBuf>,
-    /// The private key of the preparer.
+    /// The private key of the preparer: a file, or the URI of one in a token.
     #[arg(long, value_name = "KEY")]
-    pub(crate) key: PathBuf,
+    pub(crate) key: KeySource,
     /// The archive to write, or - for standard output; by default NAME-SERIAL.tar.
     #[arg(long, short, value_name = "ARCHIVE")]
     pub(crate) output: Option<PathBuf>,

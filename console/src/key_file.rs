@@ -7,7 +7,7 @@ use manifests::key::PrivateKey;
 
 use crate::failure::{Class, Failure};
 
-/// The variables that a password is taken from, in this order. Never an argument: those are seen by others.
+/// The variables that a password or a PIN is taken from, in this order. Never an argument: those are seen by others.
 pub const PASSWORD_VARIABLES: [&str; 2] = ["AIRGAP_KEY_PASSWORD", "COSIGN_PASSWORD"];
 
 /// A key file is a few hundred bytes; anything much larger is another file.
@@ -31,9 +31,18 @@ pub fn read(path: &Path) -> Result<PrivateKey, Failure> {
 /// The password of a key: from the environment, otherwise asked for on a terminal.
 #[must_use]
 pub fn password(prompt: &str) -> Option<String> {
-    let from_environment = PASSWORD_VARIABLES.iter().find_map(|name| std::env::var(name).ok());
-    from_environment.or_else(|| {
-        let is_person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        is_person.then(|| rpassword::prompt_password(prompt).ok()).flatten()
-    })
+    from_environment().map(|(_, password)| password).or_else(|| ask(prompt))
+}
+
+/// The first of [`PASSWORD_VARIABLES`] that is set, with what it holds.
+#[must_use]
+pub fn from_environment() -> Option<(&'static str, String)> {
+    PASSWORD_VARIABLES.into_iter().find_map(|name| Some((name, std::env::var(name).ok()?)))
+}
+
+/// Asks for a password or a PIN, where there is somebody to ask.
+#[must_use]
+pub fn ask(prompt: &str) -> Option<String> {
+    let is_person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    is_person.then(|| rpassword::prompt_password(prompt).ok()).flatten()
 }

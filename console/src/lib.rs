@@ -12,8 +12,10 @@ pub mod input;
 pub mod inspect;
 pub mod judging;
 pub mod key_file;
+pub mod key_source;
 pub mod progress;
 pub mod report;
+pub mod token;
 pub mod written_report;
 
 pub use failure::{Class, Failure, Failures};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use console::escape::escape;
 use console::judging::Knowledge;
 use console::report::finish;
-use console::{Class, Failure, Failures, input, key_file};
+use console::{Class, Failure, Failures, input};
 use gates::{Judgement, NOTHING};
 use indicatif::HumanBytes;
 use manifests::lock::Lock;
@@ -68,9 +68,8 @@ fn build(arguments: &BuildArguments, to_stream: bool, quiet: bool) -> Result<Bui
     let policy = arguments.policy.as_deref().map(input::policy).transpose()?;
     let knowledge = Knowledge::read(arguments.kev.as_deref(), &arguments.vex)?;
     let judged = judge::judge(lock, &beside, policy.as_ref(), &knowledge)?;
-    let key = key_file::read(&arguments.key)?;
-    let signed_by =
-        key.public().map_err(|error| Failure::new(Class::Usage, arguments.key.display(), error))?.id();
+    let key = arguments.key.open()?;
+    let signed_by = key.public().map_err(|error| Failure::new(Class::Usage, &arguments.key, error))?.id();
     let definition = &project.definition;
     let http =
         hosts::clients(&definition.hosts, &project.folder, arguments.hosts.hosts.as_deref(), CONNECTIONS)?;

@@ -1,4 +1,4 @@
-//! `keygen`: a key pair for signing archives.
+//! `keygen`: a key pair for signing archives, or the public half of one that there is.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use console::key_file::{self, PASSWORD_VARIABLES};
+use console::key_source::KeySource;
 use console::{Class, Failure, Failures};
 use manifests::Digest;
 use manifests::key::{KeyError, PrivateKey};
@@ -17,9 +18,16 @@ use crate::cli::KeygenArguments;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Made {
-    private: PathBuf,
+    /// The file of the private key; nothing where none was made.
+    #[serde(flatten)]
+    private: Option<Private>,
     public: PathBuf,
     id: Digest,
+}
+
+#[derive(Serialize)]
+struct Private {
+    private: PathBuf,
     encrypted: bool,
 }
 
@@ -30,11 +38,12 @@ pub(crate) fn run(arguments: &KeygenArguments) -> Result<Made, Failures> {
         PathBuf::from(path)
     };
     let (private, public) = (with_ending(".key"), with_ending(".pub"));
-    for path in [&private, &public] {
-        if path.symlink_metadata().is_ok() {
-            return Err(exists(path).into());
-        }
+    if let Some(source) = &arguments.public_of {
+        free(&public)?;
+        return Ok(public_of(source, public)?);
     }
+    free(&private)?;
+    free(&public)?;
     let failed = |error: KeyError| Failure::new(Class::Failed, private.display(), error);
     let key = PrivateKey::generate().map_err(failed)?;
     let (id, public_pem) =
@@ -44,7 +53,15 @@ pub(crate) fn run(arguments: &KeygenArguments) -> Result<Made, Failures> {
     // The private key first: a public key without its private half would be taken for one that works.
     write_new(&private, 0o600, &private_pem.map_err(failed)?)?;
     write_new(&public, 0o644, &public_pem)?;
-    Ok(Made { private, public, id, encrypted: !arguments.unencrypted })
+    Ok(Made { private: Some(Private { private, encrypted: !arguments.unencrypted }), public, id })
+}
+
+/// Writes the public half of a key that there is.
+fn public_of(source: &KeySource, path: PathBuf) -> Result<Made, Failure> {
+    let failed = |error: KeyError| Failure::new(Class::Failed, source, error);
+    let public = source.open()?.public().map_err(failed)?;
+    write_new(&path, 0o644, &public.to_pem().map_err(failed)?)?;
+    Ok(Made { private: None, public: path, id: public.id() })
 }
 
 fn password(key: &Path) -> Result<String, Failure> {
@@ -74,6 +91,10 @@ fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::new(Class::Failed, path.display(), error))
 }
 
+fn free(path: &Path) -> Result<(), Failure> {
+    if path.symlink_metadata().is_ok() { Err(exists(path)) } else { Ok(()) }
+}
+
 fn exists(path: &Path) -> Failure {
     Failure::new(Class::Usage, path.display(), "found a file there already, and keys are not overwritten")
         .advise("choose another PREFIX")
@@ -81,15 +102,18 @@ fn exists(path: &Path) -> Failure {
 
 impl Made {
     pub(crate) fn render(&self) -> String {
-        let Self { private, public, id, encrypted } = self;
-        let how = if *encrypted { "encrypted" } else { "NOT encrypted" };
-        let (private, public) =
-            [private, public].map(|path| console::escape::escape(&path.display().to_string())).into();
+        let Self { private, public, id } = self;
+        let escape = |path: &Path| console::escape::escape(&path.display().to_string());
+        let private = private.as_ref().map(|Private { private, encrypted }| {
+            let how = if *encrypted { "encrypted" } else { "NOT encrypted" };
+            format!("private key    {} ({how}; keep it, and copy it nowhere)\n", escape(private))
+        });
         format!(
-            "private key    {private} ({how}; keep it, and copy it nowhere)\n\
-             public key     {public} (for whoever checks the archives)\n\
+            "{}public key     {} (for whoever checks the archives)\n\
              id             {id}\n\n\
-             Compare the id by voice with whoever puts the public key into a trust file.\n"
+             Compare the id by voice with whoever puts the public key into a trust file.\n",
+            private.unwrap_or_default(),
+            escape(public),
         )
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use console::key_source::KeySource;
 
 /// What is done with trust files.
 #[derive(Subcommand)]
@@ -20,9 +21,9 @@ pub(crate) enum TrustCommand {
     Sign {
         /// The new trust file.
         trust: PathBuf,
-        /// The private key of who signs.
+        /// The private key of who signs: a file, or the URI of one in a token (pkcs11:token=T;object=O).
         #[arg(long, value_name = "KEY")]
-        key: PathBuf,
+        key: KeySource,
         /// Where to write the signature; by default TRUST.DIGEST.KEY-ID.sigstore.json beside it.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -54,9 +55,9 @@ pub(crate) enum PolicyCommand {
     Sign {
         /// The new policy.
         policy: PathBuf,
-        /// The private key of who signs.
+        /// The private key of who signs: a file, or the URI of one in a token (pkcs11:token=T;object=O).
         #[arg(long, value_name = "KEY")]
-        key: PathBuf,
+        key: KeySource,
         /// Where to write the signature; by default POLICY.DIGEST.KEY-ID.sigstore.json beside it.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,

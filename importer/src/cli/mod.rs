@@ -8,6 +8,7 @@ use std::path::PathBuf;
 pub(crate) use changes::{PolicyCommand, TrustCommand};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use console::key_source::KeySource;
 use manifests::trust::Role;
 use manifests::{ChannelName, Digest, Timestamp};
 
@@ -24,7 +25,8 @@ pub(crate) struct Cli {
 const STATUS: &str = "\
 Exit status: 0 done; 1 failed, worth another try (network, disk, target); 2 wrong use; 3 refused by trust or
 policy; 4 damaged: the archive is not what was signed. Credentials come from the Docker configuration and its
-helpers, the password of a key from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is asked for.
+helpers, the password of a key or the PIN of a token from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is
+asked for.
 
 Examples:
   airgap-import init --state /var/lib/airgap --trust trust.yaml --policy policy.yaml --name sovereign-a
@@ -95,7 +97,9 @@ The receipt key is made here unless one is given; it is encrypted when AIRGAP_KE
 
 Examples:
   airgap-import init --state /var/lib/airgap --trust trust.yaml --policy policy.yaml --name sovereign-a
-  airgap-import init --state site --trust build-1.pub --policy policy.yaml --name lab --channel core")]
+  airgap-import init --state site --trust build-1.pub --policy policy.yaml --name lab --channel core
+  airgap-import init --state site --trust trust.yaml --policy policy.yaml --name lab \
+    --receipt-key 'pkcs11:token=site;object=receipts?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/airgap/pin'")]
 pub(crate) struct InitArguments {
     /// The trust file, or the preparer's public key in its place.
     #[arg(long, value_name = "TRUST")]
@@ -110,9 +114,10 @@ pub(crate) struct InitArguments {
     /// Accept only this channel. May be given several times; by default any channel is accepted.
     #[arg(long = "channel", value_name = "NAME")]
     pub(crate) channels: Vec<ChannelName>,
-    /// The private key that signs receipts, in place of a new one.
+    /// The private key that signs receipts, in place of a new one: a file, which is copied, or the URI of one in a
+    /// token, which is kept without a PIN.
     #[arg(long, value_name = "KEY")]
-    pub(crate) receipt_key: Option<PathBuf>,
+    pub(crate) receipt_key: Option<KeySource>,
 }
 
 /// What an archive is held to.
@@ -179,13 +184,14 @@ Examples:
   airgap-import approve sovereign-core-20261123213000.tar --key officer-1.key --change CHG-4711
   airgap-import approve core.tar --key officer-1.key --exclude ghcr.io/demo/web:1 --reason \"no fix yet\"
   airgap-import approve core.tar --key officer-1.key --report web.scan.json --report db.scan.json
-  airgap-import approve core.tar --key officer-1.key --reject --change CHG-4711 -o core.officer-1.tar")]
+  airgap-import approve core.tar --key officer-1.key --reject --change CHG-4711 -o core.officer-1.tar
+  airgap-import approve core.tar --key 'pkcs11:token=officer-1;object=approve?module-path=/usr/lib/opensc-pkcs11.so'")]
 pub(crate) struct ApproveArguments {
     /// The archive, or - for standard input; then -o is needed.
     pub(crate) archive: PathBuf,
-    /// The approver's private key. Its password is taken as for every key.
+    /// The approver's private key: a file, or the URI of one in a token. Its password or PIN is taken as for every key.
     #[arg(long, value_name = "KEY")]
-    pub(crate) key: PathBuf,
+    pub(crate) key: KeySource,
     /// The role to sign in, where the key's owner has several.
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Option<Role>,

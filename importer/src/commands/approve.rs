@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use console::escape::escape;
-use console::{Class, Failure, Failures, clock, input, key_file};
+use console::{Class, Failure, Failures, clock, input};
 use gates::Judgement;
 use manifests::exclusions::Exclusions;
 use manifests::key::PrivateKey;
@@ -55,8 +55,8 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
     let judge = Judge::read(held_to, global.state.as_deref(), Access::Read, None)?;
     needs_policy(&judge)?;
     // Before the long work: the key may ask for its password.
-    let key = key_file::read(&arguments.key)?;
-    let id = key.public().map_err(|error| Failure::new(Class::Usage, arguments.key.display(), error))?.id();
+    let key = arguments.key.open()?;
+    let id = key.public().map_err(|error| Failure::new(Class::Usage, &arguments.key, error))?.id();
     let role = approval::role(&judge.rules()?.trusts(), id, arguments.role)?;
     let reports = read_reports(&arguments.report)?;
     let archive = judge.open(path, Keep::Evidence, None, global.quiet)?;

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: InitArguments, global: &Global) -> Result<Pinned, F
         policy: &arguments.policy,
         name,
         channels: arguments.channels,
-        receipt_key: arguments.receipt_key.as_deref(),
+        receipt_key: arguments.receipt_key.as_ref(),
         now: clock::now(),
     })?;
     let pinned = Pinned::of(directory.clone(), site);

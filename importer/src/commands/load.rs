@@ -69,7 +69,7 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     let mut judge = Judge::read(rules, Some(state(global)?), Access::Write, None)?;
     let destinations = Destinations::read(to)?;
     // Before the long work: the key may ask for its password.
-    let key = judge.writer()?.key()?;
+    let key = Arc::new(judge.writer()?.key()?);
     let mut opened = None;
     let examined = examine(arguments, global, &judge, (destinations, &key), &mut opened).await;
     let (accepted, plan, now) = match examined {
@@ -98,7 +98,7 @@ async fn examine(
     arguments: &LoadArguments,
     global: &Global,
     judge: &Judge,
-    (destinations, key): (Destinations, &PrivateKey),
+    (destinations, key): (Destinations, &Arc<PrivateKey>),
     opened: &mut Option<Opened>,
 ) -> Result<(Arc<Accepted>, Plan, Timestamp), Failures> {
     let LoadArguments { archive, judge: rules, only, spool, .. } = arguments;
@@ -113,7 +113,9 @@ async fn examine(
     let now = judge.now();
     let inventory = accepted.archive().inventory();
     let since = site.ledger.archive(&inventory.name, inventory.serial).map_or(now, |known| known.since);
-    let voucher = Voucher { key, verification: site.verification(since, VerificationResult::Passed) };
+    let vouching = site.vouching_key(key)?;
+    let voucher =
+        Voucher { key: &vouching, verification: site.verification(since, VerificationResult::Passed) };
     let plan = plan(Arc::clone(&accepted), Some(&site.ledger), destinations, only, Some(&voucher)).await?;
     Ok((accepted, plan, now))
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use console::escape::escape;
+use console::key_source::KeySource;
 use console::report::finish;
-use console::{Class, Failure, Failures, clock, input, judging, key_file};
+use console::{Class, Failure, Failures, clock, input, judging};
 use manifests::dsse::{self, Predicate, Statement};
 use manifests::key::PrivateKey;
 use manifests::trust::{PolicySignature, Role, Trust, TrustSignature};
@@ -62,7 +63,7 @@ struct Signed {
     key: Digest,
 }
 
-fn sign(path: &Path, key: &Path, output: Option<&Path>) -> Result<Signed, Failures> {
+fn sign(path: &Path, key: &KeySource, output: Option<&Path>) -> Result<Signed, Failures> {
     let trust = input::trust(path)?;
     let (digest, version) = (trust.digest(), trust.version());
     let predicate = TrustSignature { signed_at: clock::now(), version };
@@ -74,7 +75,7 @@ fn sign(path: &Path, key: &Path, output: Option<&Path>) -> Result<Signed, Failur
     Ok(Signed { signature, digest, version, key })
 }
 
-fn sign_policy(path: &Path, key: &Path, output: Option<&Path>) -> Result<Signed, Failures> {
+fn sign_policy(path: &Path, key: &KeySource, output: Option<&Path>) -> Result<Signed, Failures> {
     let policy = input::policy(path)?.policy;
     let (digest, version) = (policy.digest(), policy.version);
     let predicate = PolicySignature { signed_at: clock::now(), version };
@@ -86,12 +87,12 @@ fn sign_policy(path: &Path, key: &Path, output: Option<&Path>) -> Result<Signed,
 /// Signs a statement about the file at `path`, and writes it beside it unless `output` says where.
 fn write<P: Predicate>(
     path: &Path,
-    key: &Path,
+    key: &KeySource,
     output: Option<&Path>,
     statement: Statement<P>,
 ) -> Result<(PathBuf, Digest), Failure> {
-    let private = key_file::read(key)?;
-    let failed = |error: manifests::key::KeyError| Failure::new(Class::Usage, key.display(), error);
+    let private = key.open()?;
+    let failed = |error: manifests::key::KeyError| Failure::new(Class::Failed, key, error);
     let id = private.public().map_err(failed)?.id();
     let ending = format!("{}.{}.sigstore.json", shortened(statement.subject), shortened(id));
     let signature = output.map_or_else(|| path.with_extension(ending), Path::to_owned);

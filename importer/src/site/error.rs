@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use console::{Class, Failure};
 use manifests::Digest;
+use manifests::key::KeyError;
 
 use super::ledger::LedgerError;
 
@@ -42,6 +43,9 @@ pub(crate) enum SiteError {
     /// The ledger is there and cannot be used.
     #[error("the ledger: {1}")]
     Ledger(PathBuf, #[source] LedgerError),
+    /// The site's key did not sign.
+    #[error("the receipt key: {1}")]
+    Signing(PathBuf, #[source] KeyError),
     /// A receipt is missing, changed or not the site's.
     #[error("{1}")]
     Receipt(PathBuf, String),
@@ -60,6 +64,7 @@ impl SiteError {
             | Self::Form(path, _)
             | Self::LedgerMissing(path)
             | Self::Ledger(path, _)
+            | Self::Signing(path, _)
             | Self::Receipt(path, _) => path,
         }
     }
@@ -69,6 +74,7 @@ impl SiteError {
             Self::Missing(_) | Self::Exists(_) => Class::Usage,
             Self::Locked(_)
             | Self::Io(..)
+            | Self::Signing(..)
             | Self::Ledger(_, LedgerError::Io(_) | LedgerError::Interrupted) => Class::Failed,
             // What the site remembers is what it trusts by: a changed memory is not to be trusted.
             Self::Changed { .. }
@@ -87,6 +93,9 @@ impl SiteError {
             }
             Self::Locked(_) => "wait until it has ended",
             Self::Io(..) => "",
+            Self::Signing(..) => {
+                "when its token is back, give the command again: what is done is not done twice"
+            }
             Self::Ledger(_, LedgerError::Io(_) | LedgerError::Interrupted) => "",
             _ => RESTORE,
         }

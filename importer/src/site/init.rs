@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use console::input::PolicyFile;
+use console::key_source::KeySource;
 use console::{Class, Failure, Failures, input, judging, key_file};
 use manifests::key::{PrivateKey, PublicKey};
 use manifests::trust::Trust;
@@ -30,7 +31,7 @@ pub(crate) struct Setup<'a> {
     /// The channels that it accepts; none means any.
     pub(crate) channels: Vec<ChannelName>,
     /// The private key that signs receipts; none: one is made.
-    pub(crate) receipt_key: Option<&'a Path>,
+    pub(crate) receipt_key: Option<&'a KeySource>,
     /// Now.
     pub(crate) now: Timestamp,
 }
@@ -64,7 +65,7 @@ pub(crate) fn init(setup: Setup<'_>) -> Result<NewSite, Failures> {
     let policy = input::policy(setup.policy)?;
     // A trusted root that is not what the policy says would be missed on the day of the first archive.
     judging::roots(&policy, &[])?;
-    let Key { pem, public, is_plain } = receipt_key(setup.receipt_key)?;
+    let Key { text, public, is_plain } = receipt_key(setup.receipt_key)?;
     let public_pem = public.to_pem().map_err(|error| usage(directory, error))?;
     let mut channels = setup.channels;
     channels.sort();
@@ -83,7 +84,7 @@ pub(crate) fn init(setup: Setup<'_>) -> Result<NewSite, Failures> {
         (DESCRIPTION, &description.encode(), files::PUBLIC),
         (TRUST, trust_text.as_bytes(), files::PUBLIC),
         (POLICY, policy.text.as_bytes(), files::PUBLIC),
-        (KEY, pem.as_bytes(), files::PRIVATE),
+        (KEY, text.as_bytes(), files::PRIVATE),
         (PUBLIC_KEY, public_pem.as_bytes(), files::PUBLIC),
         (LOCK, b"", files::PUBLIC),
     ];
@@ -136,21 +137,25 @@ fn write(
 }
 
 struct Key {
-    pem: String,
+    /// The key in PEM, or the URI of one in a token. A PIN is in neither.
+    text: String,
     public: PublicKey,
     is_plain: bool,
 }
 
-fn receipt_key(given: Option<&Path>) -> Result<Key, Failure> {
+fn receipt_key(given: Option<&KeySource>) -> Result<Key, Failure> {
     let failed = |error: manifests::key::KeyError| Failure::new(Class::Failed, "the receipt key", error);
-    if let Some(path) = given {
-        let key = key_file::read(path)?;
-        let pem = input::document(path)?;
-        let is_plain = pem.trim_start().starts_with("-----BEGIN PRIVATE KEY-----");
-        return Ok(Key { public: key.public().map_err(failed)?, pem, is_plain });
+    if let Some(source) = given {
+        let public = source.open()?.public().map_err(failed)?;
+        let text = match source {
+            KeySource::File(path) => input::document(path)?,
+            KeySource::Token(uri) => format!("{uri}\n"),
+        };
+        let is_plain = text.trim_start().starts_with("-----BEGIN PRIVATE KEY-----");
+        return Ok(Key { text, public, is_plain });
     }
     let key = PrivateKey::generate().map_err(failed)?;
-    let password = key_file::PASSWORD_VARIABLES.iter().find_map(|name| std::env::var(name).ok());
+    let password = key_file::from_environment().map(|(_, password)| password);
     if password.as_deref() == Some("") {
         let message = "found an empty password in the environment, wanted one, or no such variable";
         return Err(Failure::new(Class::Usage, "the receipt key", message));
@@ -159,5 +164,9 @@ fn receipt_key(given: Option<&Path>) -> Result<Key, Failure> {
         Some(password) => key.to_encrypted_pem(password),
         None => key.to_pem(),
     };
-    Ok(Key { pem: pem.map_err(failed)?, public: key.public().map_err(failed)?, is_plain: password.is_none() })
+    Ok(Key {
+        text: pem.map_err(failed)?,
+        public: key.public().map_err(failed)?,
+        is_plain: password.is_none(),
+    })
 }

@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! site.json     name, channels, and the digests of trust, policy and receipt key
-//! trust.yaml    policy.yaml    receipt.key (0600)    receipt.pub
+//! trust.yaml    policy.yaml    receipt.key (0600)    receipt.pub; in place of the key the URI of one in a token
 //! ledger.jsonl  what was accepted, which names were set; its first line pins site.json
 //! receipts/     NUMBER-CHANNEL-SERIAL.json, .sigstore.json and .vsa.jsonl, in a chain
 //! changes/      by digest: the trust files and policies that were put in force later, with their signatures
 //! roots/        the trusted roots of Sigstore that the policy names, by digest
 //! evidence/     by identity: the evidence pack, annexes, policy and trust of each archive that was accepted
+//! vouched.jsonl with a token: what it signed for registries, so that a second load says the same
 //! lock          held by the one writer
 //! ```
 //!
-//! Everything in it is checked against what was pinned, each time it is opened. Only the ledger and the two
-//! folders ever change.
+//! Everything in it is checked against what was pinned, each time it is opened. Only the ledger, what was
+//! vouched and the two folders ever change.
 
 pub(crate) mod chain;
 pub(crate) mod change;
@@ -21,6 +22,7 @@ mod error;
 pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod init;
+mod key;
 pub(crate) mod ledger;
 mod ledger_lines;
 mod line;
@@ -28,14 +30,15 @@ pub(crate) mod names;
 pub(crate) mod receipts;
 pub(crate) mod refusal;
 pub(crate) mod summaries;
+mod vouched;
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use console::input::PolicyFile;
-use console::{Class, Failure, key_file};
-use manifests::key::{PrivateKey, PublicKey};
+use console::{Class, Failure};
+use manifests::key::PublicKey;
 use manifests::policy::{Policy, Signatures};
 use manifests::trust::Trust;
 use manifests::{ChannelName, Digest, Timestamp, limits};
@@ -55,6 +58,7 @@ const RECEIPTS: &str = "receipts";
 const EVIDENCE: &str = "evidence";
 const ROOTS: &str = "roots";
 const LOCK: &str = "lock";
+const VOUCHED: &str = "vouched.jsonl";
 
 /// What a command does with a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,21 +206,6 @@ impl Site {
     #[must_use]
     pub(crate) const fn public_key(&self) -> &PublicKey {
         &self.public_key
-    }
-
-    /// The key that signs receipts. Read before a long work begins: it may ask for a password.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is another key than the one that was pinned.
-    pub(crate) fn key(&self) -> Result<PrivateKey, Failure> {
-        let path = self.directory.join(KEY);
-        let key = key_file::read(&path)?;
-        let id = key.public().map_err(|error| Failure::new(Class::Usage, path.display(), error))?.id();
-        if id != self.public_key.id() {
-            let wanted = self.public_key.id();
-            return Err(SiteError::Changed { path, found: id, wanted }.into());
-        }
-        Ok(key)
     }
 
     /// Writes down that an archive was accepted.

@@ -308,7 +308,7 @@ impl Site {
     /// Gives a receipt its place in the chain, signs it, and writes it down.
     ///
     /// # Errors
-    /// When the disk fails.
+    /// When the key does not sign, or the disk fails.
     pub(crate) fn issue(&mut self, draft: Draft, key: &PrivateKey) -> Result<Listed, SiteError> {
         let Draft { receipt, summaries } = draft;
         let previous = self.last.as_ref();
@@ -329,8 +329,7 @@ impl Site {
         });
         let predicate = ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() };
         let statement = Statement { name: SUBJECT.to_owned(), subject: digest, predicate };
-        let bundle = dsse::sign(statement, key)
-            .map_err(|error| SiteError::Receipt(path.clone(), error.to_string()))?;
+        let bundle = dsse::sign(statement, key).map_err(|error| SiteError::Signing(path.clone(), error))?;
 
         // The receipt last: where it is, all that belongs to it is.
         let (bundle_path, summaries_path) = (bundle_path(&path), summaries::path(&path));

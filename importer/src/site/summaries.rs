@@ -93,7 +93,7 @@ fn sign(
     key: &PrivateKey,
 ) -> Result<Vec<u8>, SiteError> {
     let statement = Statement { name: name.to_owned(), subject, predicate: said };
-    dsse::sign(statement, key).map_err(|error| SiteError::Form(name.into(), error.to_string()))
+    dsse::sign(statement, key).map_err(|error| SiteError::Signing(name.into(), error))
 }
 
 impl Site {
