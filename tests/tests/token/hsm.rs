@@ -74,7 +74,7 @@ impl Hsm {
 
     /// Locks `core.yaml`, which names one image of a real registry.
     pub(crate) fn locked(&self) -> Artifact {
-        let image = image::image("linux/amd64", &[Layer::with_files("web", 3_000)], Format::Oci);
+        let image = image::image("linux/amd64", &[Layer::with_files("web", 200_000)], Format::Oci);
         let name = servers::registry3().repository(&fresh_repository("token"));
         upstream::push(&self.desk, &image, &format!("{name}:1"));
         self.desk.define("core", &format!("images: [{{ref: \"{name}:1\"}}]"));

@@ -1,5 +1,9 @@
 //! A site whose key is in a token.
 
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
 use tests::servers::{self, fresh_repository};
 
 use crate::hsm::{Hsm, PIN};
@@ -82,4 +86,31 @@ fn a_load_without_the_token_writes_nothing() {
     let (_, said) = hsm.ends(load, 3);
     assert!(said.contains("pinned when the site was set up"), "{said}");
     assert!(!hsm.desk.path("content").exists());
+}
+
+#[test]
+fn a_token_that_is_taken_out_during_a_load_fails_it_and_the_next_one_ends_it() {
+    let (hsm, _) = with_site();
+    let archive = hsm.desk.read("core.tar");
+    let mut load = hsm.command("airgap-import load - --spool spool --state site --to content");
+    fs::create_dir(hsm.desk.path("spool")).unwrap();
+    let mut load = load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = load.stdin.take().unwrap();
+    // A pipe holds less than this: where it was taken, the token was opened before.
+    let (first, rest) = archive.split_at(archive.len() - 1);
+    assert!(first.len() > 128 * 1024, "found an archive of {} bytes", archive.len());
+    stdin.write_all(first).unwrap();
+    fs::rename(hsm.desk.path("tokens"), hsm.desk.path("drawer")).unwrap();
+    stdin.write_all(rest).unwrap();
+    drop(stdin);
+    let output = load.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the receipt key: the token build") && said.contains("is back"), "{said}");
+    assert_eq!(hsm.desk.files("site/receipts"), [], "no receipt, nor a part of one");
+
+    fs::rename(hsm.desk.path("drawer"), hsm.desk.path("tokens")).unwrap();
+    let again = hsm.json("airgap-import load core.tar --state site --to content --json");
+    assert_eq!(again["state"], "published", "{again:#}");
+    hsm.run("airgap-import receipt verify --state site");
 }
