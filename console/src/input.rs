@@ -50,7 +50,26 @@ pub fn document(path: &Path) -> Result<String, Failure> {
 /// # Errors
 /// When it cannot be read, or is neither.
 pub fn trust(path: &Path) -> Result<Trust, Failure> {
-    Trust::parse(&document(path)?).map_err(|error| Failure::new(Class::Usage, path.display(), error))
+    trust_file(path).map(|file| file.trust)
+}
+
+/// A trust file with its text, whose digest is the trust's.
+#[derive(Debug, Clone)]
+pub struct TrustFile {
+    /// The trust.
+    pub trust: Trust,
+    /// Its text.
+    pub text: String,
+}
+
+/// As [`trust`], with the text.
+///
+/// # Errors
+/// As [`trust`].
+pub fn trust_file(path: &Path) -> Result<TrustFile, Failure> {
+    let text = document(path)?;
+    let trust = Trust::parse(&text).map_err(|error| Failure::new(Class::Usage, path.display(), error))?;
+    Ok(TrustFile { trust, text })
 }
 
 /// A policy with the files that it names.

@@ -20,6 +20,8 @@ pub struct Knowledge {
     pub kev: Option<Kev>,
     /// What is said about findings.
     pub vex: Vec<Vex>,
+    /// The bytes of both, each with what it is: `kev` or `vex`.
+    pub files: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Knowledge {
@@ -29,15 +31,18 @@ impl Knowledge {
     /// When one cannot be read, or is not what it should be.
     pub fn read(kev: Option<&Path>, vex: &[PathBuf]) -> Result<Self, Failure> {
         let usage = |path: &Path, error: String| Failure::new(Class::Usage, path.display(), error);
-        let kev = kev.map(|path| {
+        let mut known = Self::default();
+        if let Some(path) = kev {
             let bytes = input::read(path, limits::EVIDENCE_BYTES)?;
-            Kev::parse(&bytes).map_err(|error| usage(path, error.to_string()))
-        });
-        let vex = vex.iter().map(|path| {
+            known.kev = Some(Kev::parse(&bytes).map_err(|error| usage(path, error.to_string()))?);
+            known.files.push(("kev", bytes));
+        }
+        for path in vex {
             let bytes = input::read(path, limits::EVIDENCE_BYTES)?;
-            Vex::parse(&bytes, None).map_err(|error| usage(path, error.to_string()))
-        });
-        Ok(Self { kev: kev.transpose()?, vex: vex.collect::<Result<_, _>>()? })
+            known.vex.push(Vex::parse(&bytes, None).map_err(|error| usage(path, error.to_string()))?);
+            known.files.push(("vex", bytes));
+        }
+        Ok(known)
     }
 }
 

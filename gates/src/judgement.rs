@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::malware::{self, Searches};
 use crate::signature::{self, Attested, Roots};
 use crate::vulnerability::{
-    self, Context, Findings, Form, Kev, Provenance, Report, Submissions, VULNERABILITY_PREDICATE, Vex,
+    self, Context, Findings, Form, Kev, Provenance, Report, Submissions, VEX_PREDICATE,
+    VULNERABILITY_PREDICATE, Vex,
 };
 use crate::{Content, Outcome, Subject, Verdict};
 
@@ -71,6 +72,12 @@ pub struct Judgement {
     pub at: Timestamp,
     /// The gates that judged, in the order of the verdicts.
     pub gates: Vec<&'static str>,
+    /// The list of known exploited vulnerabilities that was at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kev: Option<Digest>,
+    /// The VEX documents that were at hand, beside those that the items' evidence has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vex: Vec<Digest>,
     /// The items, in the inventory's order.
     pub items: Vec<JudgedItem>,
 }
@@ -108,7 +115,14 @@ pub fn judge<'a>(
 ) -> Judgement {
     let judged = items.into_iter().map(|item| judge_item(item, policy, grounds));
     let gates = GATES.into_iter().filter(|gate| policy.gates.contains(gate)).collect();
-    Judgement { policy: policy.digest(), at: grounds.now, gates, items: judged.collect() }
+    Judgement {
+        policy: policy.digest(),
+        at: grounds.now,
+        gates,
+        kev: grounds.kev.map(Kev::digest),
+        vex: grounds.vex.iter().map(Vex::digest).collect(),
+        items: judged.collect(),
+    }
 }
 
 fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem {
@@ -117,6 +131,7 @@ fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem
     let repository = repository(&item.name);
     let (mut verdicts, mut attested) = (Vec::new(), Vec::new());
     let mut unread = None;
+    let mut signed_vex = Vec::new();
     if let Some(rules) = &policy.signatures {
         let was_signed = before.signed.contains(&repository);
         let mut verdict = signature::judge(subject, rules, roots, now, was_signed);
@@ -126,10 +141,14 @@ fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem
             Ok(reports) => attested.extend(reports.into_iter().map(report)),
             Err(reason) => unread = Some(format!("the attested reports: {reason}")),
         }
+        // VEX can only lower a finding, so what cannot be read is as good as not there.
+        let signed = signature::attested(subject, rules, roots, VEX_PREDICATE).unwrap_or_default();
+        signed_vex.extend(signed.into_iter().filter_map(|vex| Vex::of_statement(&vex.payload, vex.by).ok()));
     }
     let mut findings = None;
     if let Some(rules) = &policy.vulnerabilities {
-        let context = Context { kev, now, previous: before.of(&item.name), submitted, vex };
+        let vex: Vec<&Vex> = vex.iter().chain(&signed_vex).collect();
+        let context = Context { kev, now, previous: before.of(&item.name), submitted, vex: &vex };
         let mut judged = vulnerability::judge(subject, rules, &attested, &context);
         judged.verdict.refuse(unread);
         verdicts.push(judged.verdict);

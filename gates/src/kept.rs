@@ -103,8 +103,14 @@ mod tests {
             findings: None,
         };
         let at = "2026-11-23T21:30:00Z".parse().unwrap();
-        let written =
-            Judgement { policy: Digest::of(b"policy"), at, gates: vec!["signatures"], items: vec![item] };
+        let written = Judgement {
+            policy: Digest::of(b"policy"),
+            at,
+            gates: vec!["signatures"],
+            kev: None,
+            vex: vec![],
+            items: vec![item],
+        };
         let kept = KeptJudgement::parse(&json::encode(&written)).unwrap();
         assert_eq!(kept.policy, written.policy);
         let found: Vec<&KeptVerdict> = kept.verdicts("registry.example/app:1").collect();

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::path::Path;
 
 use console::input::PolicyFile;
 use console::judging;
-use console::{Class, Failure, Failures};
+use console::{Failure, Failures};
 use gates::malware::Searches;
 use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
@@ -14,7 +13,7 @@ use manifests::inventory::{Inventory, Item};
 use manifests::policy::Signatures;
 use manifests::receipt::{ArchiveRecord, Receipt, State};
 use manifests::{Descriptor, Digest};
-use transfer::archive::{ArchiveError, Signed, Verified, open};
+use transfer::archive::{ArchiveError, Verified};
 
 use crate::accept::Rules;
 use crate::annex::Annex;
@@ -172,7 +171,7 @@ pub(crate) fn before(
         let Inventory { name: channel, serial: own, .. } = archive.inventory();
         let others = site.ledger.accepted_of(channel).filter(|(serial, _)| serial != own);
         for (_, identity) in others.take(MOST_BEFORE) {
-            before.signed.extend(signed(&site.evidence_pack(identity), identity, site)?);
+            before.signed.extend(signed(identity, site)?);
         }
     }
     if policies.iter().any(|file| file.policy.vulnerabilities.is_some())
@@ -188,21 +187,11 @@ pub(crate) fn before(
 }
 
 /// The repositories whose items were signed in an archive that was accepted earlier.
-fn signed(path: &Path, identity: Digest, site: &Site) -> Result<HashSet<String>, Failure> {
-    let pack = earlier(path, site)?;
-    if pack.identity() != identity {
-        let message = format!("found the evidence of {}, wanted {identity}", pack.identity());
-        return Err(Failure::new(Class::Damaged, path.display(), message));
-    }
+fn signed(identity: Digest, site: &Site) -> Result<HashSet<String>, SiteError> {
+    let pack = site.pack(identity)?;
     let content = Small(|wanted: &Descriptor| pack.metadata(wanted));
     let is_signed =
         |item: &&Item| signature::claims_signed(Subject { item, content: &content }, item.source.digest);
     let signed = pack.inventory().items.iter().filter(is_signed);
     Ok(signed.map(|item| gates::repository(&item.name)).collect())
-}
-
-/// The evidence pack of an archive that was accepted earlier.
-fn earlier(path: &Path, site: &Site) -> Result<Signed<File>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-    open::signed(file, |id| site.key_ever(id)).map_err(|error| crate::archive_failure::failure(path, &error))
 }

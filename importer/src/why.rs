@@ -10,12 +10,12 @@ use std::fs::File;
 use console::{Class, Failure, Failures};
 use gates::{KeptJudgement, KeptVerdict};
 use manifests::inventory::{Inventory, Item, ItemKind};
-use manifests::receipt::{ArchiveRecord, Place, Receipt, SignerRecord, State};
+use manifests::receipt::{ArchiveRecord, ExclusionRecord, Place, Receipt, SignerRecord, State};
+use manifests::slot::ArchiveSignature;
 use manifests::{Descriptor, Digest, Timestamp};
 use serde::Serialize;
-use transfer::archive::{Signed, open};
+use transfer::archive::Signed;
 
-use crate::archive_failure;
 use crate::site::{Site, chain, receipts};
 use crate::tree::{self, TreeError};
 
@@ -52,6 +52,9 @@ pub(crate) struct Part {
     pub(crate) role: Role,
     /// What each gate said about it, by each policy.
     pub(crate) verdicts: Vec<Said>,
+    /// Who left it out, where an approver did: then it was neither judged nor loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) excluded: Option<ExclusionRecord>,
 }
 
 /// What a digest is to an item.
@@ -89,12 +92,27 @@ pub(crate) struct Import {
     /// When it was issued.
     pub(crate) issued: Timestamp,
     /// Who prepared and who approved.
-    pub(crate) signers: Vec<SignerRecord>,
+    pub(crate) signers: Vec<Signer>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) reasons: Vec<String>,
     /// Where the items are that have the digest.
     pub(crate) places: Vec<Place>,
+}
+
+/// Somebody whose signature counted, and when they signed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Signer {
+    /// Who.
+    #[serde(flatten)]
+    pub(crate) who: SignerRecord,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) signed_at: Option<Timestamp>,
+    /// The number of the change that they named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) change: Option<String>,
 }
 
 /// A receipt with its number.
@@ -142,39 +160,32 @@ fn origin(
     // Of what was only ever refused, no evidence is kept.
     if refused && let Some(archive) = receipts.first().and_then(|(_, receipt)| receipt.archive.clone()) {
         let is_it = identity == digest;
-        return Ok(is_it.then(|| Origin { archive, receipts: imports(receipts, &[]), parts: vec![] }));
+        if !is_it {
+            return Ok(None);
+        }
+        return Ok(Some(Origin { archive, receipts: imports(site, receipts, None, &[])?, parts: vec![] }));
     }
-    let pack = open_pack(site, identity)?;
+    let pack = site.pack(identity)?;
     let found = find(&pack, digest)?;
     if found.is_empty() && identity != digest {
         return Ok(None);
     }
-    let kept = match receipts.iter().find(|(_, receipt)| receipt.state != State::Refused) {
+    let accepted = receipts.iter().find(|(_, receipt)| receipt.state != State::Refused);
+    let kept = match accepted {
         Some((_, receipt)) => site.kept_judgements(receipt)?,
         None => vec![],
     };
-    let receipts = imports(receipts, &found);
-    let parts = found.into_iter().map(|(item, role)| part(item, role, &kept)).collect();
+    let imports = imports(site, receipts, Some(&pack), &found)?;
+    let excluded = |item: &Item| {
+        let (_, receipt) = accepted?;
+        receipt.excluded.iter().find(|record| record.name == item.name).cloned()
+    };
+    let parts =
+        found.into_iter().map(|(item, role)| Part { excluded: excluded(item), ..part(item, role, &kept) });
+    let parts = parts.collect();
     let Inventory { name, serial, .. } = pack.inventory();
     let archive = ArchiveRecord { identity, name: name.clone(), serial: *serial };
-    Ok(Some(Origin { archive, parts, receipts }))
-}
-
-/// The evidence pack of an archive, whose preparer's signature is checked; what is read of it is compared.
-fn open_pack(site: &Site, identity: Digest) -> Result<Signed<File>, Failure> {
-    let path = site.evidence_pack(identity);
-    let file = File::open(&path).map_err(|error| {
-        let message = format!("{error}: found no evidence, wanted that of an archive that was accepted");
-        Failure::new(Class::Failed, path.display(), message)
-            .advise("restore the state directory from a backup")
-    })?;
-    let pack = open::signed(file, |id| site.key_ever(id))
-        .map_err(|error| archive_failure::failure(&path, &error))?;
-    if pack.identity() != identity {
-        let message = format!("found the evidence of {}, wanted that of {identity}", pack.identity());
-        return Err(Failure::new(Class::Damaged, path.display(), message));
-    }
-    Ok(pack)
+    Ok(Some(Origin { archive, parts, receipts: imports }))
 }
 
 /// The items that have the digest, with what it is to each.
@@ -227,21 +238,51 @@ fn part(item: &Item, role: Role, kept: &[KeptJudgement]) -> Part {
         published: item.published.digest,
         role,
         verdicts: kept.iter().flat_map(said).collect(),
+        excluded: None,
     }
 }
 
-fn imports(receipts: &[Numbered], found: &[(&Item, Role)]) -> Vec<Import> {
+fn imports(
+    site: &Site,
+    receipts: &[Numbered],
+    pack: Option<&Signed<File>>,
+    found: &[(&Item, Role)],
+) -> Result<Vec<Import>, Failure> {
     let import = |(number, receipt): &Numbered| {
         let has = |name: &str| found.iter().any(|(item, _)| item.name == name);
         let items = receipt.items.iter().filter(|item| has(&item.name));
-        Import {
+        Ok(Import {
             number: *number,
             state: receipt.state,
             issued: receipt.issued,
-            signers: receipt.signers.clone(),
+            signers: signers(site, receipt, pack)?,
             reasons: receipt.reasons.clone(),
             places: items.flat_map(|item| item.places.iter().cloned()).collect(),
-        }
+        })
     };
     receipts.iter().map(import).collect()
+}
+
+/// Who signed, with what the signatures themselves say: the archive's own, and those of the annexes that were kept.
+fn signers(site: &Site, receipt: &Receipt, pack: Option<&Signed<File>>) -> Result<Vec<Signer>, Failure> {
+    let mut words: Vec<(Digest, ArchiveSignature)> = Vec::new();
+    words.extend(pack.map(|pack| (pack.signed_by(), pack.signature().clone())));
+    for (archive, annex) in receipt
+        .archive
+        .iter()
+        .flat_map(|archive| receipt.annexes.iter().map(move |annex| (archive.identity, *annex)))
+    {
+        let annex = site.kept_annex(archive, annex)?;
+        words.push((annex.signed_by(), annex.signature().clone()));
+    }
+    let signer = |who: &SignerRecord| {
+        let word = words.iter().find(|(key, word)| *key == who.key && word.role == who.role);
+        let word = word.map(|(_, word)| word);
+        Signer {
+            who: who.clone(),
+            signed_at: word.map(|word| word.signed_at),
+            change: word.and_then(|word| word.change.clone()),
+        }
+    };
+    Ok(receipt.signers.iter().map(signer).collect())
 }

@@ -36,7 +36,7 @@ pub struct Receipt {
     /// What became of each item, in the inventory's order; none in a refusal.
     pub items: Vec<ItemRecord>,
     /// The digests of the judgements that are kept with the archive's evidence, one for each policy and in the order
-    /// of these. They are of the time when the archive was first accepted.
+    /// of these.
     pub judgements: Vec<Digest>,
     /// Always `Receipt`.
     pub kind: String,

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use console::archive_report::ArchiveReport;
-use console::input::PolicyFile;
+use console::input::{PolicyFile, TrustFile};
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
 use manifests::malware_report::MalwareReport;
@@ -20,6 +20,7 @@ use crate::annex::{self, Annexes};
 use crate::cli::JudgeArguments;
 use crate::exclusion::{self, Excluded};
 use crate::rescan::Rescanned;
+use crate::site::evidence::Given;
 use crate::site::{Access, Site};
 use crate::{open, report};
 
@@ -27,7 +28,7 @@ use crate::{open, report};
 pub(crate) struct Judge {
     /// The site, where there is one.
     pub(crate) site: Option<Site>,
-    trust: Option<Trust>,
+    trust: Option<TrustFile>,
     policy: Option<PolicyFile>,
     knowledge: Knowledge,
     /// The reports of `verify --rescan`.
@@ -49,7 +50,7 @@ impl Judge {
         at: Option<Timestamp>,
     ) -> Result<Self, Failure> {
         let judge = Self {
-            trust: arguments.trust.as_deref().map(input::trust).transpose()?,
+            trust: arguments.trust.as_deref().map(input::trust_file).transpose()?,
             policy: arguments.policy.as_deref().map(input::policy).transpose()?,
             knowledge: Knowledge::read(arguments.kev.as_deref(), &arguments.vex)?,
             rescanned: Vec::new(),
@@ -98,7 +99,7 @@ impl Judge {
     /// When there is no trust.
     pub(crate) fn rules(&self) -> Result<Rules<'_>, Failure> {
         let site = self.site.as_ref();
-        let mut trusts = site.map(Site::trust).into_iter().chain(&self.trust);
+        let mut trusts = site.map(Site::trust).into_iter().chain(self.trust.as_ref().map(|file| &file.trust));
         Ok(Rules {
             trust: trusts.next().ok_or_else(no_trust)?,
             stricter: trusts.next(),
@@ -114,9 +115,21 @@ impl Judge {
     /// The digests of the trust files and of the policies that an archive is held to, the site's first.
     pub(crate) fn held_to(&self) -> (Vec<Digest>, Vec<Digest>) {
         let site = self.site.as_ref();
-        let trusts = site.map(Site::trust).into_iter().chain(&self.trust);
+        let trusts = site.map(Site::trust).into_iter().chain(self.trust.as_ref().map(|file| &file.trust));
         let policies = site.map(Site::policy).into_iter().chain(&self.policy);
         (trusts.map(Trust::digest).collect(), policies.map(|file| file.policy.digest()).collect())
+    }
+
+    /// Everything that flags added to what the site judges by, for keeping: without it a verdict could not be found
+    /// again.
+    pub(crate) fn given(&self) -> Vec<Given> {
+        let given = |kind, ending, bytes: &[u8]| Given { kind, ending, bytes: bytes.to_vec() };
+        let trust = self.trust.iter().map(|file| given("trust", "yaml", file.text.as_bytes()));
+        let policy = self.policy.iter().map(|file| given("policy", "yaml", file.text.as_bytes()));
+        let roots = self.policy.iter().flat_map(|file| &file.roots);
+        let roots = roots.map(|(_, bytes)| given("root", "json", bytes));
+        let known = self.knowledge.files.iter().map(|(kind, bytes)| given(kind, "json", bytes));
+        trust.chain(policy).chain(roots).chain(known).collect()
     }
 
     /// Opens the archive: its signature, then every byte.

@@ -23,6 +23,7 @@ use crate::destinations::Destinations;
 use crate::load::LoadSummary;
 use crate::plan::{Plan, PlanDocument, plan};
 use crate::publish::Arrived;
+use crate::site::evidence::Given;
 use crate::site::summaries::Subject;
 use crate::site::{Access, Site};
 use crate::vouch::Voucher;
@@ -76,9 +77,10 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
         Ok(examined) => examined,
         Err(failures) => return Err(refuse(&mut judge, opened.as_ref(), failures, &key, global)),
     };
+    let given = judge.given();
     let site = judge.writer()?;
     let document = plan.document().clone();
-    remember(site, &accepted, now)?;
+    remember(site, &accepted, &given, now)?;
     let loaded = load::load(plan, global.quiet).await?;
     let summary = loaded.summary().clone();
     let (items, state) = if *hold {
@@ -121,8 +123,8 @@ async fn examine(
 }
 
 /// Keeps the evidence, and writes down that the archive was accepted, before a target sees anything of it.
-fn remember(site: &mut Site, accepted: &Accepted, now: Timestamp) -> Result<(), Failures> {
-    site.keep(accepted)?;
+fn remember(site: &mut Site, accepted: &Accepted, given: &[Given], now: Timestamp) -> Result<(), Failures> {
+    site.keep(accepted, given)?;
     let (identity, inventory) = (accepted.archive().identity(), accepted.archive().inventory());
     let content = accept::content(inventory);
     site.note_accepted(&inventory.name, inventory.serial, identity, content, now)?;

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use console::Failures;
 use console::escape::escape;
-use manifests::receipt::{Place, SignerRecord};
+use manifests::receipt::{ExclusionRecord, Place, SignerRecord};
 
 use super::receipt::state_of;
 use super::state;
 use crate::cli::{Global, WhyArguments};
 use crate::site::{Access, Site};
-use crate::why::{self, Import, Origin, Part, Role, Said, Why};
+use crate::why::{self, Import, Origin, Part, Role, Said, Signer, Why};
 
 pub(crate) fn run(arguments: &WhyArguments, global: &Global) -> Result<Why, Failures> {
     let site = Site::open(state(global)?, Access::Read)?;
@@ -39,7 +39,7 @@ fn render_origin(text: &mut String, origin: &Origin) {
 }
 
 fn render_part(text: &mut String, part: &Part) {
-    let Part { kind, name, published, role, verdicts } = part;
+    let Part { kind, name, published, role, verdicts, excluded } = part;
     let role = match role {
         Role::Manifest => "the manifest of",
         Role::Source => "what upstream named by",
@@ -57,16 +57,25 @@ fn render_part(text: &mut String, part: &Part) {
             }
         }
     }
-    if verdicts.is_empty() {
-        let _ = writeln!(text, "               {}", gates::NOTHING);
+    match excluded {
+        Some(ExclusionRecord { by, reason, .. }) => {
+            let reason = reason.as_ref().map(|reason| format!(": {}", escape(reason))).unwrap_or_default();
+            let _ = writeln!(text, "               left out by {by}{reason}");
+        }
+        None if verdicts.is_empty() => {
+            let _ = writeln!(text, "               {}", gates::NOTHING);
+        }
+        None => {}
     }
 }
 
 fn render_import(text: &mut String, import: &Import) {
     let Import { number, state, issued, signers, reasons, places } = import;
     let _ = writeln!(text, "receipt        {number} of {issued}, {}", state_of(*state));
-    for SignerRecord { key, person, role } in signers {
-        let _ = writeln!(text, "  signed by    {person} as {role}, key {key}");
+    for Signer { who: SignerRecord { key, person, role }, signed_at, change } in signers {
+        let at = signed_at.map(|at| format!(" at {at}")).unwrap_or_default();
+        let change = change.as_ref().map(|change| format!(", change {}", escape(change))).unwrap_or_default();
+        let _ = writeln!(text, "  signed by    {person} as {role}{at}{change}, key {key}");
     }
     for reason in reasons {
         let _ = writeln!(text, "  against      {}", escape(reason));

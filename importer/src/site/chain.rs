@@ -19,7 +19,7 @@ pub(crate) struct Chain {
 }
 
 /// Checks every receipt's signature, that each names the one before it and the one before it of its channel, that
-/// its verification summaries and the judgements of its archive are those that it names, that the ledger has the
+/// its verification summaries and all of the evidence that it names are kept, that the ledger has the
 /// line which each names, in their order, and that the ledger knows these receipts and no other.
 ///
 /// # Errors
@@ -52,7 +52,7 @@ pub(crate) fn verify(site: &Site) -> Result<Chain, SiteError> {
             return Err(wrong(reason.to_owned()));
         }
         summaries::check(&path, &receipt, site.public_key())?;
-        site.check_judgements(&receipt)?;
+        site.check_evidence(&receipt)?;
         if receipt.site != *site.name() {
             return Err(wrong(format!(
                 "found a receipt of the site {}, wanted {}",

@@ -6,9 +6,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use gates::KeptJudgement;
-use manifests::receipt::Receipt;
+use manifests::receipt::{Receipt, State};
 use manifests::{Digest, json};
-use transfer::archive::{ArchiveError, ReadAt, open};
+use transfer::archive::{ArchiveError, ReadAt, Signed, open};
 
 use super::{EVIDENCE, Site, SiteError, files, form};
 use crate::accept::Accepted;
@@ -18,6 +18,17 @@ const CHUNK: u64 = 1 << 20;
 
 /// Largest judgement that is read: 20,000 images with some hundred findings each have less.
 const JUDGEMENT_BYTES: u64 = 1 << 30;
+
+/// A file that flags added to what an archive was judged by.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// What it is: `trust`, `policy`, `root`, `kev` or `vex`.
+    pub(crate) kind: &'static str,
+    /// The ending of its name.
+    pub(crate) ending: &'static str,
+    /// It.
+    pub(crate) bytes: Vec<u8>,
+}
 
 impl Site {
     /// The evidence pack of an archive: the archive's own beginning, up to its large content.
@@ -30,12 +41,12 @@ impl Site {
         self.directory.join(EVIDENCE).join(identity.hex())
     }
 
-    /// Keeps the evidence of an archive, its annexes, the trust and policy that it was accepted by, and what the
-    /// gates said. What is there already stays.
+    /// Keeps the evidence of an archive, its annexes, everything that it was judged by, and what the gates said. What
+    /// is there already stays: each file has its digest in its name.
     ///
     /// # Errors
     /// When the archive cannot be read any more, or the disk fails.
-    pub(crate) fn keep(&self, accepted: &Accepted) -> Result<(), SiteError> {
+    pub(crate) fn keep(&self, accepted: &Accepted, given: &[Given]) -> Result<(), SiteError> {
         let archive = accepted.archive();
         let folder = self.evidence(archive.identity());
         files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
@@ -45,13 +56,16 @@ impl Site {
             signed.verify_evidence(&|_| ())
         })?;
         self.keep_annexes(archive.identity(), accepted.annexes())?;
-        for (name, text) in [("trust", &self.trust_text), ("policy", &self.policy.text)] {
-            let path = folder.join(format!("{name}-{}.yaml", short(Digest::of(text.as_bytes()))));
-            put(&path, |file| file.write_all(text.as_bytes()))?;
+        let own = [("trust", &self.trust_text), ("policy", &self.policy.text)];
+        let own = own.map(|(kind, text)| (kind, "yaml", text.as_bytes()));
+        let given = given.iter().map(|file| (file.kind, file.ending, file.bytes.as_slice()));
+        for (kind, ending, bytes) in own.into_iter().chain(given) {
+            let path = folder.join(file_name(kind, Digest::of(bytes), ending));
+            put(&path, |file| file.write_all(bytes))?;
         }
         for judgement in accepted.judgements() {
-            let path = self.judgement(archive.identity(), judgement.policy);
-            put(&path, |file| file.write_all(&json::encode(judgement)))?;
+            let bytes = json::encode(judgement);
+            put(&self.judgement(archive.identity(), Digest::of(&bytes)), |file| file.write_all(&bytes))?;
         }
         Ok(())
     }
@@ -96,27 +110,77 @@ impl Site {
         Ok(paths)
     }
 
-    fn judgement(&self, identity: Digest, policy: Digest) -> PathBuf {
-        self.evidence(identity).join(format!("judgement-{}.json", short(policy)))
+    fn judgement(&self, identity: Digest, digest: Digest) -> PathBuf {
+        self.evidence(identity).join(file_name("judgement", digest, "json"))
     }
 
-    /// The digests of the judgements that are kept of an archive, by these policies.
+    /// Whether everything is kept that a receipt names: the evidence pack, the annexes, the trust files and policies,
+    /// and the judgements.
     ///
     /// # Errors
-    /// When one is not there or cannot be read.
-    pub(crate) fn judgements(&self, identity: Digest, policies: &[Digest]) -> Result<Vec<Digest>, SiteError> {
-        let read = |policy: &Digest| {
-            let path = self.judgement(identity, *policy);
-            super::read_at_most(&path, JUDGEMENT_BYTES).map(|bytes| Digest::of(&bytes))
+    /// The first thing that is missing or is something else.
+    pub(crate) fn check_evidence(&self, receipt: &Receipt) -> Result<(), SiteError> {
+        let Some(archive) = receipt.archive.as_ref().filter(|_| receipt.state != State::Refused) else {
+            return Ok(());
         };
-        policies.iter().map(read).collect()
+        let identity = archive.identity;
+        self.pack(identity)?;
+        for annex in &receipt.annexes {
+            self.kept_annex(identity, *annex)?;
+        }
+        let trusts = receipt.trust_digests.iter().map(|digest| ("trust", digest));
+        let policies = receipt.policy_digests.iter().map(|digest| ("policy", digest));
+        for (kind, digest) in trusts.chain(policies) {
+            super::pinned(&self.evidence(identity).join(file_name(kind, *digest, "yaml")), *digest)?;
+        }
+        self.check_judgements(receipt)
+    }
+
+    /// The evidence pack of an archive that was accepted. Its preparer's signature is checked; what is read of it is
+    /// compared.
+    ///
+    /// # Errors
+    /// When it is not there, or is another's.
+    pub(crate) fn pack(&self, identity: Digest) -> Result<Signed<File>, SiteError> {
+        self.kept_archive(&self.evidence_pack(identity), identity)
+    }
+
+    /// An annex that was kept about an archive, by its own identity.
+    ///
+    /// # Errors
+    /// When it is not there, or is another.
+    pub(crate) fn kept_annex(&self, about: Digest, annex: Digest) -> Result<Signed<File>, SiteError> {
+        let ending = format!("-{}.tar", short(annex));
+        let is_it = |path: &PathBuf| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(&ending))
+        };
+        let path = self.kept_annexes(about)?.into_iter().find(is_it).ok_or_else(|| {
+            form(&self.evidence(about), format!("found no annex {annex}, wanted it as a receipt names it"))
+        })?;
+        self.kept_archive(&path, annex)
+    }
+
+    /// An archive that was kept, or its evidence pack: its signature is checked.
+    fn kept_archive(&self, path: &Path, wanted: Digest) -> Result<Signed<File>, SiteError> {
+        let file = File::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => form(path, format!("found no evidence, wanted that of {wanted}")),
+            _ => SiteError::Io(path.to_owned(), error),
+        })?;
+        let kept = open::signed(file, |id| self.key_ever(id)).map_err(|error| form(path, error))?;
+        if kept.identity() != wanted {
+            return Err(form(
+                path,
+                format!("found the evidence of {}, wanted that of {wanted}", kept.identity()),
+            ));
+        }
+        Ok(kept)
     }
 
     /// Whether the judgements that are kept are those that a receipt names.
     ///
     /// # Errors
     /// The first one that is not.
-    pub(crate) fn check_judgements(&self, receipt: &Receipt) -> Result<(), SiteError> {
+    fn check_judgements(&self, receipt: &Receipt) -> Result<(), SiteError> {
         self.read_judgements(receipt, |_, _| Ok(()))
     }
 
@@ -139,8 +203,8 @@ impl Site {
         mut each: impl FnMut(&Path, &[u8]) -> Result<(), SiteError>,
     ) -> Result<(), SiteError> {
         let Some(archive) = &receipt.archive else { return Ok(()) };
-        for (policy, wanted) in receipt.policy_digests.iter().zip(&receipt.judgements) {
-            let path = self.judgement(archive.identity, *policy);
+        for wanted in &receipt.judgements {
+            let path = self.judgement(archive.identity, *wanted);
             let bytes = super::read_at_most(&path, JUDGEMENT_BYTES)?;
             let found = Digest::of(&bytes);
             if found != *wanted {
@@ -169,6 +233,11 @@ impl Site {
         kept.sort();
         Ok(kept)
     }
+}
+
+/// The name of a file that is kept: what it is, and the beginning of its digest.
+fn file_name(kind: &str, digest: Digest, ending: &str) -> String {
+    format!("{kind}-{}.{ending}", short(digest))
 }
 
 fn short(digest: Digest) -> String {

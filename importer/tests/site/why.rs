@@ -58,6 +58,11 @@ fn it_tells_who_signed_which_rule_decided_who_approved_and_where_it_is() {
     let facts = verdict["facts"].to_string();
     assert!(facts.contains("signature by the key"), "who signed upstream: {facts}");
     let import = &origin["receipts"][0];
+    let officer = &import["signers"][1];
+    assert_eq!(
+        (&officer["person"], &officer["signedAt"], &officer["change"]),
+        (&json!("officer-1"), &json!("2024-11-30T08:00:00Z"), &json!("CHG-4711")),
+    );
     assert_eq!((&import["number"], &import["issued"]), (&json!(1), &receipt["issued"]));
     let people: Vec<&Value> =
         import["signers"].as_array().unwrap().iter().map(|signer| &signer["person"]).collect();
@@ -145,7 +150,7 @@ fn evidence_that_is_gone_or_of_another_archive_is_no_answer() {
     // In the inventory, behind the slot and its header.
     bytes[17_500] ^= 1;
     fs::write(&pack, bytes).unwrap();
-    let said = site.fail(4, &["why", &other]);
+    let said = site.fail(3, &["why", &other]);
     assert!(said.contains("evidence.tar"), "{said}");
 
     let second = site.archive(&Draft { is_signed: true, content: "second", ..Draft::on(4) });
@@ -153,13 +158,42 @@ fn evidence_that_is_gone_or_of_another_archive_is_no_answer() {
     site.annex(&second, "officer-1", &approval, &site.people.officers[0]);
     site.load(&second);
     fs::copy(site.path("state/evidence").join(second.identity.hex()).join("evidence.tar"), &pack).unwrap();
-    let said = site.fail(4, &["why", &other]);
+    let said = site.fail(3, &["why", &other]);
     assert!(said.contains(&format!("wanted that of {}", archive.identity)), "{said}");
 
     fs::remove_file(&pack).unwrap();
-    let said = site.fail(1, &["why", &other]);
+    let said = site.fail(3, &["why", &other]);
     assert!(
         said.contains("found no evidence") && said.contains(&text(&pack)[text(&site.path("")).len()..]),
         "{said}"
     );
+}
+
+#[test]
+fn what_a_receipt_names_and_is_not_kept_any_more_is_missed() {
+    for taken in ["officer-1-", "trust-", "policy-", "judgement-", "evidence.tar"] {
+        let (site, archive) = loaded();
+        let folder = site.path("state/evidence").join(archive.identity.hex());
+        let mut entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let named =
+            |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(taken);
+        fs::remove_file(entries.find(named).unwrap()).unwrap();
+        for command in [&["receipt", "verify"][..], &["why", &archive.identity.to_string()]] {
+            assert!(!site.run(command).status.success(), "{taken} was taken away: {command:?}");
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_a_flag_added_is_kept_with_what_was_judged_by_it() {
+    let (site, archive) = signed(0);
+    site.write("stricter.yaml", "apiVersion: airgap/v1\nkind: Policy\nspec: {version: 7}\n");
+    site.succeed(&["load", &text(&archive.path), "--to", "content", "--policy", "stricter.yaml"]);
+    site.succeed(&["receipt", "verify"]);
+    let digest = Digest::of(&fs::read(site.path("stricter.yaml")).unwrap());
+    let kept = site
+        .path("state/evidence")
+        .join(archive.identity.hex())
+        .join(format!("policy-{}.yaml", &digest.hex()[..12]));
+    assert_eq!(fs::read(kept).unwrap(), fs::read(site.path("stricter.yaml")).unwrap());
 }
