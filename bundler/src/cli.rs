@@ -154,11 +154,12 @@ pub(crate) struct LockArguments {
 An interrupted build goes on where it was when the same command is given again. With
 `-o -` the archive goes to standard output, in order and without resuming.
 
+A key in a token has a URI (RFC 7512). Its module comes from ?module-path=PATH, or from AIRGAP_PKCS11_MODULE.
+
 Examples:
   airgap-bundle build sovereign-core.yaml --key build-1.key
   airgap-bundle build sovereign-core.yaml --key build-1.key -o - | ssh store 'cat > core.tar'
-  airgap-bundle build sovereign-core.yaml \
-    --key 'pkcs11:token=build;object=build-1?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/airgap/pin'")]
+  airgap-bundle build core.yaml --key 'pkcs11:token=build;object=build-1?pin-source=file:/etc/airgap/pin'")]
 pub(crate) struct BuildArguments {
     /// The definition.
     pub(crate) definition: PathBuf,

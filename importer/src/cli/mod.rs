@@ -93,13 +93,13 @@ pub(crate) enum Command {
 #[derive(Args)]
 #[command(after_help = "\
 Compare the printed digests and key ids by voice with whoever made the files: everything else rests on them.
-The receipt key is made here unless one is given; it is encrypted when AIRGAP_KEY_PASSWORD is set.
+The receipt key is made here unless one is given; it is encrypted when AIRGAP_KEY_PASSWORD is set. A key in a token has
+a URI (RFC 7512); its module comes from ?module-path=PATH or AIRGAP_PKCS11_MODULE, its PIN from &pin-source=file:PATH.
 
 Examples:
   airgap-import init --state /var/lib/airgap --trust trust.yaml --policy policy.yaml --name sovereign-a
   airgap-import init --state site --trust build-1.pub --policy policy.yaml --name lab --channel core
-  airgap-import init --state site --trust trust.yaml --policy policy.yaml --name lab \
-    --receipt-key 'pkcs11:token=site;object=receipts?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/airgap/pin'")]
+  airgap-import init --state site --trust trust.yaml --policy policy.yaml --receipt-key 'pkcs11:token=site'")]
 pub(crate) struct InitArguments {
     /// The trust file, or the preparer's public key in its place.
     #[arg(long, value_name = "TRUST")]
@@ -185,7 +185,7 @@ Examples:
   airgap-import approve core.tar --key officer-1.key --exclude ghcr.io/demo/web:1 --reason \"no fix yet\"
   airgap-import approve core.tar --key officer-1.key --report web.scan.json --report db.scan.json
   airgap-import approve core.tar --key officer-1.key --reject --change CHG-4711 -o core.officer-1.tar
-  airgap-import approve core.tar --key 'pkcs11:token=officer-1;object=approve?module-path=/usr/lib/opensc-pkcs11.so'")]
+  airgap-import approve core.tar --key 'pkcs11:token=officer-1;object=approve'")]
 pub(crate) struct ApproveArguments {
     /// The archive, or - for standard input; then -o is needed.
     pub(crate) archive: PathBuf,
