@@ -38,6 +38,13 @@ impl Deref for Accepted {
     }
 }
 
+impl Accepted {
+    /// The archive alone.
+    pub(crate) fn into_archive(self) -> Verified<File> {
+        self.0.archive
+    }
+}
+
 /// What is to be said of an archive, for and against it.
 #[derive(Debug)]
 pub(crate) struct Assessment {
@@ -172,6 +179,7 @@ pub(crate) fn assess(
     let inventory = archive.inventory();
     let excluded = exclusion::counted(&inventory.items, &annexes);
     notices.extend(excluded.records().iter().map(excluded_notice));
+    notices.extend(annexes.iter().filter_map(|annex| other_policy(annex, rules)));
     if !inventory.items.is_empty() && excluded.rest(&inventory.items).next().is_none() {
         reasons.push("found every item left out by its approvers, wanted at least one to stay".to_owned());
     }
@@ -235,6 +243,19 @@ pub(crate) fn reassess(
         reasons.push("found other items left out by its approvers than when it was loaded".to_owned());
     }
     reasons
+}
+
+/// An approver may have judged by a policy of their own, or by none.
+fn other_policy(annex: &Annex, rules: &Rules<'_>) -> Option<String> {
+    let found = annex.archive.signature().policy_digest;
+    let is_ours = |digest: &Digest| rules.policies.iter().any(|file| file.policy.digest() == *digest);
+    if annex.verdict != Verdict::Approved || found.as_ref().is_some_and(is_ours) {
+        return None;
+    }
+    let person = annex.signers.first().map(|signer| signer.person.to_string()).unwrap_or_default();
+    let found =
+        found.map_or_else(|| "without a policy".to_owned(), |digest| format!("by the policy {digest}"));
+    Some(format!("{person} approved it {found}, which is not in force here"))
 }
 
 fn excluded_notice(record: &ExclusionRecord) -> String {

@@ -72,6 +72,8 @@ fn report(text: &str) -> ArchiveReport {
         facts: vec![text.to_owned()],
     };
     let judgement = Judgement {
+        kev: None,
+        vex: vec![],
         policy: digest("policy"),
         at: at("2026-11-24T00:00:00Z"),
         gates: vec!["vulnerabilities"],

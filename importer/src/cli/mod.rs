@@ -309,7 +309,8 @@ pub(crate) struct PublishArguments {
 #[derive(Args)]
 #[command(after_help = "\
 Repositories go by their names upstream: HOST:PORT/ghcr.io/openova-io/bp-cilium, and as a mirror of
-containerd's by ?ns=. Everything is hashed again while it is sent.
+containerd's by ?ns=. Everything is hashed again while it is sent. On loopback an archive needs its preparer's
+signature; beyond, it must be accepted as by load.
 
 Examples:
   airgap-import serve sovereign-core-20261123213000.tar --listen 127.0.0.1:5000
@@ -328,9 +329,8 @@ pub(crate) struct ServeArguments {
     /// Its private key, in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// The trust file, or the preparer's public key in its place. Beside a site it must be met as well.
-    #[arg(long, value_name = "TRUST")]
-    pub(crate) trust: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArguments,
     /// Serve an archive whose signature nobody checked; only on loopback.
     #[arg(long, conflicts_with = "trust")]
     pub(crate) unverified: bool,

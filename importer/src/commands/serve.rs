@@ -7,10 +7,10 @@ use serde::Serialize;
 use transfer::archive::open;
 use transfer::archive::stream::Keep;
 
-use super::judge::Judge;
+use super::judge::{Judge, needs_policy};
 use super::notice;
 use crate::archive_failure;
-use crate::cli::{Global, JudgeArguments, ServeArguments};
+use crate::cli::{Global, ServeArguments};
 use crate::serve::{Content, Tls, serve};
 use crate::site::Access;
 
@@ -19,7 +19,7 @@ use crate::site::Access;
 pub(crate) struct Served {}
 
 pub(crate) async fn run(arguments: &ServeArguments, global: &Global) -> Result<Served, Failures> {
-    let ServeArguments { content, listen, tls_cert, tls_key, trust: _, unverified } = arguments;
+    let ServeArguments { content, listen, tls_cert, tls_key, judge: _, unverified } = arguments;
     if *unverified && !listen.ip().is_loopback() {
         let message = "found --unverified beyond loopback, wanted 127.0.0.1 or [::1]";
         let failure = Failure::new(Class::Usage, listen, message).advise("give --trust in place of it");
@@ -35,20 +35,31 @@ pub(crate) async fn run(arguments: &ServeArguments, global: &Global) -> Result<S
     Ok(Served {})
 }
 
-/// The DMZ scans what is served before anybody accepts it, so trust is enough: no policy, no ledger.
+/// The DMZ scans what is served on loopback before anybody accepts it, so trust is enough there. Beyond, it is for
+/// those who will run it: whoever has a preparer's key alone must not reach them past policy and approvals.
 fn archive(arguments: &ServeArguments, global: &Global) -> Result<Content, Failures> {
-    let path: &Path = &arguments.content;
-    if arguments.unverified {
+    let ServeArguments { content: path, listen, judge: rules, unverified, .. } = arguments;
+    let path: &Path = path;
+    if *unverified {
         notice(global, &["UNVERIFIED: nobody checked the signature".to_owned()]);
         let file = input::archive(path)?;
         let archive = open::unverified(file).map_err(|error| archive_failure::failure(path, &error))?;
         return Ok(Content::Unverified(Box::new(archive)));
     }
-    let rules = JudgeArguments { trust: arguments.trust.clone(), ..JudgeArguments::default() };
-    let judge = Judge::read(&rules, global.state.as_deref(), Access::Read, None)?;
+    let judge = Judge::read(rules, global.state.as_deref(), Access::Read, None)?;
     let verified = judge.open(path, Keep::Whole, None, global.quiet)?;
-    judge.prepared(path, &verified)?;
-    Ok(Content::Verified(Box::new(verified)))
+    if listen.ip().is_loopback() {
+        judge.prepared(path, &verified)?;
+        return Ok(Content::Verified(Box::new(verified)));
+    }
+    needs_policy(&judge)?;
+    let accepted = judge.accept(path, rules, verified)?;
+    notice(global, accepted.notices());
+    if !accepted.excluded().records().is_empty() {
+        let message = "found items that its approvers left out, wanted none beyond loopback";
+        return Err(Failure::new(Class::Refused, path.display(), message).advise("load it").into());
+    }
+    Ok(Content::Verified(Box::new(accepted.into_archive())))
 }
 
 impl Served {

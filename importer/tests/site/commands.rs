@@ -128,6 +128,14 @@ fn an_unverified_archive_is_served_only_on_loopback() {
 }
 
 #[test]
+fn beyond_loopback_only_what_load_would_accept_is_served() {
+    let (site, archive) = crate::summaries::signed(1);
+    let serve = ["serve", &text(&archive.path), "--listen", "0.0.0.0:0"];
+    let said = site.fail(3, &serve);
+    assert!(said.contains("0 of 1") && said.contains("security-officer"), "{said}");
+}
+
+#[test]
 fn completions_and_help_are_there() {
     let site = Site::prepared(USUAL);
     for shell in ["bash", "zsh", "fish"] {

@@ -6,7 +6,7 @@ use tests::desk::Desk;
 use tests::servers::{self, fresh_repository};
 use tests::{alpine, upstream};
 
-use crate::{BUILD, LOAD, policy};
+use crate::{BUILD, LOAD, pem, policy};
 
 const LOCK: &str =
     "airgap-bundle lock core.yaml --quiet --policy policy.yaml --trivy-cache cache --trivy-offline";
@@ -120,4 +120,46 @@ fn a_newer_database_in_the_dmz_overrules_the_report_that_came_along() {
     }
     assert_eq!(desk.files("reports").len(), 2, "a report a platform, for an approver");
     desk.run(verify);
+}
+
+#[test]
+fn what_a_signer_attests_as_not_affected_counts_where_the_policy_trusts_that_signer() {
+    let desk = Desk::new();
+    upstream::make_signer(&desk);
+    let below = servers::referrers().repository(&fresh_repository("vexed"));
+    let image = alpine::image("linux/amd64", "3.23.0", "1.37.0-r0");
+    upstream::push(&desk, &image, &format!("{below}/app:1"));
+    desk.define("core", &format!("platforms: [linux/amd64], images: [{{ref: \"{below}/app:1\"}}]"));
+    let vex = serde_json::json!({
+        "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://demo.test/vex/1", "author": "builder",
+        "timestamp": "2026-11-01T00:00:00Z", "version": 1,
+        "statements": [{
+            "vulnerability": {"name": "CVE-2026-0001"}, "status": "not_affected",
+            "justification": "vulnerable_code_not_present",
+            "products": [{"@id": "pkg:oci/app", "hashes": {"sha-256": image.digest().hex()}}],
+        }],
+    });
+    desk.write("vex.json", &vex.to_string());
+    let there = format!("{below}/app@{}", image.digest());
+    upstream::sign(&desk, &there);
+    upstream::attest_legacy(&desk, &there, "openvex", "vex.json");
+
+    let key = pem(&desk, "cosign.pub");
+    let signer = format!("key: {{pem: {key}, log: notRequired}}");
+    desk.run("openssl pkey -pubin -in cosign.pub -outform DER -out cosign.der");
+    let id = manifests::Digest::of(&desk.read("cosign.der"));
+    let spec = |signed_by: &str| {
+        format!(
+            "  signatures: [{{match: \"**\", {signer}, attestations: [{{predicateType: \"https://openvex.dev/ns\", {signer}}}]}}]\n  vulnerabilities: {{vex: [{{author: builder, signedBy: \"{signed_by}\"}}]}}\n"
+        )
+    };
+    alpine::database(&desk, "cache", &now());
+    policy(&desk, "policy.yaml", &spec("the key sha256:0000"));
+    desk.run(LOCK);
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert!(said.contains("CVE-2026-0001"), "another signer: {said}");
+    policy(&desk, "policy.yaml", &spec(&format!("the key {id}")));
+    let built = desk.json(&format!("{BUILD} --policy policy.yaml --json"));
+    let said = built["judgement"]["items"][0].to_string();
+    assert!(said.contains("CVE-2026-0001") && said.contains("vulnerable_code_not_present"), "{said}");
 }

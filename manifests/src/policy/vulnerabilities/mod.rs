@@ -39,11 +39,15 @@ pub struct Terms {
     pub database_max_age: Duration,
     /// What follows when a report does not say how old its database was.
     pub unknown_database: Action,
+    /// What follows when nothing says by which arguments the scanner ran: filters leave no trace in its report.
+    pub unknown_arguments: Action,
     /// What follows from a finding of each severity.
     pub severities: Severities,
     /// What follows from a finding that is known to be exploited. Where the policy does not say it, such
     /// findings are refused if a list is at hand; where it does, a list must be.
     pub kev: Option<Action>,
+    /// How old that list may be; an older one counts as none.
+    pub kev_max_age: Duration,
     /// What follows when the system's maker no longer looks after it.
     pub end_of_support: Action,
     /// What follows when the scanner recognised no system, or nothing at all.
@@ -188,8 +192,10 @@ impl Default for Terms {
             report_max_age: Duration::hours(72),
             database_max_age: Duration::hours(24),
             unknown_database: Action::Deny,
+            unknown_arguments: Action::Warn,
             severities,
             kev: None,
+            kev_max_age: Duration::hours(30 * 24),
             end_of_support: Action::Warn,
             unknown_os: Action::Deny,
             unchanged: Action::Warn,
