@@ -1,9 +1,11 @@
 //! Who signatures say that they are by, whether or not they are.
 
 use gates::Subject;
-use gates::signature::{Claim, ClaimedBy, Purpose, Reason, candidates, claimed};
+use gates::signature::{Claim, ClaimedBy, Purpose, Reason, candidates, claimed, claims_signed};
+use serde_json::json;
 
-use crate::support;
+use crate::rules::{Signer, image};
+use crate::support::{self, Store};
 use crate::vectors::{material, vector};
 
 /// What the only candidate of a vector says.
@@ -57,5 +59,35 @@ fn what_is_about_something_else_or_cannot_be_read_claims_nothing() {
     ] {
         let error = claim(name).map_or_else(|error| error.to_string(), |claim| panic!("{name}: {claim:?}"));
         assert!(error.contains(said), "{name}: {error}");
+    }
+}
+
+#[test]
+fn whether_something_says_that_it_was_signed() {
+    let (alice, sign, spdx) =
+        (Signer::new(1), "https://sigstore.dev/cosign/sign/v1", "https://spdx.dev/Document");
+    let mut store = Store::default();
+    let good = alice.bundle(image(), sign);
+    // Somebody else's claim, by a signature that does not hold, is a claim.
+    let broken = String::from_utf8(good.clone()).unwrap().replace("\"sig\":\"M", "\"sig\":\"N").into_bytes();
+    assert_ne!(broken, good);
+    let other = alice.bundle(manifests::Digest::of(b"another image"), sign);
+    let layer = manifests::Descriptor {
+        digest: image(),
+        media_type: "application/vnd.dsse.envelope.v1+json".into(),
+        size: 10,
+    };
+    let too_many = store.manifest(&vec![(&layer, json!({})); 1001], None);
+    for (evidence, is_claimed, why) in [
+        (vec![], false, "nothing"),
+        (vec![store.bundle(&good, image())], true, "a signature"),
+        (vec![store.bundle(&broken, image())], true, "a signature that does not hold"),
+        (vec![store.bundle(&other, image())], false, "a signature of another image"),
+        (vec![store.bundle(&alice.bundle(image(), spdx), image())], false, "an attestation"),
+        (vec![support::evidence(&too_many, image(), Some("att"))], true, "more than is looked at"),
+    ] {
+        let item = support::item(&support::source(image()), evidence);
+        let found = claims_signed(Subject { item: &item, content: &store }, image());
+        assert_eq!(found, is_claimed, "{why}");
     }
 }

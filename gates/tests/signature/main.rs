@@ -6,8 +6,12 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+mod attested;
 mod claims;
+mod digests;
 mod keys;
+mod layers;
+mod roots;
 mod rules;
 mod support;
 mod vectors;

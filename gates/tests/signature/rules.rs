@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use crate::support::{self, Store, source};
 
 /// Somebody who signs.
-struct Signer(SigningKey);
+pub(crate) struct Signer(SigningKey);
 
 impl Signer {
-    fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8) -> Self {
         Self(SigningKey::from_slice(&[number; 32]).unwrap())
     }
 
-    fn key(&self, log: &str) -> String {
+    pub(crate) fn key(&self, log: &str) -> String {
         support::key(&self.0.verifying_key().to_public_key_pem(p256::pkcs8::LineEnding::LF).unwrap(), log)
     }
 
@@ -32,7 +32,7 @@ impl Signer {
     }
 
     /// A layer of simple signing.
-    fn layer(&self, store: &mut Store, about: Digest) -> (Descriptor, Value) {
+    pub(crate) fn layer(&self, store: &mut Store, about: Digest) -> (Descriptor, Value) {
         let payload = json!({"critical": {
             "identity": {"docker-reference": support::NAME},
             "image": {"docker-manifest-digest": about},
@@ -44,7 +44,7 @@ impl Signer {
     }
 
     /// A bundle whose statement has this predicate type.
-    fn bundle(&self, about: Digest, predicate_type: &str) -> Vec<u8> {
+    pub(crate) fn bundle(&self, about: Digest, predicate_type: &str) -> Vec<u8> {
         use base64::Engine as _;
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v1",
@@ -80,18 +80,18 @@ fn the_policy_in_the_documentation_is_one() {
 }
 
 /// A legacy tag with a layer of each signer.
-fn signed(store: &mut Store, about: Digest, signers: &[&Signer]) -> Evidence {
+pub(crate) fn signed(store: &mut Store, about: Digest, signers: &[&Signer]) -> Evidence {
     let layers: Vec<_> = signers.iter().map(|signer| signer.layer(store, about)).collect();
     let layers: Vec<_> = layers.iter().map(|(layer, annotations)| (layer, annotations.clone())).collect();
     let manifest = store.manifest(&layers, None);
     support::evidence(&manifest, about, Some("sig"))
 }
 
-fn image() -> Digest {
+pub(crate) fn image() -> Digest {
     Digest::of(b"image")
 }
 
-fn says(verdict: &Verdict, reason: &str) -> bool {
+pub(crate) fn says(verdict: &Verdict, reason: &str) -> bool {
     verdict.outcome == Outcome::Refused && verdict.reasons.iter().any(|found| found.contains(reason))
 }
 
@@ -161,6 +161,17 @@ fn several_required_are_several_signers() {
             Some(reason) => assert!(says(&verdict, reason), "{why}: {verdict:#?}"),
         }
     }
+}
+
+#[test]
+fn everybody_who_is_wanted_is_named_where_nobody_signed() {
+    let [a, b] = [1, 2].map(|number| Signer::new(number).key("notRequired"));
+    let rules = support::policy(&format!("{{match: \"**\", all: [{{{a}}}, {{{b}}}]}}"));
+    let verdict = support::verdict(&support::item(&source(image()), vec![]), &Store::default(), &rules);
+    let [reason] = verdict.reasons.as_slice() else { panic!("{verdict:#?}") };
+    let (_, wanted) = reason.split_once("found no signature, wanted one by the key ").unwrap();
+    let (one, other) = wanted.split_once(" and the key ").unwrap();
+    assert!(one.starts_with("sha256:") && other.starts_with("sha256:") && one != other, "{reason}");
 }
 
 #[test]
@@ -271,8 +282,8 @@ fn a_referrer_of_something_else_is_none() {
     assert!(says(&verdict, "found a referrer of"), "{verdict:#?}");
 }
 
-/// An index of two platforms and BuildKit's attestations; signed are those that `signed_by` says.
-fn index(store: &mut Store) -> (Descriptor, [Descriptor; 2]) {
+/// An index of two platforms and BuildKit's attestations.
+pub(crate) fn index(store: &mut Store) -> (Descriptor, [Descriptor; 2]) {
     let platforms = ["a", "b"].map(|name| {
         let layer = store.put("application/vnd.oci.image.layer.v1.tar", name.as_bytes());
         store.manifest(&[(&layer, json!({}))], None)
@@ -432,6 +443,9 @@ fn an_image_that_is_called_something_else_does_not_choose_its_rule() {
         let judged = gates::judge([&item], &policy, &grounds);
         let verdict = &judged.items[0].verdicts[0];
         assert_eq!(verdict.outcome, Outcome::Refused, "{kind}");
-        assert!(verdict.reasons.iter().any(|reason| reason.contains(said)), "{kind}: {verdict:?}");
+        assert!(
+            matches!(verdict.reasons.as_slice(), [reason] if reason.contains(said)),
+            "{kind}: {verdict:?}"
+        );
     }
 }
