@@ -234,3 +234,6 @@ impl Judgement {
 
 /// What stands in the place of a verdict where no gate is configured.
 pub const NOTHING: &str = "0 gates: nothing was judged";
+
+#[cfg(test)]
+mod tests;

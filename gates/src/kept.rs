@@ -124,4 +124,34 @@ mod tests {
         assert_eq!(found, [&wanted]);
         assert_eq!(kept.verdicts("registry.example/other:1").count(), 0);
     }
+
+    #[test]
+    fn what_is_inside_speaks_for_its_repository_where_it_is_alone() {
+        let item = |name: &str, platform: &str| {
+            let platform = serde_json::json!({"created": "2026-11-23T00:00:00Z", "findings": [],
+                "manifest": Digest::of(b"m"), "platform": platform, "report": Digest::of(b"r"), "secrets": 0});
+            serde_json::json!({"name": name, "verdicts": [], "findings": {"platforms": [platform]}})
+        };
+        let written = serde_json::json!({"policy": Digest::of(b"policy"), "items": [
+            item("ghcr.io/demo/web:1", "linux/amd64"),
+            item("ghcr.io/demo/db:1", "linux/amd64"),
+            item("ghcr.io/demo/db:2", "linux/arm64"),
+            item("ghcr.io/demo/refused:1", "linux/amd64"),
+            {"name": "ghcr.io/demo/chart:1", "verdicts": []},
+        ]});
+        let kept = KeptJudgement::parse(written.to_string().as_bytes()).unwrap();
+        let found = kept.findings(|name| name != "ghcr.io/demo/refused:1");
+        let mut found: Vec<(&str, &str)> = found
+            .iter()
+            .map(|(name, findings)| (name.as_str(), findings.platforms[0].platform.as_str()))
+            .collect();
+        found.sort_unstable();
+        let wanted = [
+            ("ghcr.io/demo/db:1", "linux/amd64"),
+            ("ghcr.io/demo/db:2", "linux/arm64"),
+            ("ghcr.io/demo/web", "linux/amd64"),
+            ("ghcr.io/demo/web:1", "linux/amd64"),
+        ];
+        assert_eq!(found, wanted);
+    }
 }
