@@ -62,6 +62,8 @@ fn judgement() -> Judgement {
     let good = ["signatures", "vulnerabilities"].map(|gate| verdict(gate, Outcome::Passed, &[], &[]));
     let more = ["signatures", "vulnerabilities"].map(|gate| verdict(gate, Outcome::Passed, &[], &[]));
     Judgement {
+        kev: None,
+        vex: vec![],
         policy: Digest::of(b"policy"),
         at: "2026-11-23T00:00:00Z".parse().unwrap(),
         gates: vec!["signatures", "vulnerabilities"],
