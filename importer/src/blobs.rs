@@ -145,6 +145,22 @@ archives! {
     Accepted => Assessment::archive;
 }
 
+/// Of an archive that was accepted, what the site keeps: large content is not in it.
+impl Archive for Signed<File> {
+    fn place(&self, digest: &Digest) -> Option<Placed> {
+        let end = self.layout().evidence_end();
+        self.layout().place(digest).filter(|place| place.offset.saturating_add(place.size) <= end)
+    }
+
+    fn file(&self) -> &File {
+        self.reader()
+    }
+
+    fn small(&self, wanted: &Descriptor) -> Result<Vec<u8>, ArchiveError> {
+        self.metadata(wanted)
+    }
+}
+
 struct ArchiveBlob<A> {
     archive: Arc<A>,
     place: Placed,

@@ -8,7 +8,6 @@ use console::escape::escape;
 use console::{Class, Failure, Failures, clock};
 use manifests::key::PrivateKey;
 use manifests::receipt::{ArchiveRecord, NameOutcome, State};
-use manifests::summary::VerificationResult;
 use manifests::{Digest, Timestamp};
 use serde::Serialize;
 use transfer::archive::stream::Keep;
@@ -103,7 +102,7 @@ async fn examine(
     (destinations, key): (Destinations, &Arc<PrivateKey>),
     opened: &mut Option<Opened>,
 ) -> Result<(Arc<Accepted>, Plan, Timestamp), Failures> {
-    let LoadArguments { archive, judge: rules, only, spool, .. } = arguments;
+    let LoadArguments { archive, judge: rules, only, spool, hold, .. } = arguments;
     let verified = judge.open(archive, Keep::Whole, spool.as_deref(), global.quiet)?;
     let (name, serial) = (verified.inventory().name.clone(), verified.inventory().serial);
     let subject =
@@ -114,11 +113,11 @@ async fn examine(
     let site = judge.reader()?;
     let now = judge.now();
     let inventory = accepted.archive().inventory();
-    let since = site.ledger.archive(&inventory.name, inventory.serial).map_or(now, |known| known.since);
     let vouching = site.vouching_key(key)?;
-    let voucher =
-        Voucher { key: &vouching, verification: site.verification(since, VerificationResult::Passed) };
-    let plan = plan(Arc::clone(&accepted), Some(&site.ledger), destinations, only, Some(&voucher)).await?;
+    let voucher = Voucher { key: &vouching, verification: site.accepted_as(inventory, now) };
+    // What is held bears no signature of the site yet: an admission controller would let it run by its digest.
+    let voucher = (!hold).then_some(&voucher);
+    let plan = plan(Arc::clone(&accepted), Some(&site.ledger), destinations, only, voucher).await?;
     Ok((accepted, plan, now))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use console::{Class, Failure, Failures, clock};
 use manifests::receipt::{ArchiveRecord, Receipt, State};
@@ -15,6 +16,7 @@ use crate::cli::{Global, JudgeArguments, PublishArguments};
 use crate::destinations::Destinations;
 use crate::site::summaries::Subject;
 use crate::site::{Access, Site, SiteError, receipts, summaries};
+use crate::vouch::Voucher;
 use crate::{archive_failure, publish};
 
 /// What `publish` prints.
@@ -34,12 +36,12 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let mut judge = Judge::read(&rules, Some(state(global)?), Access::Write, None)?;
     let destinations = Destinations::read(to)?;
     let site = judge.writer()?;
-    let key = site.key()?;
+    let key = Arc::new(site.key()?);
     let path = find(site, receipt)?;
     let held = receipts::read(&path, site.public_key())?.receipt;
     let archive = check(site, &path, &held)?.clone();
     let kept = summaries::check(&path, &held, site.public_key())?;
-    let evidence = open_evidence(site, &archive)?;
+    let evidence = Arc::new(open_evidence(site, &archive)?);
     let mut reasons = judge.reassess(&rules, &evidence, &held)?;
     reasons.extend(refused_since(judge.writer()?, &held, &archive)?);
     if !reasons.is_empty() {
@@ -51,7 +53,11 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
         return Err(refuse(&mut judge, Some(&(archive, subject)), Failures::of(failures), &key, global));
     }
     let site = judge.writer()?;
-    let arrived = publish::publish_held(&held, &evidence, destinations, &mut site.ledger).await?;
+    let vouching = site.vouching_key(&key)?;
+    let voucher =
+        Voucher { key: &vouching, verification: site.accepted_as(evidence.inventory(), clock::now()) };
+    let vouched = publish::vouch_held(&held, &evidence, &destinations, &voucher).await?;
+    let arrived = publish::publish_held(&held, &evidence, &destinations, &vouched, &mut site.ledger).await?;
     let successor = summaries::published(held, kept, arrived, clock::now());
     let text = super::receipt::render_items(&successor.receipt.items);
     let items = successor.receipt.items.len();

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use manifests::dsse::{self, Envelope, Statement};
-use manifests::inventory::Item;
+use manifests::inventory::{Inventory, Item};
 use manifests::key::{PrivateKey, PublicKey};
 use manifests::limits::SLOT_BYTES;
 use manifests::receipt::{ItemRecord, Outcome, Receipt, State, VerdictRecord};
@@ -102,6 +102,13 @@ impl Site {
         let mut changes = self.ledger.changes().iter().rev();
         let last = changes.find(|change| change.is_policy && change.at <= at);
         last.map_or(self.description.policy_digest, |change| change.digest)
+    }
+
+    /// By whom and by what an archive was judged when it was accepted for the first time: what goes to registries says
+    /// the same at each load.
+    pub(crate) fn accepted_as(&self, inventory: &Inventory, now: Timestamp) -> Verification {
+        let known = self.ledger.archive(&inventory.name, inventory.serial);
+        self.verification(known.map_or(now, |known| known.since), VerificationResult::Passed)
     }
 
     /// By whom and by what everything in an archive was judged.

@@ -71,6 +71,32 @@ fn what_a_held_load_left_without_a_name_is_found_and_not_sent_again() {
 }
 
 #[test]
+fn what_is_held_bears_the_site_s_signature_only_when_it_is_published() {
+    let (site, registry) = (Site::new(), registry(true));
+    let web = small_image("base", "web");
+    let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &web)]);
+    let to = site.registry(&registry.url(), "type: oci");
+    site.succeed(&["load", &text(&archive), "--to", &text(&to), "--hold"]);
+    let there = || registry.store().manifests("ghcr.io/demo/web").len();
+    assert_eq!(there(), 1, "the image alone");
+    site.succeed(&["publish", "1", "--to", &text(&to)]);
+    assert_eq!(there(), 3, "its signature and its summary beside it");
+    let receipt = site.succeed(&["receipt", "show", "2", "--json"]);
+    let receipt: serde_json::Value = serde_json::from_str(&receipt).unwrap();
+    assert_eq!(receipt["items"][0]["places"][0]["evidence"].as_array().unwrap().len(), 2);
+
+    // Content without a name may have been collected as garbage: then no name moves.
+    let next = site.archive(4, vec![Brought::new("ghcr.io/demo/web:2", &small_image("base", "next"))]);
+    site.succeed(&["load", &text(&next), "--to", &text(&to), "--hold"]);
+    let gone = small_image("base", "next");
+    assert!(registry.store().remove_manifest("ghcr.io/demo/web", gone.digest()));
+    assert!(registry.store().remove_blob("ghcr.io/demo/web", gone.blobs()[2].digest()));
+    let said = site.fail(1, &["publish", "3", "--to", &text(&to)]);
+    assert!(said.contains("ghcr.io/demo/web:2"), "{said}");
+    assert!(registry.store().manifest("ghcr.io/demo/web", "2").is_none());
+}
+
+#[test]
 fn nothing_is_written_for_an_archive_that_is_not_what_was_signed() {
     let (site, registry) = (Site::new(), registry(true));
     let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]);
