@@ -1,5 +1,6 @@
 //! All gates of a policy over items of an inventory.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use manifests::inventory::{Item, ItemKind};
@@ -49,6 +50,17 @@ pub struct Before {
 }
 
 impl Before {
+    /// Adds what another judgement of the same items found. What was let in on a condition by one policy was so, whatever
+    /// another one made of it.
+    pub fn add(&mut self, findings: HashMap<String, Findings>) {
+        for (name, found) in findings {
+            match self.findings.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(found)),
+                Entry::Occupied(mut entry) => entry.get_mut().platforms.extend(found.platforms),
+            }
+        }
+    }
+
     /// What was found in the version inside: in the item of this name, or in the one of its repository.
     #[must_use]
     pub fn of(&self, name: &str) -> Option<&Findings> {

@@ -178,9 +178,8 @@ pub(crate) fn before(
         && let Some(receipt) = previous(archive, site)?
     {
         let inside: HashSet<&str> = receipt.items.iter().map(|item| item.name.as_str()).collect();
-        // Findings are the reports', whatever policy they were judged by.
         for kept in site.kept_judgements(&receipt)? {
-            before.findings.extend(kept.findings(|name| inside.contains(name)));
+            before.add(kept.findings(|name| inside.contains(name)));
         }
     }
     Ok(before)

@@ -17,7 +17,7 @@ use transfer::archive::{Signed, Verified};
 use super::open_site;
 use crate::accept::{self, Accepted, Assessment, Purpose, Rules};
 use crate::annex::{self, Annexes};
-use crate::cli::JudgeArguments;
+use crate::cli::{Global, JudgeArguments};
 use crate::exclusion::{self, Excluded};
 use crate::rescan::Rescanned;
 use crate::site::evidence::Given;
@@ -214,13 +214,15 @@ impl Judge {
         arguments: &JudgeArguments,
         archive: &Signed<File>,
         held: &Receipt,
+        global: &Global,
     ) -> Result<Vec<String>, Failures> {
         let rules = self.rules()?;
         let site = self.reader()?;
         // The archive itself is not at hand any more, so nothing lies beside it.
-        let annexes = self.annexes(Path::new("-"), arguments, archive, &rules)?.counted;
-        site.keep_annexes(archive.identity(), &annexes)?;
-        Ok(accept::reassess(archive, &annexes, held, &rules))
+        let Annexes { counted, notices } = self.annexes(Path::new("-"), arguments, archive, &rules)?;
+        super::notice(global, &notices);
+        site.keep_annexes(archive.identity(), &counted)?;
+        Ok(accept::reassess(archive, &counted, held, &rules))
     }
 
     /// As [`Judge::accept`], for a report: what is against the archive is part of what comes out.

@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let archive = check(site, &path, &held)?.clone();
     let kept = summaries::check(&path, &held, site.public_key())?;
     let evidence = Arc::new(open_evidence(site, &archive)?);
-    let mut reasons = judge.reassess(&rules, &evidence, &held)?;
+    let mut reasons = judge.reassess(&rules, &evidence, &held, global)?;
     reasons.extend(refused_since(judge.writer()?, &held, &archive)?);
     if !reasons.is_empty() {
         let refused = |reason| Failure::new(Class::Refused, path.display(), reason);

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use clients::trivy::Settings;
-use console::{Failures, escape};
+use console::{Failures, clock, escape};
 use manifests::policy::Policy;
 use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
@@ -49,7 +49,7 @@ fn scan(
     let has = |wanted: fn(&Policy) -> bool| rules.policies.iter().any(|file| wanted(&file.policy));
     let wants_trivy =
         has(|policy| policy.vulnerabilities.is_some()) || !has(|policy| policy.malware.is_some());
-    let searched = malware::search(&archive, &excluded, &rules.policies, rules.now, quiet)?;
+    let searched = malware::search(&archive, &excluded, &rules.policies, clock::now(), quiet)?;
     if wants_trivy {
         let settings = Settings { cache: arguments.trivy_cache.clone(), is_offline: arguments.trivy_offline };
         (archive, judge.rescanned) = rescan::rescan(archive, settings, quiet)?;

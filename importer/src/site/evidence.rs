@@ -58,8 +58,9 @@ impl Site {
         self.keep_annexes(archive.identity(), accepted.annexes())?;
         let own = [("trust", &self.trust_text), ("policy", &self.policy.text)];
         let own = own.map(|(kind, text)| (kind, "yaml", text.as_bytes()));
+        let roots = self.policy.roots.iter().map(|(_, bytes)| ("root", "json", bytes.as_slice()));
         let given = given.iter().map(|file| (file.kind, file.ending, file.bytes.as_slice()));
-        for (kind, ending, bytes) in own.into_iter().chain(given) {
+        for (kind, ending, bytes) in own.into_iter().chain(roots).chain(given) {
             let path = folder.join(file_name(kind, Digest::of(bytes), ending));
             put(&path, |file| file.write_all(bytes))?;
         }
@@ -124,9 +125,10 @@ impl Site {
             return Ok(());
         };
         let identity = archive.identity;
-        self.pack(identity)?;
+        let failed = |error: ArchiveError| form(&self.evidence(identity), error);
+        self.pack(identity)?.verify_evidence(&|_| ()).map_err(failed)?;
         for annex in &receipt.annexes {
-            self.kept_annex(identity, *annex)?;
+            self.kept_annex(identity, *annex)?.verify(&|_| ()).map_err(failed)?;
         }
         let trusts = receipt.trust_digests.iter().map(|digest| ("trust", digest));
         let policies = receipt.policy_digests.iter().map(|digest| ("policy", digest));

@@ -20,8 +20,12 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Vouched {
     key: Arc<PrivateKey>,
     public: PublicKey,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
     known: HashMap<Digest, Vec<u8>>,
-    file: Mutex<File>,
+    file: File,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +51,7 @@ impl Vouched {
         if bytes.last().is_some_and(|byte| *byte != b'\n') {
             file.write_all(b"\n")?;
         }
-        Ok(Self { key, public, known, file: Mutex::new(file) })
+        Ok(Self { key, public, kept: Mutex::new(Kept { known, file }) })
     }
 }
 
@@ -59,15 +63,18 @@ fn parse(line: &[u8]) -> Option<(Digest, Vec<u8>)> {
 impl Signer for Vouched {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
         let digest = Digest::of(message);
-        if let Some(signature) = self.known.get(&digest).filter(|known| self.public.verifies(message, known))
+        // Held while it signs: two that ask for the same at once get the same.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signature) = kept.known.get(&digest).filter(|known| self.public.verifies(message, known))
         {
             return Ok(signature.clone());
         }
         let signature = self.key.sign(message).map_err(|error| error.to_string())?;
         let mut line = json::encode(&Line { message: digest, signature: STANDARD.encode(&signature) });
         line.push(b'\n');
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&line).map_err(|error| format!("found no way to keep what was signed: {error}"))?;
+        let written = kept.file.write_all(&line);
+        written.map_err(|error| format!("found no way to keep what was signed: {error}"))?;
+        kept.known.insert(digest, signature.clone());
         Ok(signature)
     }
 }
@@ -91,6 +98,10 @@ mod tests {
         let kept = fs::read(&path).unwrap();
         assert_eq!(signed(&path, &key, &public, b"message"), first);
         assert_eq!(fs::read(&path).unwrap(), kept, "nothing was signed again");
+        let vouched = Vouched::open(&path, Arc::clone(&key), public.clone()).unwrap();
+        assert_eq!(vouched.sign(b"other").unwrap(), vouched.sign(b"other").unwrap(), "two tags of one image");
+        drop(vouched);
+        fs::write(&path, &kept).unwrap();
 
         // Signed by another key, torn by a crash, and no line at all: each costs one more signature.
         let stranger = Arc::new(PrivateKey::generate().unwrap());

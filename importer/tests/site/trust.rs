@@ -201,6 +201,26 @@ fn a_line_that_somebody_added_to_the_ledger_puts_no_trust_in_force() {
 }
 
 #[test]
+fn a_change_that_was_cut_off_from_its_receipt_gets_it_when_the_command_is_given_again() {
+    let site = Site::new();
+    follow(&site, &[("build-1", &site.people.build)]);
+    let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("found the trust file that is in force"), "{said}");
+    // As after a crash between the ledger and the receipt.
+    for path in site.receipts() {
+        for ending in ["json", "sigstore.json", "vsa.jsonl"] {
+            fs::remove_file(path.with_extension(ending)).unwrap();
+        }
+    }
+    let ledger = site.ledger();
+    let lines: Vec<&str> = ledger.lines().collect();
+    site.write("state/ledger.jsonl", &format!("{}\n", lines[..lines.len() - 1].join("\n")));
+    site.succeed(&["trust", "update", "trust-2.yaml"]);
+    assert_eq!(site.json(&["receipt", "show"])["state"], "changed");
+    site.succeed(&["receipt", "verify"]);
+}
+
+#[test]
 fn a_rejection_that_came_since_stops_a_load_that_was_held() {
     let (site, archive) = crate::summaries::signed(2);
     for (at, person) in ["officer-1", "officer-2"].into_iter().enumerate() {
