@@ -69,6 +69,14 @@ pub enum TrivyError {
     Report(String),
 }
 
+impl TrivyError {
+    /// Whether it is to be refused, and not worth another try.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Compromised(_))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Versioned {

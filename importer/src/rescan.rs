@@ -67,7 +67,7 @@ pub(crate) fn rescan(
 }
 
 fn of_trivy(item: &str, error: &TrivyError) -> Failure {
-    let class = if matches!(error, TrivyError::Compromised(_)) { Class::Refused } else { Class::Failed };
+    let class = if error.is_refusal() { Class::Refused } else { Class::Failed };
     Failure::new(class, item, error)
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn all(
 
 fn failure(name: &str, image: &PlatformImage, error: &ScanError) -> Failure {
     let class = match error {
-        ScanError::Trivy(TrivyError::Compromised(_)) => Class::Refused,
+        ScanError::Trivy(error) if error.is_refusal() => Class::Refused,
         _ => Class::Failed,
     };
     Failure::new(class, name, format!("the scan of {}: {error}", image.name))

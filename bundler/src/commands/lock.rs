@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clients::trivy::{Settings, Trivy, TrivyError};
+use clients::trivy::{Settings, Trivy};
 use console::escape::escape;
 use console::{Class, Failure, Failures, clock, input};
 use indicatif::HumanBytes;
@@ -131,7 +131,7 @@ fn scanner(arguments: &LockArguments) -> Result<Option<Trivy>, Failure> {
     let settings = Settings { cache: arguments.trivy_cache.clone(), is_offline: arguments.trivy_offline };
     let found = wanted.map(|_| Trivy::find(settings)).transpose();
     found.map_err(|error| {
-        let class = if matches!(error, TrivyError::Compromised(_)) { Class::Refused } else { Class::Failed };
+        let class = if error.is_refusal() { Class::Refused } else { Class::Failed };
         Failure::new(class, "trivy", error)
     })
 }
