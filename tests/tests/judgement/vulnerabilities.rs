@@ -139,7 +139,7 @@ fn what_a_signer_attests_as_not_affected_counts_where_the_policy_trusts_that_sig
             "products": [{"@id": "pkg:oci/app", "hashes": {"sha-256": image.digest().hex()}}],
         }],
     });
-    desk.write("vex.json", &vex.to_string());
+    desk.write("vex.json", vex.to_string());
     let there = format!("{below}/app@{}", image.digest());
     upstream::sign(&desk, &there);
     upstream::attest_legacy(&desk, &there, "openvex", "vex.json");
