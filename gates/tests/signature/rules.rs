@@ -1,5 +1,6 @@
 //! What rules make of signatures that are made here: who counts, about which digests, and until when.
 
+use base64::Engine as _;
 use gates::malware::Searches;
 use gates::signature::{RootError, Roots, judge};
 use gates::{Outcome, Subject, Verdict};
@@ -26,7 +27,6 @@ impl Signer {
     }
 
     fn sign(&self, message: &[u8]) -> String {
-        use base64::Engine as _;
         let signature: DerSignature = self.0.sign(message);
         base64::engine::general_purpose::STANDARD.encode(signature.as_bytes())
     }
@@ -45,7 +45,6 @@ impl Signer {
 
     /// A bundle whose statement has this predicate type.
     pub(crate) fn bundle(&self, about: Digest, predicate_type: &str) -> Vec<u8> {
-        use base64::Engine as _;
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v1",
             "predicateType": predicate_type,

@@ -81,11 +81,6 @@ pub(super) fn read_holders(role: Role, spec: HoldersSpec) -> Result<Holders, Yam
     if spec.threshold == 0 || spec.threshold > people.len() {
         return Err(rule(format!("found a threshold of {}, wanted 1 to {}", spec.threshold, people.len())));
     }
-    if role == Role::Preparer && spec.threshold > 1 {
-        let message =
-            "found a threshold of more than 1, wanted 1: an archive has one signature, and others approve it";
-        return Err(rule(message.to_owned()));
-    }
     Ok(Holders { threshold: spec.threshold, people })
 }
 

@@ -100,24 +100,6 @@ fn a_file_that_would_count_one_key_twice_is_refused() {
 }
 
 #[test]
-fn several_preparers_cannot_be_asked_for_as_an_archive_has_one_signature() {
-    let cast = cast(2);
-    let person = |at: usize| {
-        let pem = serde_json::to_string(&cast.pems[at]).unwrap();
-        format!("{{name: build-{at}, keys: [{{pem: {pem}}}]}}")
-    };
-    let file = |threshold: usize| {
-        format!(
-            "apiVersion: airgap/v1\nkind: Trust\nspec: {{version: 1, expires: 2027-11-01, roles: {{preparer: {{threshold: {threshold}, people: [{}, {}]}}}}}}",
-            person(0),
-            person(1)
-        )
-    };
-    assert!(Trust::parse(&file(1)).is_ok());
-    assert!(Trust::parse(&file(2)).unwrap_err().to_string().contains("an archive has one signature"));
-}
-
-#[test]
 fn a_bare_key_means_one_preparer() {
     let cast = cast(1);
     let trust = Trust::parse(&cast.pems[0]).unwrap();
