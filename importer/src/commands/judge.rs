@@ -99,7 +99,7 @@ impl Judge {
     /// When there is no trust.
     pub(crate) fn rules(&self) -> Result<Rules<'_>, Failure> {
         let site = self.site.as_ref();
-        let mut trusts = site.map(Site::trust).into_iter().chain(self.trust.as_ref().map(|file| &file.trust));
+        let mut trusts = self.trusts();
         Ok(Rules {
             trust: trusts.next().ok_or_else(no_trust)?,
             stricter: trusts.next(),
@@ -112,12 +112,16 @@ impl Judge {
         })
     }
 
+    /// The trust files that an archive is held to, the site's first.
+    fn trusts(&self) -> impl Iterator<Item = &Trust> {
+        self.site.iter().map(Site::trust).chain(self.trust.as_ref().map(|file| &file.trust))
+    }
+
     /// The digests of the trust files and of the policies that an archive is held to, the site's first.
     pub(crate) fn held_to(&self) -> (Vec<Digest>, Vec<Digest>) {
         let site = self.site.as_ref();
-        let trusts = site.map(Site::trust).into_iter().chain(self.trust.as_ref().map(|file| &file.trust));
         let policies = site.map(Site::policy).into_iter().chain(&self.policy);
-        (trusts.map(Trust::digest).collect(), policies.map(|file| file.policy.digest()).collect())
+        (self.trusts().map(Trust::digest).collect(), policies.map(|file| file.policy.digest()).collect())
     }
 
     /// Everything that flags added to what the site judges by, for keeping: without it a verdict could not be found
