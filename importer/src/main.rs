@@ -26,6 +26,7 @@ mod judgement;
 mod load;
 mod malware;
 mod open;
+mod parallel;
 mod plan;
 mod publish;
 mod report;
