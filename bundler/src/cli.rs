@@ -121,11 +121,14 @@ as in the definition, or in full, with or without its tag.
 
 With a policy that judges vulnerabilities and counts reports that the archive carries
 (reports: carried), every platform of every image is scanned by trivy, and the reports are
-pinned with the rest.
+pinned with the rest. A platform that a --report is about is not scanned. What `trivy image
+--format json` wrote does not say how old its database was: the policy has to accept that
+(unknownDatabase: warn).
 
 Examples:
   airgap-bundle lock sovereign-core.yaml
   airgap-bundle lock sovereign-core.yaml --policy policy.yaml
+  airgap-bundle lock sovereign-core.yaml --policy policy.yaml --report web.trivy.json
   airgap-bundle lock sovereign-core.yaml --update ghcr.io/openova-io/bp-cilium")]
 pub(crate) struct LockArguments {
     /// The definition.
@@ -139,6 +142,9 @@ pub(crate) struct LockArguments {
     /// The policy, which says whether images are scanned.
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<PathBuf>,
+    /// A report on an image: what `trivy image --format json` wrote, or a ScanReport. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Vec<PathBuf>,
     /// The folder of trivy's databases; by default its own.
     #[arg(long, value_name = "DIR", requires = "policy")]
     pub(crate) trivy_cache: Option<PathBuf>,

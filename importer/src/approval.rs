@@ -9,6 +9,7 @@ use std::io::{self, Cursor, Seek as _};
 use std::path::Path;
 
 use console::{Class, Failure};
+use gates::vulnerability::Bound;
 use manifests::exclusions::Exclusions;
 use manifests::inventory::{Blob, ContentBlob, Inventory, Item, ItemKind};
 use manifests::key::PrivateKey;
@@ -33,7 +34,7 @@ pub(crate) struct Draft {
     /// What is left out.
     pub(crate) exclusions: Option<Exclusions>,
     /// Reports, each with the manifest that it is about.
-    pub(crate) reports: Vec<(Descriptor, Vec<u8>)>,
+    pub(crate) reports: Vec<Bound>,
     /// Searches of the archive for malware.
     pub(crate) searches: Vec<Vec<u8>>,
 }
@@ -142,8 +143,8 @@ fn items(draft: &Draft, blobs: &mut Blobs) -> Vec<Item> {
     if let Some(exclusions) = &draft.exclusions {
         items.push(blobs.artifact("exclusions", EXCLUSIONS, exclusions.encode(), None));
     }
-    for (subject, report) in &draft.reports {
-        items.push(blobs.artifact("scan-report", SCAN_REPORT, report.clone(), Some(subject)));
+    for Bound { manifest, report } in &draft.reports {
+        items.push(blobs.artifact("scan-report", SCAN_REPORT, report.clone(), Some(manifest)));
     }
     for search in &draft.searches {
         items.push(blobs.artifact("malware-report", MALWARE_REPORT, search.clone(), None));

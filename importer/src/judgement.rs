@@ -7,7 +7,7 @@ use console::input::PolicyFile;
 use console::judging;
 use console::{Failure, Failures};
 use gates::malware::Searches;
-use gates::vulnerability::{BindingError, Platforms, Submissions, Submitted};
+use gates::vulnerability::{BindingError, Bound, Platforms, Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::{Inventory, Item};
 use manifests::policy::Signatures;
@@ -125,14 +125,14 @@ fn submissions(annexes: &[Annex], rescanned: &[Rescanned]) -> Submissions {
     submissions
 }
 
-/// The manifests of an archive that each scan report is about.
+/// Each scan report with the manifests of an archive that it is about.
 ///
 /// # Errors
 /// Why a report is about none.
-pub(crate) fn bind(
+pub(crate) fn bind<'a>(
     archive: &Verified<File>,
-    reports: impl Iterator<Item = Vec<u8>>,
-) -> Vec<Result<Vec<Descriptor>, BindingError>> {
+    reports: impl Iterator<Item = &'a [u8]>,
+) -> Vec<Result<Vec<Bound>, BindingError>> {
     let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
     let subjects = archive.inventory().items.iter().map(|item| Subject { item, content: &content });
     let platforms = Platforms::of(subjects);

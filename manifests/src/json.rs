@@ -34,6 +34,15 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
         .map_err(|error| JsonError(error.to_string()))
 }
 
+/// Whether a document says that it is of this kind, whatever else is wrong with it.
+pub(crate) fn is_kind(bytes: &[u8], kind: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        kind: String,
+    }
+    parse::<Head>(bytes).is_ok_and(|head| head.kind == kind)
+}
+
 /// Reads one document that must be written exactly as [`encode`] writes it, so that a document has one
 /// spelling and one digest.
 ///

@@ -19,10 +19,12 @@ pub struct ScanReport {
     /// [`API_VERSION`].
     pub api_version: String,
     /// The scanner's arguments, without the program itself. It ran without settings from elsewhere: no
-    /// environment of its own and an empty working folder.
-    pub arguments: Vec<String>,
-    /// What it compared with.
-    pub database: Database,
+    /// environment of its own and an empty working folder. None where only the report was at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Vec<String>>,
+    /// What it compared with; none where only the report was at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
     /// Always `ScanReport`.
     pub kind: String,
     /// The platform that was scanned.
@@ -66,13 +68,16 @@ pub enum ScanReportError {
     /// Another document or another version.
     #[error("found {0}, wanted apiVersion {API_VERSION} and kind ScanReport")]
     Kind(String),
+    /// One without the other.
+    #[error("found one of arguments and database, wanted both or neither: filters would go by unseen")]
+    Half,
     /// Not JSON in the canonical form, or not of the expected fields.
     #[error("the scan report: {0}")]
     Json(#[from] json::JsonError),
 }
 
 impl ScanReport {
-    /// A report as this release writes it.
+    /// A report by whoever ran the scanner.
     #[must_use]
     pub fn new(
         tool: Tool,
@@ -81,8 +86,21 @@ impl ScanReport {
         platform: Platform,
         report: Vec<u8>,
     ) -> Self {
+        let (arguments, database) = (Some(arguments), Some(database));
+        Self { arguments, database, ..Self::of_unknown_making(tool, platform, report) }
+    }
+
+    /// A report of which nobody wrote down how it was made: a file that the scanner left somewhere.
+    #[must_use]
+    pub fn of_unknown_making(tool: Tool, platform: Platform, report: Vec<u8>) -> Self {
         let (api_version, kind) = (API_VERSION.to_owned(), "ScanReport".to_owned());
-        Self { api_version, arguments, database, kind, platform, report, tool }
+        Self { api_version, arguments: None, database: None, kind, platform, report, tool }
+    }
+
+    /// Whether bytes say that they are such a report, whatever else is wrong with them.
+    #[must_use]
+    pub fn is_one(bytes: &[u8]) -> bool {
+        json::is_kind(bytes, "ScanReport")
     }
 
     /// Reads one. What the scanner wrote is not looked at.
@@ -97,6 +115,9 @@ impl ScanReport {
         if read.api_version != API_VERSION || read.kind != "ScanReport" {
             let [version, kind] = [&read.api_version, &read.kind].map(|text| json::shortened(text));
             return Err(ScanReportError::Kind(format!("apiVersion {version:?} and kind {kind:?}")));
+        }
+        if read.arguments.is_some() != read.database.is_some() {
+            return Err(ScanReportError::Half);
         }
         Ok(read)
     }
@@ -138,6 +159,21 @@ mod tests {
             text.starts_with(r#"{"apiVersion":"airgap/v1","arguments":["image"],"database":{"#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn how_it_was_made_is_said_or_not() {
+        let ScanReport { tool, platform, report, .. } = sample();
+        let plain = ScanReport::of_unknown_making(tool, platform, report);
+        assert_eq!(ScanReport::parse(&plain.encode()), Ok(plain.clone()));
+        for half in [
+            ScanReport { arguments: None, ..sample() },
+            ScanReport { database: None, ..sample() },
+            ScanReport { arguments: Some(vec![]), ..plain },
+        ] {
+            assert_eq!(ScanReport::parse(&half.encode()), Err(ScanReportError::Half));
+        }
+        assert!(ScanReport::is_one(&sample().encode()) && !ScanReport::is_one(b"{\"kind\":\"Receipt\"}"));
     }
 
     #[test]

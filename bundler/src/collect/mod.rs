@@ -2,12 +2,11 @@
 
 mod evidence;
 mod item;
-mod scan;
+pub(crate) mod scan;
 mod small;
 
 use std::collections::HashSet;
 
-use clients::trivy::Trivy;
 use console::progress::Progress;
 use console::{Class, Failure, Failures};
 use futures_util::{StreamExt as _, stream};
@@ -17,6 +16,7 @@ use manifests::lock::{Lock, LockedItem};
 use manifests::{API_VERSION, Descriptor, Digest, media_type};
 
 use crate::beside::{Beside, BesideError};
+use crate::collect::scan::Scans;
 use crate::resolve::{AT_ONCE, Resolved};
 use crate::upstream::Upstream;
 
@@ -34,7 +34,7 @@ pub(crate) struct Collected {
 pub(crate) async fn collect(
     resolved: Resolved,
     upstream: &Upstream,
-    trivy: Option<&Trivy>,
+    scans: &Scans,
     quiet: bool,
 ) -> Result<Collected, Failures> {
     let Resolved { name, audience, import_before, created, inputs, items, mut skipped, .. } = resolved;
@@ -54,13 +54,11 @@ pub(crate) async fn collect(
     }
     drop(collecting);
     Failures::unless_empty(failures, ())?;
-    if let Some(trivy) = trivy {
+    if !scans.are_none() {
         let progress = Progress::new("scan", 0, quiet);
-        let scanned = scan::all(&mut locked, upstream.beside(), trivy, &progress);
+        let scanned = scan::all(&mut locked, upstream.beside(), scans, &progress);
         progress.finish();
-        scanned.or_else(|failures| Failures::unless_empty(failures, ()))?;
-        let (version, database) = (trivy.version(), trivy.database());
-        notices.push(format!("scanned by trivy {version} with its database of {database}"));
+        notices.extend(scanned.or_else(|failures| Failures::unless_empty(failures, None))?);
     }
     locked.sort_by(|one, other| key(&one.item).cmp(&key(&other.item)));
     skipped.sort_by(|one, other| (&one.name, &one.reason).cmp(&(&other.name, &other.reason)));

@@ -1,16 +1,19 @@
-//! Scans: each platform of each image by the real Trivy, its report kept as evidence beside the lock.
+//! Scans: each platform of each image by the real Trivy, or as a given report says; kept as evidence beside the lock.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
 
 use clients::trivy::{Trivy, TrivyError};
 use console::progress::Progress;
 use console::{Class, Failure};
 use gates::Subject;
-use gates::vulnerability::{PlatformImage, images};
+use gates::vulnerability::{Bound, PlatformImage, Platforms, images};
 use manifests::inventory::Evidence;
 use manifests::lock::LockedItem;
 use manifests::media_type::{OCI_MANIFEST, SCAN_REPORT};
 use manifests::oci::Manifest;
 use manifests::reference::Repository;
-use manifests::{Descriptor, json};
+use manifests::{Descriptor, Digest, json};
 use serde_json::{Value, json};
 
 use crate::beside::{Beside, BesideError, SmallFiles};
@@ -29,18 +32,44 @@ enum ScanError {
     Platform,
 }
 
-/// Scans every image that has a registry to be scanned in, one after the other: a scanner's cache is one process's.
-/// Reports of an earlier lock are replaced.
+/// What reports come from.
+#[derive(Debug)]
+pub(crate) struct Scans {
+    /// The scanner, for what no report is given on.
+    pub(crate) trivy: Option<Trivy>,
+    /// Reports that were made elsewhere.
+    pub(crate) given: Vec<Given>,
+}
+
+/// A report that was made elsewhere.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// Its file.
+    pub(crate) path: PathBuf,
+    /// It.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Scans {
+    /// Whether there will be no report.
+    pub(crate) const fn are_none(&self) -> bool {
+        self.trivy.is_none() && self.given.is_empty()
+    }
+}
+
+/// Attaches what was given, and scans every other image that has a registry to be scanned in, one after the other: a
+/// scanner's cache is one process's. Reports of an earlier lock are replaced. Tells with what it scanned, if it did.
 ///
 /// # Errors
-/// Every platform that could not be scanned.
+/// Every platform that could not be scanned, and every report that is about none.
 pub(crate) fn all(
     items: &mut [LockedItem],
     beside: &Beside,
-    trivy: &Trivy,
+    Scans { trivy, given }: &Scans,
     progress: &Progress,
-) -> Result<(), Vec<Failure>> {
-    let mut failures = Vec::new();
+) -> Result<Option<String>, Vec<Failure>> {
+    let (given, mut failures) = bind(items, beside, given);
+    let mut scanned = None;
     for locked in items {
         let Some(origin) = locked.origin.clone() else { continue };
         let subject = Subject { item: &locked.item, content: &SmallFiles(beside) };
@@ -55,16 +84,52 @@ pub(crate) fn all(
         locked.item.evidence.retain(|evidence| !is_report(evidence, beside));
         for image in platforms {
             progress.message(&format!("{name} {}", image.name));
-            match scan(&origin, &image, beside, trivy) {
-                Ok(evidence) => locked.item.evidence.push(evidence),
+            let evidence = match (given.get(&image.manifest.digest), trivy) {
+                (Some(reports), _) => {
+                    reports.iter().map(|report| attach(&image.manifest, report, beside)).collect()
+                }
+                (None, Some(trivy)) => {
+                    let (version, database) = (trivy.version(), trivy.database());
+                    scanned = Some(format!("scanned by trivy {version} with its database of {database}"));
+                    scan(&origin, &image, beside, trivy).map(|evidence| vec![evidence])
+                }
+                (None, None) => Ok(vec![]),
+            };
+            match evidence {
+                Ok(evidence) => locked.item.evidence.extend(evidence),
                 Err(error) => failures.push(failure(&name, &image, &error)),
             }
         }
         locked.item.evidence.sort_by(|one, other| {
             (one.subject, one.digest, &one.tag).cmp(&(other.subject, other.digest, &other.tag))
         });
+        // A report that was given twice is one.
+        locked.item.evidence.dedup();
     }
-    if failures.is_empty() { Ok(()) } else { Err(failures) }
+    if failures.is_empty() { Ok(scanned) } else { Err(failures) }
+}
+
+/// Reports by the manifest that each is about, and those that are about none.
+fn bind(
+    items: &[LockedItem],
+    beside: &Beside,
+    given: &[Given],
+) -> (HashMap<Digest, Vec<Vec<u8>>>, Vec<Failure>) {
+    let small = SmallFiles(beside);
+    let subjects = items.iter().map(|locked| Subject { item: &locked.item, content: &small });
+    let platforms = Platforms::of(subjects.filter(|_| !given.is_empty()));
+    let (mut bound, mut failures) = (HashMap::<Digest, Vec<Vec<u8>>>::new(), Vec::new());
+    for Given { path, bytes } in given {
+        match platforms.of_report(bytes) {
+            Ok(about) => {
+                for Bound { manifest, report } in about {
+                    bound.entry(manifest.digest).or_default().push(report);
+                }
+            }
+            Err(error) => failures.push(Failure::new(Class::Usage, path.display(), error)),
+        }
+    }
+    (bound, failures)
 }
 
 fn failure(name: &str, image: &PlatformImage, error: &ScanError) -> Failure {
@@ -92,15 +157,20 @@ fn scan(
 ) -> Result<Evidence, ScanError> {
     let platform = image.platform.as_ref().ok_or(ScanError::Platform)?;
     let report = trivy.scan(&format!("{origin}@{}", image.manifest.digest), platform)?.encode();
+    attach(&image.manifest, &report, beside)
+}
+
+/// Keeps a report beside the lock, as a referrer of the manifest that it is about.
+fn attach(about: &Descriptor, report: &[u8], beside: &Beside) -> Result<Evidence, ScanError> {
     let (empty, config) = EMPTY;
     let blob = |media_type: &str, bytes: &[u8]| -> Result<Value, BesideError> {
         Ok(json!({"digest": beside.keep(bytes)?, "mediaType": media_type, "size": bytes.len()}))
     };
-    let Descriptor { digest, media_type, size } = &image.manifest;
+    let Descriptor { digest, media_type, size } = about;
     let manifest = json::encode(&json!({
         "artifactType": SCAN_REPORT,
         "config": blob(empty, config)?,
-        "layers": [blob(SCAN_REPORT, &report)?],
+        "layers": [blob(SCAN_REPORT, report)?],
         "mediaType": OCI_MANIFEST,
         "schemaVersion": 2,
         "subject": {"digest": digest, "mediaType": media_type, "size": size},

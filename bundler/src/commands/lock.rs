@@ -10,12 +10,13 @@ use console::{Class, Failure, Failures, clock, input};
 use indicatif::HumanBytes;
 use manifests::lock::{Lock, Skipped};
 use manifests::policy::vulnerabilities::Vulnerabilities;
-use manifests::{ChannelName, Timestamp};
+use manifests::{ChannelName, Timestamp, limits};
 use serde::Serialize;
 
 use crate::beside::{self, Beside, BesideError};
 use crate::changes::{self, Changes};
 use crate::cli::LockArguments;
+use crate::collect::scan::{Given, Scans};
 use crate::collect::{self, Collected};
 use crate::project::{self, LOCK_BYTES, Project};
 use crate::resolve::{self, Update};
@@ -48,7 +49,7 @@ pub(crate) struct Locked {
 pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Failures> {
     let project = project::read(&arguments.definition)?;
     let path = arguments.output.clone().unwrap_or_else(|| project::lock_path(&arguments.definition));
-    let trivy = scanner(arguments)?;
+    let scans = Scans { trivy: scanner(arguments)?, given: reports(&arguments.report)? };
     let http = crate::hosts::clients(
         &project.definition.hosts,
         &project.folder,
@@ -68,7 +69,7 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
         old.as_ref(),
         &arguments.update,
         &upstream,
-        (trivy.as_ref(), quiet),
+        (&scans, quiet),
     ))?;
     write(&path, &lock, upstream.beside())?;
     if !quiet {
@@ -101,7 +102,7 @@ async fn make(
     old: Option<&Lock>,
     update: &[String],
     upstream: &Upstream,
-    (trivy, quiet): (Option<&Trivy>, bool),
+    (scans, quiet): (&Scans, bool),
 ) -> Result<Collected, Failures> {
     let (entries, mut inputs) = sources::entries(&project.definition, &project.folder).map_err(all)?;
     inputs.insert(project.name.clone(), project.digest);
@@ -118,7 +119,7 @@ async fn make(
     };
     let resolved =
         resolve::resolve(&project.definition, entries, inputs, created, update.as_ref(), upstream).await?;
-    let mut collected = collect::collect(resolved, upstream, trivy, quiet).await?;
+    let mut collected = collect::collect(resolved, upstream, scans, quiet).await?;
     collected.lock.hosts = hosts(&collected.lock, old);
     Ok(collected)
 }
@@ -134,6 +135,12 @@ fn scanner(arguments: &LockArguments) -> Result<Option<Trivy>, Failure> {
         let class = if error.is_refusal() { Class::Refused } else { Class::Failed };
         Failure::new(class, "trivy", error)
     })
+}
+
+fn reports(paths: &[PathBuf]) -> Result<Vec<Given>, Failure> {
+    let read =
+        |path: &PathBuf| Ok(Given { path: path.clone(), bytes: input::read(path, limits::EVIDENCE_BYTES)? });
+    paths.iter().map(read).collect()
 }
 
 /// The hosts that a build will contact: those of this run, and those that the lock

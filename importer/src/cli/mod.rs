@@ -207,8 +207,8 @@ pub(crate) struct ApproveArguments {
     /// Why the items are left out.
     #[arg(long, value_name = "TEXT", requires = "exclude")]
     pub(crate) reason: Option<String>,
-    /// A scan report to stand on (kind: ScanReport). It goes into the annex, and overrules those of an older
-    /// database. May be given several times.
+    /// A report to stand on: of a scan or a search for malware by `verify --rescan`, or what `trivy image --format
+    /// json` wrote. It goes into the annex; a scan overrules those of an older database. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
     /// Where to write the annex; by default beside the archive, as NAME-SERIAL.PERSON.tar. Nothing is overwritten.

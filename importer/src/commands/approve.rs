@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use console::escape::escape;
 use console::{Class, Failure, Failures, clock, input};
 use gates::Judgement;
+use gates::vulnerability::Bound;
 use manifests::exclusions::Exclusions;
 use manifests::key::PrivateKey;
 use manifests::malware_report::MalwareReport;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{Role, Signer};
-use manifests::{ChannelName, Descriptor, Digest, limits};
+use manifests::{ChannelName, Digest, limits};
 use serde::Serialize;
 use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
@@ -192,18 +193,15 @@ fn about(archive: &Verified<File>, searches: Vec<(PathBuf, Vec<u8>)>) -> Result<
 }
 
 /// Each report with each manifest of the archive that it is about.
-fn bind(
-    archive: &Verified<File>,
-    reports: Vec<(PathBuf, Vec<u8>)>,
-) -> Result<Vec<(Descriptor, Vec<u8>)>, Failures> {
+fn bind(archive: &Verified<File>, reports: Vec<(PathBuf, Vec<u8>)>) -> Result<Vec<Bound>, Failures> {
     if reports.is_empty() {
         return Ok(vec![]);
     }
-    let subjects = judgement::bind(archive, reports.iter().map(|(_, bytes)| bytes.clone()));
+    let about = judgement::bind(archive, reports.iter().map(|(_, bytes)| bytes.as_slice()));
     let (mut bound, mut failures) = (Vec::new(), Vec::new());
-    for ((path, bytes), subjects) in reports.into_iter().zip(subjects) {
-        match subjects {
-            Ok(subjects) => bound.extend(subjects.into_iter().map(|subject| (subject, bytes.clone()))),
+    for ((path, _), about) in reports.into_iter().zip(about) {
+        match about {
+            Ok(about) => bound.extend(about),
             Err(error) => failures.push(Failure::new(Class::Usage, path.display(), error)),
         }
     }

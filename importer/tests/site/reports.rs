@@ -1,6 +1,7 @@
 //! Reports that an approver stands on: a newer database overrules an older report.
 
 use manifests::Digest;
+use manifests::scan_report::ScanReport;
 use serde_json::{Value, json};
 
 use crate::approve::{approve, key_file, prepared};
@@ -40,6 +41,27 @@ fn an_image_without_a_report_is_approved_by_one_from_the_approver() {
     let loaded = site.load(&archive);
     let facts = loaded["archive"]["judgements"][0]["items"][0]["verdicts"][0]["facts"].to_string();
     assert!(facts.contains("attested by officer-1"), "{facts}");
+}
+
+#[test]
+fn what_trivy_wrote_is_stood_on_where_its_database_need_not_be_known() {
+    let setup = Setup { policy: "{vulnerabilities: {reports: attested, unknownDatabase: warn}}", ..JUDGED };
+    for (setup, is_refused) in [(JUDGED, true), (setup, false)] {
+        let (site, archive, path) = prepared(setup, &Draft::on(3));
+        let scan = ScanReport::parse(&report("content", 4, &json!([]))).unwrap();
+        put(&site, "trivy.json", &scan.report);
+        let arguments = approve(&path, &["--report", "trivy.json"]);
+        if is_refused {
+            let said = site.fail(3, &arguments);
+            assert!(said.contains("does not say how old its database was"), "{said}");
+            continue;
+        }
+        site.succeed(&arguments);
+        let loaded = site.load(&archive);
+        let verdict = &loaded["archive"]["judgements"][0]["items"][0]["verdicts"][0];
+        assert_eq!(verdict["outcome"], "warned", "{verdict:#}");
+        assert!(verdict["facts"].to_string().contains("attested by officer-1"), "{verdict:#}");
+    }
 }
 
 #[test]
@@ -85,7 +107,9 @@ fn what_is_no_report_on_the_archive_is_wrong_use() {
     let (site, _, path) = prepared(JUDGED, &Draft::on(3));
     put(&site, "other.json", &report("another image", 4, &json!([])));
     put(&site, "none.json", b"{}");
-    for (file, said) in [("other.json", "found a report on the image"), ("none.json", "the scan report")] {
+    for (file, said) in
+        [("other.json", "found a report on the image"), ("none.json", "found no report of Trivy")]
+    {
         let found = site.fail(2, &approve(&path, &["--report", file]));
         assert!(found.contains(said), "{found}");
     }

@@ -73,6 +73,45 @@ fn what_the_scanner_knows_nothing_about_is_not_taken_for_clean() {
 }
 
 #[test]
+fn what_trivy_wrote_elsewhere_stands_in_for_a_scan() {
+    let desk = Desk::new();
+    alpine::database(&desk, "cache", &now());
+    let below = fill(&desk, "3.23.0", "1.37.0-r0");
+    for platform in ["amd64", "arm64"] {
+        desk.run(&format!(
+            "trivy image --image-src remote --platform linux/{platform} --cache-dir cache --skip-db-update --skip-java-db-update \
+             --offline-scan --quiet --format json --output {platform}.json {below}/app:1"
+        ));
+    }
+    let lock = "airgap-bundle lock core.yaml --quiet --report amd64.json --report arm64.json";
+    let locked = desk.json(&format!("{lock} --json"));
+    assert_eq!(locked["evidence"], 2, "a report a platform, without a policy and a scanner: {locked:#}");
+    policy(&desk, "policy.yaml", "  vulnerabilities: {}\n");
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert!(said.contains("does not say how old its database was"), "{said}");
+    assert!(said.contains("CVE-2026-0001"), "what it found counts all the same: {said}");
+    policy(&desk, "policy.yaml", "  vulnerabilities: {unknownDatabase: warn, critical: warn}\n");
+    let built = desk.json(&format!("{BUILD} --policy policy.yaml --json"));
+    let said = built["judgement"]["items"][0].to_string();
+    for wanted in ["CVE-2026-0001", "does not say with which arguments it was made"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+
+    // One platform is given, and the other is scanned, by a policy that asks for scans.
+    let some = desk.json(&format!("{LOCK} --report amd64.json --json"));
+    assert_eq!(some["evidence"], 2, "{some:#}");
+    assert!(some["notices"].to_string().contains("scanned by trivy"), "{some:#}");
+    policy(&desk, "policy.yaml", "  vulnerabilities: {critical: warn}\n");
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert!(said.contains("linux/amd64: found a report that does not say"), "{said}");
+    assert!(!said.contains("linux/arm64: found a report that does not say"), "{said}");
+
+    fill(&desk, "3.23.0", "1.37.0-r1");
+    let (_, said) = desk.ends(lock, 2);
+    assert!(said.contains("amd64.json") && said.contains("found a report on the image"), "{said}");
+}
+
+#[test]
 fn an_old_database_and_a_missing_report_are_refused() {
     let desk = Desk::new();
     policy(&desk, "policy.yaml", "  vulnerabilities: {}\n");
