@@ -27,7 +27,7 @@ use manifests::policy::{Requirement, SignatureRule, Signatures, Waiver};
 use manifests::{Digest, Timestamp};
 pub use reason::Reason;
 pub use roots::{RootError, Roots};
-pub use signer::{Signed, verify};
+pub use signer::{Signed, SignedAt, verify};
 pub use statement::Purpose;
 
 use crate::{Outcome, Subject, Verdict};

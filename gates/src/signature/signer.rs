@@ -21,8 +21,21 @@ use super::statement::{self, Purpose};
 pub struct Signed {
     /// Who signed: two signatures of one signer count once.
     pub by: SignedBy,
-    /// When, by the log; nothing when it needed no log.
-    pub at: Option<Timestamp>,
+    /// When.
+    pub at: SignedAt,
+}
+
+/// When something was signed, and who says so beside the signer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedAt {
+    /// A transparency log.
+    Log(Timestamp),
+    /// A timestamp authority.
+    TimestampAuthority(Timestamp),
+    /// It is in a log that gives no times, as Rekor's second version.
+    TimelessLog,
+    /// Nobody.
+    Unknown,
 }
 
 /// Who signed.
@@ -51,8 +64,12 @@ impl fmt::Display for SignedBy {
 impl fmt::Display for Signed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.at {
-            Some(at) => write!(formatter, "{} at {at} by the log", self.by),
-            None => write!(formatter, "{}, without a log", self.by),
+            SignedAt::Log(at) => write!(formatter, "{} at {at} by the log", self.by),
+            SignedAt::TimestampAuthority(at) => {
+                write!(formatter, "{} at {at} by a timestamp authority", self.by)
+            }
+            SignedAt::TimelessLog => write!(formatter, "{}, in a log that gives no times", self.by),
+            SignedAt::Unknown => write!(formatter, "{}, without a log", self.by),
         }
     }
 }
@@ -87,9 +104,14 @@ fn verify_keyless(
     if material.bundle.signing_certificate().is_none() {
         return Err(Reason::NoCertificate(Signer::Keyless(wanted.clone()).to_string()));
     }
+    // Entries that are there are verified, whatever the rule says: a forged one is worse than none.
+    let needs_log = wanted.log == LogRule::Required || is_logged(&material.bundle);
+    let needs_sct = wanted.sct == LogRule::Required;
     let policy = VerificationPolicy::any_identity();
-    let result = with_roots(material, digest, &policy, wanted.trusted_root, roots)?;
-    if !(result.certificate_verified() && result.sct_verified()) {
+    let policy = if needs_log { policy } else { policy.skip_tlog_unsafe() };
+    let policy = if needs_sct { policy } else { policy.skip_sct() };
+    let result = with_roots(material, digest, (&policy, needs_log), wanted.trusted_root, roots)?;
+    if !result.certificate_verified() || (needs_sct && !result.sct_verified()) {
         return Err(Reason::Unverified("its certificate was not checked".to_owned()));
     }
     let identity = result.identity().map(|identity| identity.as_str().to_owned()).unwrap_or_default();
@@ -107,14 +129,14 @@ fn verify_keyless(
 fn verify_key(material: &Material, digest: Digest, key: &Key, roots: &Roots) -> Result<Signed, Reason> {
     let by = SignedBy::Key(key.id());
     match key.log() {
-        LogRule::NotRequired => verify_bare(material, key).map(|()| Signed { by, at: None }),
+        LogRule::NotRequired => verify_bare(material, key).map(|()| Signed { by, at: SignedAt::Unknown }),
         LogRule::Required => {
             let public = DerPublicKey::new(key.der().to_vec());
             if material.bundle.signing_certificate().is_some() {
                 return Err(Reason::NoKey(by.to_string()));
             }
             let policy = PublicKeyVerificationPolicy::new(public);
-            let result = with_roots(material, digest, &policy, None, roots)?;
+            let result = with_roots(material, digest, (&policy, true), None, roots)?;
             Ok(Signed { by, at: time(&result) })
         }
     }
@@ -145,20 +167,23 @@ const fn schemes(algorithm: KeyAlgorithm) -> &'static [SigningScheme] {
     }
 }
 
-/// Verifies signature, log entry and, where there is one, certificate with the roots that count; one is enough.
+/// Verifies signature, log entry where one is needed and, where there is one, certificate with the roots that count;
+/// one is enough. What is in no log has a time by a timestamp authority.
 fn with_roots(
     material: &Material,
     digest: Digest,
-    policy: &dyn Policy,
+    (policy, needs_log): (&dyn Policy, bool),
     only: Option<Digest>,
     roots: &Roots,
 ) -> Result<VerificationResult, Reason> {
-    check_logged(&material.bundle)?;
+    if needs_log {
+        check_logged(&material.bundle)?;
+    }
     let bundle = without_chain(&material.bundle);
     let mut failure = None;
     for root in roots.select(only) {
         match with_root(root, &bundle, material.payload.as_deref(), digest, policy) {
-            Ok(result) if result.tlog_verified() => return Ok(result),
+            Ok(result) if is_witnessed(&result, needs_log) => return Ok(result),
             Ok(_) => failure = failure.or(Some(Reason::NotLogged)),
             Err(error) => failure = failure.or_else(|| Some(explain(material, digest, &error))),
         }
@@ -179,12 +204,20 @@ fn with_root(
     root.verify(artifact, bundle, policy)
 }
 
+/// Whether somebody other than the signer said when it was made.
+fn is_witnessed(result: &VerificationResult, needs_log: bool) -> bool {
+    if needs_log { result.tlog_verified() } else { !result.verified_timestamps().is_empty() }
+}
+
+fn is_logged(bundle: &Bundle) -> bool {
+    !bundle.verification_material.tlog_entries.is_empty()
+}
+
 /// The library takes an entry that has neither proof nor promise for logged when another entry has one.
 fn check_logged(bundle: &Bundle) -> Result<(), Reason> {
-    let entries = &bundle.verification_material.tlog_entries;
-    let is_proven =
-        entries.iter().all(|entry| entry.inclusion_proof.is_some() || entry.inclusion_promise.is_some());
-    if entries.is_empty() || !is_proven { Err(Reason::NotLogged) } else { Ok(()) }
+    let mut entries = bundle.verification_material.tlog_entries.iter();
+    let is_proven = entries.all(|entry| entry.inclusion_proof.is_some() || entry.inclusion_promise.is_some());
+    if is_logged(bundle) && is_proven { Ok(()) } else { Err(Reason::NotLogged) }
 }
 
 /// The bundle with the signer's certificate alone: intermediates come from the trusted root.
@@ -208,8 +241,14 @@ fn explain(material: &Material, digest: Digest, error: &Error) -> Reason {
 }
 
 /// The earliest time that a log or a timestamp authority gave.
-fn time(result: &VerificationResult) -> Option<Timestamp> {
-    let times = result.verified_timestamps().iter().copied();
-    let earliest = times.chain(result.integrated_time()).min()?;
-    Timestamp::from_unix(earliest.as_second())
+fn time(result: &VerificationResult) -> SignedAt {
+    let logged = result.integrated_time();
+    let earliest = result.verified_timestamps().iter().copied().chain(logged).min();
+    let at = earliest.and_then(|at| Timestamp::from_unix(at.as_second()));
+    match at {
+        Some(at) if logged == earliest => SignedAt::Log(at),
+        Some(at) => SignedAt::TimestampAuthority(at),
+        // What is in no log has a time, or it would not have been found good.
+        None => SignedAt::TimelessLog,
+    }
 }

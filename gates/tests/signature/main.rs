@@ -11,6 +11,7 @@ mod claims;
 mod digests;
 mod keys;
 mod layers;
+mod private;
 mod roots;
 mod rules;
 mod support;

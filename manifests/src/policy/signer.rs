@@ -38,6 +38,12 @@ pub struct Keyless {
     pub identity: Identity,
     /// The one trusted root that counts; none means any that the policy names.
     pub trusted_root: Option<Digest>,
+    /// Whether a signature must be in a transparency log. Where it need not, a timestamp authority of the trusted root
+    /// has to say when it was made.
+    pub log: LogRule,
+    /// Whether a certificate must have been submitted to a log of certificate transparency, which a signed certificate
+    /// timestamp in it shows.
+    pub sct: LogRule,
 }
 
 /// An identity, or a regular expression of identities.
@@ -68,13 +74,14 @@ pub enum KeyAlgorithm {
     Rsa,
 }
 
-/// Whether a signature by a key must be in a transparency log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Whether something must be in a log that anybody can watch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LogRule {
     /// In a log of a trusted root that the policy names.
+    #[default]
     Required,
-    /// The key alone is enough: a signer without a network.
+    /// It may be in none: a signer without a network, or a Sigstore of one's own.
     NotRequired,
 }
 
@@ -85,6 +92,10 @@ pub(super) struct KeylessSpec {
     identity: String,
     #[serde(default)]
     trusted_root: Option<Digest>,
+    #[serde(default)]
+    log: LogRule,
+    #[serde(default)]
+    sct: LogRule,
 }
 
 #[derive(Deserialize)]
@@ -127,7 +138,13 @@ impl Keyless {
     fn read(spec: KeylessSpec) -> Result<Self, YamlError> {
         check_text("an issuer", &spec.issuer)?;
         let identity = Identity::parse(&spec.identity)?;
-        Ok(Self { issuer: spec.issuer, identity, trusted_root: spec.trusted_root })
+        let KeylessSpec { issuer, trusted_root, log, sct, .. } = spec;
+        if trusted_root.is_none() && [log, sct].contains(&LogRule::NotRequired) {
+            // Without a name the public Sigstore would be held to less as well.
+            let message = "found log or sct notRequired without a trustedRoot, wanted the root of the Sigstore that keeps no such log";
+            return Err(YamlError::Rule(message.to_owned()));
+        }
+        Ok(Self { issuer, identity, trusted_root, log, sct })
     }
 }
 

@@ -7,7 +7,9 @@
 )]
 
 mod malware;
+mod private_sigstore;
 mod signatures;
+mod sigstore;
 mod vouched;
 mod vulnerabilities;
 
