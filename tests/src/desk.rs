@@ -89,6 +89,12 @@ impl Desk {
         self.ends(line, 0).0
     }
 
+    /// Runs a command that must succeed where there is no network: in a namespace of its own, whose one interface, the
+    /// loopback, is down.
+    pub fn run_alone(&self, line: &str) -> String {
+        self.run(&format!("unshare --net --map-root-user {line}"))
+    }
+
     /// Runs a command that must end with this exit status, and gives standard output and standard error.
     pub fn ends(&self, line: &str, status: i32) -> (String, String) {
         finish(&mut self.command(line), status)

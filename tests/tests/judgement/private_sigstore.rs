@@ -51,6 +51,8 @@ fn a_signature_counts_by_the_root_of_the_sigstore_that_it_was_made_at() {
     let facts = built["judgement"]["items"][0]["verdicts"][0]["facts"].to_string();
     assert!(facts.contains(PERSON) && facts.contains("by a timestamp authority"), "{facts}");
     desk.site("sovereign");
+    let said = desk.run_alone("airgap-import verify core.tar --state sovereign");
+    assert!(said.contains("signatures: 1 passed"), "certificate, logs and times need no network: {said}");
     let loaded = desk.json(&format!("{LOAD} --json"));
     assert_eq!(loaded["archive"]["judgements"][0]["items"], built["judgement"]["items"]);
 

@@ -50,6 +50,8 @@ fn a_critical_with_a_fix_stops_an_image_and_a_clean_one_crosses() {
     assert_eq!(item["verdicts"][0]["outcome"], "warned", "a High has no veto: {item:#}");
     assert!(item["verdicts"][0].to_string().contains("CVE-2026-0002"), "{item:#}");
     desk.site("sovereign");
+    let said = desk.run_alone("airgap-import verify core.tar --state sovereign");
+    assert!(said.contains("vulnerabilities: 1 warned"), "reports need no network: {said}");
     let loaded = desk.json(&format!("{LOAD} --json"));
     assert_eq!(loaded["archive"]["judgements"][0]["items"], built["judgement"]["items"]);
 }
