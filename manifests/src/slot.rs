@@ -106,6 +106,7 @@ mod tests {
             Statement { name: SUBJECT.into(), subject: Digest::of(b"x"), predicate: signature }
         );
 
+        assert_eq!(empty(), vec![b' '; 16_384], "the archive's members after it have their places");
         let padded = |tail: &[u8]| {
             let mut slot = slot.clone();
             let start = slot.len() - tail.len();

@@ -245,11 +245,6 @@ impl Trust {
         self.roles.iter().filter(move |(_, holders)| tight(holders)).map(|(role, _)| *role)
     }
 
-    /// How many different people of each role must have signed an archive.
-    pub fn thresholds(&self) -> impl Iterator<Item = (Role, usize)> + '_ {
-        self.roles.iter().map(|(role, holders)| (*role, holders.threshold))
-    }
-
     /// Every key, with whose it is and in which role: what people compare by voice.
     pub fn keys(&self) -> impl Iterator<Item = (Role, &ChannelName, Digest)> + '_ {
         self.roles.iter().flat_map(|(role, holders)| {
@@ -264,13 +259,6 @@ impl Trust {
     pub fn key(&self, id: Digest) -> Option<&PublicKey> {
         let people = self.roles.values().flat_map(|holders| &holders.people);
         people.flat_map(|person| &person.keys).map(|own| &own.key).find(|key| key.id() == id)
-    }
-
-    /// When the key with this id was revoked, where it was.
-    #[must_use]
-    pub fn revoked(&self, id: Digest) -> Option<Timestamp> {
-        let people = self.roles.values().flat_map(|holders| &holders.people);
-        people.flat_map(|person| &person.keys).find(|own| own.key.id() == id)?.revoked
     }
 
     /// Who signed, given a signature that was verified with the key `key`.

@@ -57,6 +57,35 @@ fn thresholds_count_people_and_the_preparer_never_approves() {
 }
 
 #[test]
+fn a_file_says_whose_every_key_is_and_where_nobody_can_stand_in() {
+    let cast = cast(4);
+    let trust = trust(&cast);
+    assert_eq!(trust.version(), 1);
+    let (preparer, officer) = (Role::Preparer, Role::SecurityOfficer);
+    let wanted = [
+        (preparer, "build-1", cast.ids[0]),
+        (officer, "officer-1", cast.ids[1]),
+        (officer, "officer-2", cast.ids[2]),
+        (officer, "build-1", cast.ids[0]),
+    ];
+    let found: BTreeSet<_> = trust.keys().map(|(role, person, key)| (role, person.as_str(), key)).collect();
+    assert_eq!(found, BTreeSet::from(wanted));
+    for id in &cast.ids[..3] {
+        assert_eq!(trust.key(*id).map(PublicKey::id), Some(*id));
+    }
+    assert_eq!(trust.key(cast.ids[3]), None, "a key that nobody has");
+    // Two of three officers are enough, and one of one preparer.
+    assert_eq!(trust.without_spare().collect::<Vec<_>>(), [preparer]);
+
+    let next = format!(
+        "apiVersion: airgap/v1\nkind: Trust\nspec: {{version: 7, expires: 2027-11-01, roles: {{preparer: {{threshold: 1, people: [{{name: a, keys: [{{pem: {}}}]}}]}}}}}}",
+        quoted(&cast.pems[0])
+    );
+    assert_eq!(Trust::parse(&next).unwrap().version(), 7);
+    assert_eq!(Trust::parse(&cast.pems[0]).unwrap().version(), 0, "a bare key");
+}
+
+#[test]
 fn a_key_signs_in_its_role_for_its_channels_and_until_its_end() {
     let cast = cast(3);
     let trust = trust(&cast);
