@@ -245,6 +245,11 @@ impl Trust {
         self.roles.iter().filter(move |(_, holders)| tight(holders)).map(|(role, _)| *role)
     }
 
+    /// How many different people of each role must have signed an archive.
+    pub fn thresholds(&self) -> impl Iterator<Item = (Role, usize)> + '_ {
+        self.roles.iter().map(|(role, holders)| (*role, holders.threshold))
+    }
+
     /// Every key, with whose it is and in which role: what people compare by voice.
     pub fn keys(&self) -> impl Iterator<Item = (Role, &ChannelName, Digest)> + '_ {
         self.roles.iter().flat_map(|(role, holders)| {

@@ -74,6 +74,7 @@ fn a_file_says_whose_every_key_is_and_where_nobody_can_stand_in() {
         assert_eq!(trust.key(*id).map(PublicKey::id), Some(*id));
     }
     assert_eq!(trust.key(cast.ids[3]), None, "a key that nobody has");
+    assert_eq!(trust.thresholds().collect::<Vec<_>>(), [(preparer, 1), (officer, 2)]);
     // Two of three officers are enough, and one of one preparer.
     assert_eq!(trust.without_spare().collect::<Vec<_>>(), [preparer]);
 
