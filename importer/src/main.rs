@@ -26,7 +26,6 @@ mod judgement;
 mod load;
 mod malware;
 mod open;
-mod parallel;
 mod plan;
 mod publish;
 mod report;

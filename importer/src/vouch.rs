@@ -17,7 +17,6 @@ use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, ReadAt};
 
 use crate::blobs::{Blobs, Metadata};
-use crate::parallel;
 use crate::shipment::{Cargo, For, Proof, Shipment};
 use crate::tree::Tree;
 
@@ -79,51 +78,40 @@ pub(crate) struct Voucher<'a> {
 /// When the key does not sign.
 pub(crate) fn vouch(shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
     let Shipment { mut items, blobs, is_new } = shipment;
-    let said = parallel::each(items.iter().collect(), |cargo| statements(cargo, voucher))
-        .map_err(|error| Failure::new(Class::Failed, "the receipt key", error))?;
     let mut made = HashMap::new();
-    for (cargo, said) in items.iter_mut().zip(said) {
-        cargo.evidence.extend(said.into_iter().map(|one| proof(one, &mut made)));
+    for cargo in &mut items {
+        let proofs = statements(cargo, voucher, &mut made)
+            .map_err(|error| Failure::new(Class::Failed, "the receipt key", error))?;
+        cargo.evidence.extend(proofs);
     }
     Ok(Shipment { items, blobs: Arc::new(Overlay { made, archive: blobs }), is_new })
-}
-
-/// A signature or summary of a manifest.
-struct Said {
-    what: Made,
-    subject: Digest,
-    tag: Option<String>,
-    whom: For,
 }
 
 fn statements(
     cargo: &Cargo,
     Voucher { key, verification }: &Voucher<'_>,
-) -> Result<Vec<Said>, manifests::key::KeyError> {
+    made: &mut HashMap<Digest, Arc<[u8]>>,
+) -> Result<Vec<Proof>, manifests::key::KeyError> {
     let repository = cargo.name.repository().to_string();
-    let mut said = Vec::new();
-    for manifest in &cargo.tree.manifests {
-        let subject = manifest.digest;
-        let summary =
-            verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, subject));
-        let mut say = |what, tag: Option<&str>, whom| {
-            let tag = tag.map(|kind| format!("sha256-{}.{kind}", subject.hex()));
-            said.push(Said { what, subject, tag, whom });
-        };
-        let signature = cosign::legacy_signature(subject, &repository, key)?;
-        if has_tags_only(cargo, subject) {
-            say(signature, Some("sig"), For::Registries);
-            let attestation = cosign::legacy_attestation(subject, &repository, summary, key)?;
-            say(attestation, Some("att"), For::Registries);
+    let mut proofs = Vec::new();
+    for subject in &cargo.tree.manifests {
+        let digest = subject.digest;
+        let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));
+        let tag = |kind: &str| Some(format!("sha256-{}.{kind}", digest.hex()));
+        let signature = cosign::legacy_signature(digest, &repository, key)?;
+        if has_tags_only(cargo, digest) {
+            let attestation = cosign::legacy_attestation(digest, &repository, summary, key)?;
+            proofs.push(proof(signature, digest, tag("sig"), For::Registries, made));
+            proofs.push(proof(attestation, digest, tag("att"), For::Registries, made));
         } else {
-            let bundle = cosign::referrer(manifest, &repository, ImageSignature {}, key)?;
-            say(bundle, None, For::Registries);
-            let attestation = cosign::referrer(manifest, &repository, summary, key)?;
-            say(attestation, None, For::Registries);
-            say(signature, Some("sig"), For::TagsOnly);
+            let bundle = cosign::referrer(subject, &repository, ImageSignature {}, key)?;
+            let attestation = cosign::referrer(subject, &repository, summary, key)?;
+            proofs.push(proof(bundle, digest, None, For::Registries, made));
+            proofs.push(proof(attestation, digest, None, For::Registries, made));
+            proofs.push(proof(signature, digest, tag("sig"), For::TagsOnly, made));
         }
     }
-    Ok(said)
+    Ok(proofs)
 }
 
 /// What was said upstream about a manifest.
@@ -142,8 +130,13 @@ fn has_tags_only(cargo: &Cargo, subject: Digest) -> bool {
     about().any(|proof| proof.tag.is_some()) && !about().any(is_bundle)
 }
 
-fn proof(said: Said, made: &mut HashMap<Digest, Arc<[u8]>>) -> Proof {
-    let Said { what: Made { manifest, blobs }, subject, tag, whom } = said;
+fn proof(
+    Made { manifest, blobs }: Made,
+    subject: Digest,
+    tag: Option<String>,
+    whom: For,
+    made: &mut HashMap<Digest, Arc<[u8]>>,
+) -> Proof {
     let mut keep = |bytes: Vec<u8>| {
         let descriptor = Descriptor {
             digest: Digest::of(&bytes),

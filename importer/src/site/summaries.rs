@@ -22,7 +22,6 @@ use transfer::archive::{ReadAt, Signed};
 use super::receipts::{self, Draft};
 use super::{Site, SiteError, read_at_most};
 use crate::accept::Accepted;
-use crate::parallel;
 use crate::publish::Arrived;
 
 const ENDING: &str = ".vsa.jsonl";
@@ -143,18 +142,16 @@ pub(super) fn of_accepted(
     let Summaries(mut lines) = subject.sign(&verification, key)?;
     let items: HashMap<&str, &Item> =
         archive.inventory().items.iter().map(|item| (item.name.as_str(), item)).collect();
-    let signed = parallel::each(arrived.iter().collect(), |Arrived { digest, name, .. }| {
+    let mut verdicts = verdicts(accepted);
+    let mut records = Vec::with_capacity(arrived.len());
+    for Arrived { digest, kind, name, places } in arrived {
         let evidence = items.get(name.as_str()).map(|item| evidence(item)).unwrap_or_default();
         let inputs = subject.inputs.iter().cloned().chain(evidence).collect();
-        sign(name, *digest, verification.summary(summary::item_uri(name), inputs), key)
-    })?;
-    let mut verdicts = verdicts(accepted);
-    let records = arrived.into_iter().zip(&signed).map(|(Arrived { digest, kind, name, places }, line)| {
+        let line = sign(&name, digest, verification.summary(summary::item_uri(&name), inputs), key)?;
         let verdicts = verdicts.remove(name.as_str()).unwrap_or_default();
-        ItemRecord { digest, kind, name, places, summary: Digest::of(line), verdicts }
-    });
-    let records = records.collect();
-    lines.extend(signed);
+        records.push(ItemRecord { digest, kind, name, places, summary: Digest::of(&line), verdicts });
+        lines.push(line);
+    }
     Ok((records, Summaries(lines)))
 }
 
