@@ -7,6 +7,7 @@ pub mod archive_report;
 pub mod clock;
 pub mod escape;
 pub mod failure;
+pub mod given_reports;
 pub mod html;
 pub mod input;
 pub mod inspect;

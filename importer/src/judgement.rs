@@ -7,7 +7,7 @@ use console::input::PolicyFile;
 use console::judging;
 use console::{Failure, Failures};
 use gates::malware::Searches;
-use gates::vulnerability::{BindingError, Bound, Platforms, Submissions, Submitted};
+use gates::vulnerability::{Submissions, Submitted};
 use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::{Inventory, Item};
 use manifests::policy::Signatures;
@@ -123,20 +123,6 @@ fn submissions(annexes: &[Annex], rescanned: &[Rescanned]) -> Submissions {
         submissions.entry(*about).or_default().push(submitted);
     }
     submissions
-}
-
-/// Each scan report with the manifests of an archive that it is about.
-///
-/// # Errors
-/// Why a report is about none.
-pub(crate) fn bind<'a>(
-    archive: &Verified<File>,
-    reports: impl Iterator<Item = &'a [u8]>,
-) -> Vec<Result<Vec<Bound>, BindingError>> {
-    let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
-    let subjects = archive.inventory().items.iter().map(|item| Subject { item, content: &content });
-    let platforms = Platforms::of(subjects);
-    reports.map(|report| platforms.of_report(report)).collect()
 }
 
 /// The last receipt by which names of this channel point to another archive: what is inside now. One that is loaded

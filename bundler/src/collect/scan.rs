@@ -1,13 +1,13 @@
 //! Scans: each platform of each image by the real Trivy, or as a given report says; kept as evidence beside the lock.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use clients::trivy::{Trivy, TrivyError};
+use console::given_reports::{self, GivenReport};
 use console::progress::Progress;
 use console::{Class, Failure};
 use gates::Subject;
-use gates::vulnerability::{Bound, PlatformImage, Platforms, images};
+use gates::vulnerability::{Bound, PlatformImage, images};
 use manifests::inventory::Evidence;
 use manifests::lock::LockedItem;
 use manifests::media_type::{OCI_MANIFEST, SCAN_REPORT};
@@ -38,16 +38,7 @@ pub(crate) struct Scans {
     /// The scanner, for what no report is given on.
     pub(crate) trivy: Option<Trivy>,
     /// Reports that were made elsewhere.
-    pub(crate) given: Vec<Given>,
-}
-
-/// A report that was made elsewhere.
-#[derive(Debug)]
-pub(crate) struct Given {
-    /// Its file.
-    pub(crate) path: PathBuf,
-    /// It.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) given: Vec<GivenReport>,
 }
 
 impl Scans {
@@ -69,7 +60,7 @@ pub(crate) fn all(
     progress: &Progress,
 ) -> Result<Option<String>, Vec<Failure>> {
     let (given, mut failures) = bind(items, beside, given);
-    let mut scanned = None;
+    let mut scanned_by: Option<&Trivy> = None;
     for locked in items {
         let Some(origin) = locked.origin.clone() else { continue };
         let subject = Subject { item: &locked.item, content: &SmallFiles(beside) };
@@ -89,8 +80,7 @@ pub(crate) fn all(
                     reports.iter().map(|report| attach(&image.manifest, report, beside)).collect()
                 }
                 (None, Some(trivy)) => {
-                    let (version, database) = (trivy.version(), trivy.database());
-                    scanned = Some(format!("scanned by trivy {version} with its database of {database}"));
+                    scanned_by = Some(trivy);
                     scan(&origin, &image, beside, trivy).map(|evidence| vec![evidence])
                 }
                 (None, None) => Ok(vec![]),
@@ -106,30 +96,26 @@ pub(crate) fn all(
         // A report that was given twice is one.
         locked.item.evidence.dedup();
     }
-    if failures.is_empty() { Ok(scanned) } else { Err(failures) }
+    let said = |trivy: &Trivy| {
+        format!("scanned by trivy {} with its database of {}", trivy.version(), trivy.database())
+    };
+    if failures.is_empty() { Ok(scanned_by.map(said)) } else { Err(failures) }
 }
 
 /// Reports by the manifest that each is about, and those that are about none.
 fn bind(
     items: &[LockedItem],
     beside: &Beside,
-    given: &[Given],
+    given: &[GivenReport],
 ) -> (HashMap<Digest, Vec<Vec<u8>>>, Vec<Failure>) {
     let small = SmallFiles(beside);
     let subjects = items.iter().map(|locked| Subject { item: &locked.item, content: &small });
-    let platforms = Platforms::of(subjects.filter(|_| !given.is_empty()));
-    let (mut bound, mut failures) = (HashMap::<Digest, Vec<Vec<u8>>>::new(), Vec::new());
-    for Given { path, bytes } in given {
-        match platforms.of_report(bytes) {
-            Ok(about) => {
-                for Bound { manifest, report } in about {
-                    bound.entry(manifest.digest).or_default().push(report);
-                }
-            }
-            Err(error) => failures.push(Failure::new(Class::Usage, path.display(), error)),
-        }
+    let (bound, failures) = given_reports::bind(given, subjects);
+    let mut by_manifest = HashMap::<Digest, Vec<Vec<u8>>>::new();
+    for Bound { manifest, report } in bound {
+        by_manifest.entry(manifest.digest).or_default().push(report);
     }
-    (bound, failures)
+    (by_manifest, failures)
 }
 
 fn failure(name: &str, image: &PlatformImage, error: &ScanError) -> Failure {

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use clients::trivy::{Settings, Trivy};
 use console::escape::escape;
-use console::{Class, Failure, Failures, clock, input};
+use console::{Class, Failure, Failures, clock, given_reports, input};
 use indicatif::HumanBytes;
 use manifests::lock::{Lock, Skipped};
 use manifests::policy::vulnerabilities::Vulnerabilities;
-use manifests::{ChannelName, Timestamp, limits};
+use manifests::{ChannelName, Timestamp};
 use serde::Serialize;
 
 use crate::beside::{self, Beside, BesideError};
 use crate::changes::{self, Changes};
 use crate::cli::LockArguments;
-use crate::collect::scan::{Given, Scans};
+use crate::collect::scan::Scans;
 use crate::collect::{self, Collected};
 use crate::project::{self, LOCK_BYTES, Project};
 use crate::resolve::{self, Update};
@@ -49,7 +49,7 @@ pub(crate) struct Locked {
 pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Failures> {
     let project = project::read(&arguments.definition)?;
     let path = arguments.output.clone().unwrap_or_else(|| project::lock_path(&arguments.definition));
-    let scans = Scans { trivy: scanner(arguments)?, given: reports(&arguments.report)? };
+    let scans = Scans { trivy: scanner(arguments)?, given: given_reports::read(&arguments.report)? };
     let http = crate::hosts::clients(
         &project.definition.hosts,
         &project.folder,
@@ -135,12 +135,6 @@ fn scanner(arguments: &LockArguments) -> Result<Option<Trivy>, Failure> {
         let class = if error.is_refusal() { Class::Refused } else { Class::Failed };
         Failure::new(class, "trivy", error)
     })
-}
-
-fn reports(paths: &[PathBuf]) -> Result<Vec<Given>, Failure> {
-    let read =
-        |path: &PathBuf| Ok(Given { path: path.clone(), bytes: input::read(path, limits::EVIDENCE_BYTES)? });
-    paths.iter().map(read).collect()
 }
 
 /// The hosts that a build will contact: those of this run, and those that the lock

@@ -5,15 +5,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use console::escape::escape;
-use console::{Class, Failure, Failures, clock, input};
-use gates::Judgement;
+use console::given_reports::{self, GivenReport};
+use console::{Class, Failure, Failures, clock};
 use gates::vulnerability::Bound;
+use gates::{Judgement, Subject};
 use manifests::exclusions::Exclusions;
 use manifests::key::PrivateKey;
 use manifests::malware_report::MalwareReport;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{Role, Signer};
-use manifests::{ChannelName, Digest, limits};
+use manifests::{ChannelName, Descriptor, Digest};
 use serde::Serialize;
 use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
@@ -24,8 +25,9 @@ use super::standing::Standing;
 use crate::accept::Assessment;
 use crate::approval::{self, Draft};
 use crate::cli::{ApproveArguments, Global};
+use crate::exclusion;
+use crate::judgement::Small;
 use crate::site::Access;
-use crate::{exclusion, judgement};
 
 /// Longest number of a change, in bytes: the signature has a fixed place.
 const CHANGE_BYTES: usize = 256;
@@ -59,7 +61,7 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
     let key = arguments.key.open()?;
     let id = key.public().map_err(|error| Failure::new(Class::Usage, &arguments.key, error))?.id();
     let role = approval::role(&judge.rules()?.trusts(), id, arguments.role)?;
-    let reports = read_reports(&arguments.report)?;
+    let reports = given_reports::read(&arguments.report)?;
     let archive = judge.open(path, Keep::Evidence, None, global.quiet)?;
 
     let channel = archive.inventory().name.clone();
@@ -138,7 +140,7 @@ fn write(
     judge: &Judge,
     archive: &Verified<File>,
     role: Role,
-    reports: Vec<(PathBuf, Vec<u8>)>,
+    reports: Vec<GivenReport>,
     key: &PrivateKey,
 ) -> Result<(File, Verdict), Failures> {
     let verdict = if arguments.reject { Verdict::Rejected } else { Verdict::Approved };
@@ -157,9 +159,9 @@ fn write(
     let exclusions =
         exclusions.transpose().map_err(|error| Failure::new(Class::Usage, "--exclude", error))?;
     let (searches, reports): (Vec<_>, Vec<_>) =
-        reports.into_iter().partition(|(_, bytes)| MalwareReport::is_one(bytes));
+        reports.into_iter().partition(|report| MalwareReport::is_one(&report.bytes));
     let searches = about(archive, searches);
-    let reports = bind(archive, reports);
+    let reports = bind(archive, &reports);
     let draft = match (searches, reports) {
         (Ok(searches), Ok(reports)) => Draft { signature, exclusions, reports, searches },
         (searches, reports) => {
@@ -169,15 +171,10 @@ fn write(
     Ok((approval::write(archive, &draft, key)?, verdict))
 }
 
-fn read_reports(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
-    let read = |path: &PathBuf| Ok((path.clone(), input::read(path, limits::EVIDENCE_BYTES)?));
-    paths.iter().map(read).collect()
-}
-
 /// Searches for malware, each of which has to be about this archive.
-fn about(archive: &Verified<File>, searches: Vec<(PathBuf, Vec<u8>)>) -> Result<Vec<Vec<u8>>, Failures> {
+fn about(archive: &Verified<File>, searches: Vec<GivenReport>) -> Result<Vec<Vec<u8>>, Failures> {
     let (mut ours, mut failures) = (Vec::new(), Vec::new());
-    for (path, bytes) in searches {
+    for GivenReport { path, bytes } in searches {
         let usage = |message: String| Failure::new(Class::Usage, path.display(), message);
         match MalwareReport::parse(&bytes) {
             Ok(report) if report.archive == archive.identity() => ours.push(bytes),
@@ -192,19 +189,12 @@ fn about(archive: &Verified<File>, searches: Vec<(PathBuf, Vec<u8>)>) -> Result<
     Failures::unless_empty(failures, ours)
 }
 
-/// Each report with each manifest of the archive that it is about.
-fn bind(archive: &Verified<File>, reports: Vec<(PathBuf, Vec<u8>)>) -> Result<Vec<Bound>, Failures> {
-    if reports.is_empty() {
-        return Ok(vec![]);
-    }
-    let about = judgement::bind(archive, reports.iter().map(|(_, bytes)| bytes.as_slice()));
-    let (mut bound, mut failures) = (Vec::new(), Vec::new());
-    for ((path, _), about) in reports.into_iter().zip(about) {
-        match about {
-            Ok(about) => bound.extend(about),
-            Err(error) => failures.push(Failure::new(Class::Usage, path.display(), error)),
-        }
-    }
+/// Scan reports, each with a manifest of the archive that it is about.
+fn bind(archive: &Verified<File>, reports: &[GivenReport]) -> Result<Vec<Bound>, Failures> {
+    let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
+    let items = archive.inventory().items.iter();
+    let (bound, failures) =
+        given_reports::bind(reports, items.map(|item| Subject { item, content: &content }));
     Failures::unless_empty(failures, bound)
 }
 
