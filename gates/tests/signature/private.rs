@@ -37,11 +37,8 @@ impl Case {
     fn verdict(&self) -> Verdict {
         let digest = Digest::of(&self.root);
         let rule = self.rule.replace("ROOT", &digest.to_string());
-        let text = format!(
-            "apiVersion: airgap/v1\nkind: Policy\nspec:\n  trustedRoots: [{{name: own, sha256: \"{}\"}}]\n  signatures:\n    \
-             - {{match: \"**\", keyless: {{issuer: \"http://127.0.0.1:7001\", identity: builder@demo.test{rule}}}}}\n",
-            digest.hex()
-        );
+        let keyless = format!("issuer: \"http://127.0.0.1:7001\", identity: builder@demo.test{rule}");
+        let text = support::policy_by(digest, &format!("{{match: \"**\", keyless: {{{keyless}}}}}"));
         let rules = Policy::parse(&text).unwrap().signatures.unwrap();
         let roots = Roots::new(rules.roots(), [(digest, self.root.as_slice())]).unwrap();
         let mut store = Store::default();
@@ -122,11 +119,8 @@ fn without_anybody_s_time_no_certificate_counts() {
 #[test]
 fn less_is_asked_of_one_named_root_alone() {
     for rule in ["log: notRequired", "sct: notRequired", "log: notRequired, sct: notRequired"] {
-        let text = format!(
-            "apiVersion: airgap/v1\nkind: Policy\nspec:\n  trustedRoots: [{{name: own, sha256: \"{}\"}}]\n  signatures:\n    \
-             - {{match: \"**\", keyless: {{issuer: i, identity: j, {rule}}}}}\n",
-            "1".repeat(64)
-        );
+        let rule = format!("{{match: \"**\", keyless: {{issuer: i, identity: j, {rule}}}}}");
+        let text = support::policy_by(Digest::of(b"a root"), &rule);
         let error = Policy::parse(&text).unwrap_err().to_string();
         assert!(error.contains("without a trustedRoot"), "{rule}: {error}");
     }

@@ -156,25 +156,14 @@ fn start_timestamp_authority(desk: &Desk) -> String {
     desk.run("openssl req -x509 -new -key tsa.key -CA tsa-ca.pem -CAkey tsa-ca.key -days 3650 -subj /CN=time -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=critical,timeStamping -out tsa.pem");
     desk.write("tsa-chain.pem", [desk.read("tsa.pem"), desk.read("tsa-ca.pem")].concat());
     desk.write("tsa.conf", AUTHORITY);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let (listener, address) = listen();
     let folder = desk.folder().to_owned();
-    thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let query = Request::read(&connection).body;
-            let _ = std::fs::write(folder.join("query.tsq"), query);
-            let mut openssl = Command::new("openssl");
-            openssl.current_dir(&folder).args([
-                "ts",
-                "-reply",
-                "-config",
-                "tsa.conf",
-                "-queryfile",
-                "query.tsq",
-            ]);
-            let reply = openssl.output().map(|output| output.stdout).unwrap_or_default();
-            respond(connection, "application/timestamp-reply", &reply);
-        }
+    serve(listener, "application/timestamp-reply", move |query| {
+        let _ = std::fs::write(folder.join("query.tsq"), query.body);
+        let mut openssl = Command::new("openssl");
+        openssl.current_dir(&folder).args(["ts", "-reply", "-config", "tsa.conf"]);
+        let reply = openssl.args(["-queryfile", "query.tsq"]).output();
+        reply.map(|output| output.stdout).unwrap_or_default()
     });
     address
 }
@@ -194,8 +183,7 @@ struct Issuer {
 
 impl Issuer {
     fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (listener, url) = listen();
         let key = SigningKey::from_slice(&[7; 32]).expect("a key");
         let point = key.verifying_key().to_sec1_point(false);
         let coordinate = |at: usize| URL_SAFE_NO_PAD.encode(&point.as_bytes()[at..at + 32]);
@@ -207,12 +195,9 @@ impl Issuer {
             "token_endpoint": format!("{url}/none"), "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
         });
-        thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let asked = Request::read(&connection).line;
-                let body = if asked.contains("/keys") { &keys } else { &provider };
-                respond(connection, "application/json", body.to_string().as_bytes());
-            }
+        serve(listener, "application/json", move |asked| {
+            let body = if asked.line.contains("/keys") { &keys } else { &provider };
+            body.to_string().into_bytes()
         });
         Self { url, key }
     }
@@ -228,6 +213,27 @@ impl Issuer {
         let signature: Signature = self.key.sign(signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
     }
+}
+
+/// A port, and its address.
+fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    (listener, address)
+}
+
+/// Answers every request in this media type, one after the other, as long as the tests run.
+fn serve(
+    listener: TcpListener,
+    media_type: &'static str,
+    answer: impl Fn(Request) -> Vec<u8> + Send + 'static,
+) {
+    thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let body = answer(Request::read(&connection));
+            respond(connection, media_type, &body);
+        }
+    });
 }
 
 /// A request, as far as anybody here looks at it.
