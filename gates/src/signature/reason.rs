@@ -45,6 +45,11 @@ pub enum Reason {
         "found no log entry with a proof or a signed promise, wanted one: without it no time of the signature is known"
     )]
     NotLogged,
+    /// No log entry, although the trusted root lists a log and whoever carries a signature can take its entry away.
+    #[error(
+        "found no log entry, wanted one: log: notRequired counts for a trusted root without logs, and this one lists a log"
+    )]
+    LogListed,
     /// No certificate where an identity is asked for.
     #[error("found a signature by a key without a certificate, wanted one by {0}")]
     NoCertificate(String),

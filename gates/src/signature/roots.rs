@@ -8,7 +8,17 @@ use sigstore_verify::trust_root::TrustedRoot;
 
 /// Trusted roots, ready to verify with.
 #[derive(Default)]
-pub struct Roots(Vec<(Digest, Verifier)>);
+pub struct Roots(Vec<Root>);
+
+/// A trusted root, and which logs it lists.
+pub(super) struct Root {
+    digest: Digest,
+    pub(super) verifier: Verifier,
+    /// Whether it has a transparency log for signatures.
+    pub(super) has_log: bool,
+    /// Whether it has a log of certificate transparency.
+    pub(super) has_certificate_log: bool,
+}
 
 /// Why a trusted root that the policy names cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +53,7 @@ impl Roots {
         named: &[TrustedRootName],
         given: impl IntoIterator<Item = (Digest, &'a [u8])>,
     ) -> Result<Self, RootError> {
-        let mut roots: Vec<(Digest, Verifier)> = Vec::new();
+        let mut roots: Vec<Root> = Vec::new();
         for (wanted, bytes) in given {
             let Some(TrustedRootName { name, .. }) = named.iter().find(|root| root.digest == wanted) else {
                 continue;
@@ -52,24 +62,26 @@ impl Roots {
             if found != wanted {
                 return Err(RootError::Digest { name: name.clone(), found, wanted });
             }
-            if !roots.iter().any(|(digest, _)| *digest == wanted) {
-                let verifier =
-                    verifier(bytes).map_err(|error| RootError::Form { name: name.clone(), error })?;
-                roots.push((wanted, verifier));
+            if !roots.iter().any(|root| root.digest == wanted) {
+                roots.push(
+                    read(wanted, bytes).map_err(|error| RootError::Form { name: name.clone(), error })?,
+                );
             }
         }
         Ok(Self(roots))
     }
 
     /// The roots that count: the one, or all.
-    pub(super) fn select(&self, only: Option<Digest>) -> impl Iterator<Item = &Verifier> {
-        self.0.iter().filter(move |(digest, _)| only.is_none_or(|only| only == *digest)).map(|(_, root)| root)
+    pub(super) fn select(&self, only: Option<Digest>) -> impl Iterator<Item = &Root> {
+        self.0.iter().filter(move |root| only.is_none_or(|only| only == root.digest))
     }
 }
 
-fn verifier(bytes: &[u8]) -> Result<Verifier, String> {
+fn read(digest: Digest, bytes: &[u8]) -> Result<Root, String> {
     manifests::json::parse::<IgnoredAny>(bytes).map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let root = TrustedRoot::from_json(text).map_err(|error| error.to_string())?;
-    Verifier::new(&root).map_err(|error| error.to_string())
+    let verifier = Verifier::new(&root).map_err(|error| error.to_string())?;
+    let (has_log, has_certificate_log) = (!root.tlogs.is_empty(), !root.ctlogs.is_empty());
+    Ok(Root { digest, verifier, has_log, has_certificate_log })
 }

@@ -13,7 +13,7 @@ use sigstore_verify::{
 
 use super::candidate::{Candidate, Material};
 use super::reason::Reason;
-use super::roots::Roots;
+use super::roots::{Root, Roots};
 use super::statement::{self, Purpose};
 
 /// A good signature.
@@ -104,9 +104,15 @@ fn verify_keyless(
     if material.bundle.signing_certificate().is_none() {
         return Err(Reason::NoCertificate(Signer::Keyless(wanted.clone()).to_string()));
     }
+    // A rule asks less of a root without logs alone. Where the root lists one, a signer used it, and what is missing
+    // from a signature was taken out of it.
+    let lists = |log: fn(&Root) -> bool| roots.select(wanted.trusted_root).any(log);
+    if wanted.log == LogRule::NotRequired && lists(|root| root.has_log) && !is_logged(&material.bundle) {
+        return Err(Reason::LogListed);
+    }
     // Entries that are there are verified, whatever the rule says: a forged one is worse than none.
     let needs_log = wanted.log == LogRule::Required || is_logged(&material.bundle);
-    let needs_sct = wanted.sct == LogRule::Required;
+    let needs_sct = wanted.sct == LogRule::Required || lists(|root| root.has_certificate_log);
     let policy = VerificationPolicy::any_identity();
     let policy = if needs_log { policy } else { policy.skip_tlog_unsafe() };
     let policy = if needs_sct { policy } else { policy.skip_sct() };
@@ -182,7 +188,7 @@ fn with_roots(
     let bundle = without_chain(&material.bundle);
     let mut failure = None;
     for root in roots.select(only) {
-        match with_root(root, &bundle, material.payload.as_deref(), digest, policy) {
+        match with_root(&root.verifier, &bundle, material.payload.as_deref(), digest, policy) {
             Ok(result) if is_witnessed(&result, needs_log) => return Ok(result),
             Ok(_) => failure = failure.or(Some(Reason::NotLogged)),
             Err(error) => failure = failure.or_else(|| Some(explain(material, digest, &error))),

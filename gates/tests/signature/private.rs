@@ -1,7 +1,9 @@
 //! What was signed at a Sigstore of one's own, recorded: one with logs, and one with a timestamp authority alone.
 
-use std::fs;
+use std::{fs, iter};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gates::signature::Roots;
 use gates::{Outcome, Subject, Verdict};
 use manifests::Digest;
@@ -16,17 +18,23 @@ struct Case {
     root: Vec<u8>,
     image: Digest,
     rule: &'static str,
+    /// Roots that the policy names beside it.
+    others: Vec<Vec<u8>>,
+}
+
+fn read(name: &str, file: &str) -> Vec<u8> {
+    fs::read(data(&format!("sigstore-private/{name}/{file}"))).unwrap()
 }
 
 impl Case {
     fn read(name: &str, rule: &'static str) -> Self {
-        let read = |file: &str| fs::read(data(&format!("sigstore-private/{name}/{file}"))).unwrap();
-        let vector: Value = serde_json::from_slice(&read("vector.json")).unwrap();
+        let vector: Value = serde_json::from_slice(&read(name, "vector.json")).unwrap();
         Self {
-            bundle: serde_json::from_slice(&read("bundle.json")).unwrap(),
-            root: read("trusted_root.json"),
+            bundle: serde_json::from_slice(&read(name, "bundle.json")).unwrap(),
+            root: read(name, "trusted_root.json"),
             image: vector["image"].as_str().unwrap().parse().unwrap(),
             rule,
+            others: vec![],
         }
     }
 
@@ -38,9 +46,12 @@ impl Case {
         let digest = Digest::of(&self.root);
         let rule = self.rule.replace("ROOT", &digest.to_string());
         let keyless = format!("issuer: \"http://127.0.0.1:7001\", identity: builder@demo.test{rule}");
-        let text = support::policy_by(digest, &format!("{{match: \"**\", keyless: {{{keyless}}}}}"));
+        let given =
+            || iter::once(&self.root).chain(&self.others).map(|root| (Digest::of(root), root.as_slice()));
+        let named = given().map(|(digest, _)| digest).collect::<Vec<_>>();
+        let text = support::policy_by(&named, &format!("{{match: \"**\", keyless: {{{keyless}}}}}"));
         let rules = Policy::parse(&text).unwrap().signatures.unwrap();
-        let roots = Roots::new(rules.roots(), [(digest, self.root.as_slice())]).unwrap();
+        let roots = Roots::new(rules.roots(), given()).unwrap();
         let mut store = Store::default();
         let evidence = store.bundle(self.bundle.to_string().as_bytes(), self.image);
         let item = support::item(&support::source(self.image), vec![evidence]);
@@ -48,10 +59,18 @@ impl Case {
         gates::signature::judge(Subject { item: &item, content: &store }, &rules, &roots, now, false)
     }
 
+    /// Adds what the logged root lists under this name.
+    fn list(&mut self, logs: &str) {
+        let logged: Value = serde_json::from_slice(&read("logged", "trusted_root.json")).unwrap();
+        let mut root: Value = serde_json::from_slice(&self.root).unwrap();
+        root[logs] = logged[logs].clone();
+        self.root = root.to_string().into_bytes();
+    }
+
     fn passed(&self) {
         let verdict = self.verdict();
         let is_told = verdict.facts.iter().any(|fact| {
-            fact.contains("builder@demo.test (http://127.0.0.1:7001) at 2026-11-25T04:4")
+            fact.contains("builder@demo.test (http://127.0.0.1:7001) at 2026-11-25T0")
                 && fact.contains("by a timestamp authority")
         });
         assert!(verdict.outcome == Outcome::Passed && is_told, "{verdict:#?}");
@@ -88,14 +107,56 @@ fn an_entry_that_is_there_is_verified_whatever_the_rule_says() {
     let mut case = Case::read("logged", NO_LOGS);
     case.material()["tlogEntries"][0].as_object_mut().unwrap().remove("inclusionProof").unwrap();
     case.refused("found no log entry with a proof");
-    // Without its entry it is what a Sigstore without logs makes, and the certificate is in a log all the same.
+}
+
+#[test]
+fn less_is_asked_of_a_root_without_logs_alone() {
+    // Without its entry it is what a Sigstore without logs makes; but its root lists a log, so it had one.
     let mut case = Case::read("logged", NO_LOGS);
     case.material().as_object_mut().unwrap().remove("tlogEntries").unwrap();
-    case.passed();
-    case.rule = ", trustedRoot: \"ROOT\", log: notRequired";
-    case.passed();
+    case.refused("this one lists a log");
     case.rule = ", trustedRoot: \"ROOT\", sct: notRequired";
-    case.refused("found no log entry");
+    case.refused("found no log entry with a proof");
+    // Its certificate has no SCT, and the root lists a log of certificates.
+    let mut case = Case::read("timestamped", NO_LOGS);
+    case.list("ctlogs");
+    case.refused("SCT");
+    let mut case = Case::read("timestamped", NO_LOGS);
+    case.list("tlogs");
+    case.refused("this one lists a log");
+}
+
+#[test]
+fn another_root_s_signature_does_not_meet_a_rule_for_one() {
+    let mut case = Case::read("timestamped", NO_LOGS);
+    case.others = vec![read("logged", "trusted_root.json"), support::public_good()];
+    case.passed();
+    let Case { bundle, image, .. } = Case::read("logged", "");
+    (case.bundle, case.image) = (bundle, image);
+    case.refused("cannot be verified");
+    case.rule = "";
+    case.passed();
+    case.rule = ", trustedRoot: \"ROOT\"";
+    case.refused("cannot be verified");
+}
+
+#[test]
+fn what_was_changed_after_it_was_signed_is_refused() {
+    let mut case = Case::read("timestamped", NO_LOGS);
+    let payload = case.bundle["dsseEnvelope"]["payload"].as_str().unwrap().to_owned();
+    let changed = String::from_utf8(STANDARD.decode(payload).unwrap()).unwrap().replace("{}", "{\"a\":1}");
+    case.bundle["dsseEnvelope"]["payload"] = json!(STANDARD.encode(changed));
+    case.refused("cannot be verified");
+}
+
+#[test]
+fn a_certificate_counts_at_the_time_that_somebody_else_gave() {
+    let mut case = Case::read("times", NO_LOGS);
+    case.passed();
+    for other in ["late.json", "early.json"] {
+        case.bundle = serde_json::from_slice(&read("times", other)).unwrap();
+        case.refused("ertificate");
+    }
 }
 
 #[test]
@@ -120,7 +181,7 @@ fn without_anybody_s_time_no_certificate_counts() {
 fn less_is_asked_of_one_named_root_alone() {
     for rule in ["log: notRequired", "sct: notRequired", "log: notRequired, sct: notRequired"] {
         let rule = format!("{{match: \"**\", keyless: {{issuer: i, identity: j, {rule}}}}}");
-        let text = support::policy_by(Digest::of(b"a root"), &rule);
+        let text = support::policy_by(&[Digest::of(b"a root")], &rule);
         let error = Policy::parse(&text).unwrap_err().to_string();
         assert!(error.contains("without a trustedRoot"), "{rule}: {error}");
     }

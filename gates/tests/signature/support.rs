@@ -121,19 +121,20 @@ pub(crate) fn public_good() -> Vec<u8> {
     fs::read(data("sigstore/trusted-root/public-good.json")).unwrap()
 }
 
-/// The text of a policy with these rules, one a line, that names one trusted root.
-pub(crate) fn policy_by(root: Digest, rules: &str) -> String {
-    let root = root.hex();
+/// The text of a policy with these rules, one a line, that names these trusted roots.
+pub(crate) fn policy_by(roots: &[Digest], rules: &str) -> String {
+    let name = |(at, root): (usize, &Digest)| format!("{{name: root-{at}, sha256: \"{}\"}}", root.hex());
+    let roots = roots.iter().enumerate().map(name).collect::<Vec<_>>().join(", ");
     let rules: String = rules.lines().map(|rule| format!("    - {}\n", rule.trim())).collect();
     format!(
-        "apiVersion: airgap/v1\nkind: Policy\nspec:\n  trustedRoots: [{{name: root, sha256: \"{root}\"}}]\n  \
+        "apiVersion: airgap/v1\nkind: Policy\nspec:\n  trustedRoots: [{roots}]\n  \
          signatures:\n{rules}"
     )
 }
 
 /// A policy with these rules, one a line, that names the public-good root.
 pub(crate) fn policy(rules: &str) -> Signatures {
-    let text = policy_by(Digest::of(&public_good()), rules);
+    let text = policy_by(&[Digest::of(&public_good())], rules);
     Policy::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}")).signatures.unwrap()
 }
 

@@ -1,12 +1,15 @@
 //! Keyless signatures by a Sigstore of one's own: real Fulcio, Rekor, TesseraCT and timestamp authority.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use fixtures::image::{self, Format, Layer};
 use manifests::Digest;
+use serde_json::{Value, json};
 use tests::desk::Desk;
 use tests::servers::{self, fresh_repository};
 use tests::upstream;
 
-use crate::sigstore::Sigstore;
+use crate::sigstore::{self, Sigstore};
 use crate::{BUILD, LOAD, LOCK, policy};
 
 const PERSON: &str = "builder@demo.test";
@@ -25,17 +28,20 @@ fn signed(desk: &Desk, sigstore: &Sigstore) -> String {
 
 /// A policy with this trusted root that asks for this signer; `more` is in the rule, with ROOT for the root's digest.
 fn ask(desk: &Desk, root: &str, issuer: &str, person: &str, more: &str) {
+    ask_for(desk, root, &keyless(issuer, person, more));
+}
+
+fn keyless(issuer: &str, person: &str, more: &str) -> String {
+    format!("keyless: {{issuer: \"{issuer}\", identity: {person}{more}}}")
+}
+
+/// A policy with this trusted root and what its rule asks, with ROOT for the root's digest.
+fn ask_for(desk: &Desk, root: &str, asked: &str) {
     let digest = Digest::of(&desk.read(root));
-    let more = more.replace("ROOT", &digest.to_string());
-    policy(
-        desk,
-        "policy.yaml",
-        &format!(
-            "  trustedRoots: [{{name: own, sha256: \"{}\", file: {root}}}]\n  signatures: [{{match: \"**\", \
-             keyless: {{issuer: \"{issuer}\", identity: {person}{more}}}}}]\n",
-            digest.hex()
-        ),
-    );
+    let asked = asked.replace("ROOT", &digest.to_string());
+    let roots = format!("[{{name: own, sha256: \"{}\", file: {root}}}]", digest.hex());
+    let text = format!("  trustedRoots: {roots}\n  signatures: [{{match: \"**\", {asked}}}]\n");
+    policy(desk, "policy.yaml", &text);
 }
 
 #[test]
@@ -65,13 +71,16 @@ fn a_signature_counts_by_the_root_of_the_sigstore_that_it_was_made_at() {
         let (_, printed) = desk.ends(&build, 3);
         assert!(printed.contains(said), "{said}: {printed}");
     }
-    // Another Sigstore with an issuer of the same name would have another root.
-    let mut other: serde_json::Value = serde_json::from_slice(&desk.read("logged.root.json")).unwrap();
-    other["certificateAuthorities"] = serde_json::json!([]);
+    // Another Sigstore, whose authority and issuer go by the same names.
+    sigstore::make_authority(&desk, "other");
+    desk.run("openssl x509 -in other.pem -outform der -out other.der");
+    let certificate = json!({"rawBytes": STANDARD.encode(desk.read("other.der"))});
+    let mut other: Value = serde_json::from_slice(&desk.read("logged.root.json")).unwrap();
+    other["certificateAuthorities"][0]["certChain"]["certificates"] = json!([certificate]);
     desk.write("other.root.json", other.to_string());
     ask(&desk, "other.root.json", &issuer, PERSON, "");
     let (_, printed) = desk.ends(&build, 3);
-    assert!(printed.contains("cannot be verified"), "{printed}");
+    assert!(printed.contains("certificate chain"), "{printed}");
 }
 
 #[test]
@@ -99,4 +108,34 @@ fn what_is_in_no_log_counts_where_the_rule_says_so_for_its_root() {
     let loaded = desk.json(&format!("{LOAD} --json"));
     let facts = loaded["archive"]["judgements"][0]["items"][0]["verdicts"][0]["facts"].to_string();
     assert!(facts.contains(PERSON) && facts.contains("by a timestamp authority"), "{facts}");
+}
+
+#[test]
+fn attestations_and_the_older_layout_count_without_logs_as_well() {
+    let desk = Desk::new();
+    let sigstore = Sigstore::without_logs(&desk);
+    let name = servers::referrers().repository(&fresh_repository("keyless"));
+    let image = image::image("linux/amd64", &[Layer::with_files("signed", 1000)], Format::Oci);
+    upstream::push(&desk, &image, &format!("{name}:1"));
+    let subject = format!("{name}@{}", image.digest());
+    sigstore.sign_in_older_layout(&desk, PERSON, &subject);
+    desk.define("core", &format!("images: [{{ref: \"{name}:1\"}}]"));
+    desk.run(LOCK);
+    let build = format!("{BUILD} --policy policy.yaml");
+    let alone = ", trustedRoot: \"ROOT\", log: notRequired, sct: notRequired";
+    ask(&desk, "unlogged.root.json", sigstore.issuer(), PERSON, alone);
+    let built = desk.json(&format!("{build} --json"));
+    let facts = built["judgement"]["items"][0]["verdicts"][0]["facts"].to_string();
+    assert!(facts.contains("by a timestamp authority"), "{facts}");
+
+    let signer = keyless(sigstore.issuer(), PERSON, alone);
+    let attested = format!("{signer}, attestations: [{{predicateType: slsaprovenance1, {signer}}}]");
+    ask_for(&desk, "unlogged.root.json", &attested);
+    let (_, printed) = desk.ends(&build, 3);
+    assert!(printed.contains("attestation"), "{printed}");
+    sigstore.attest(&desk, PERSON, &subject);
+    desk.run(LOCK);
+    let built = desk.json(&format!("{} --json", build.replace("core.tar", "attested.tar")));
+    let facts = built["judgement"]["items"][0]["verdicts"][0]["facts"].to_string();
+    assert!(facts.contains("https://slsa.dev/provenance/v1"), "{facts}");
 }

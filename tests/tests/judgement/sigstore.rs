@@ -22,6 +22,8 @@ const START: &str = "2026-01-01T00:00:00Z";
 pub(crate) struct Sigstore {
     name: &'static str,
     issuer: Issuer,
+    fulcio: String,
+    authority: String,
     services: Vec<Child>,
 }
 
@@ -38,6 +40,9 @@ default_policy = 1.2.3.4.1
 digests = sha256, sha384, sha512
 ess_cert_id_alg = sha256
 ";
+
+/// The least that SLSA's provenance has.
+const PROVENANCE: &str = r#"{"buildDefinition": {"buildType": "https://demo.test/build", "externalParameters": {}}, "runDetails": {"builder": {"id": "https://demo.test/builder"}}}"#;
 
 impl Drop for Sigstore {
     fn drop(&mut self) {
@@ -61,9 +66,15 @@ impl Sigstore {
 
     fn start(desk: &Desk, name: &'static str, has_logs: bool) -> Self {
         make_keys(desk);
-        let mut this = Self { name, issuer: Issuer::start(), services: vec![] };
-        let tsa = start_timestamp_authority(desk);
         let [fulcio, rekor, ct] = free_ports();
+        let tsa = start_timestamp_authority(desk);
+        let mut this = Self {
+            name,
+            issuer: Issuer::start(),
+            fulcio: format!("http://127.0.0.1:{fulcio}"),
+            authority: tsa.clone(),
+            services: vec![],
+        };
         let issuer = &this.issuer.url;
         let settings = format!(
             "oidc-issuers:\n  {issuer}: {{issuer-url: \"{issuer}\", client-id: sigstore, type: email}}\n"
@@ -105,8 +116,9 @@ impl Sigstore {
         let child = command.stdin(Stdio::null()).stdout(output).stderr(both).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{line}: {error}"));
         let mut tries = 0..300;
-        while tries.next().is_some() && child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        while tries.next().is_some() && is_running(&mut child) {
+            // Where the port went to somebody else meanwhile, it is not this service that answers.
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() && is_running(&mut child) {
                 self.services.push(child);
                 return;
             }
@@ -128,6 +140,21 @@ impl Sigstore {
         desk.run(&format!("cosign sign --yes --signing-config {name}.signing.json --trusted-root {name}.root.json --identity-token token --allow-http-registry {image}"));
     }
 
+    /// Has this person sign `HOST/REPOSITORY@DIGEST` as cosign did before bundles, with a timestamp and without a log.
+    pub(crate) fn sign_in_older_layout(&self, desk: &Desk, person: &str, image: &str) {
+        desk.write("token", self.issuer.token(person));
+        let Self { fulcio, authority, .. } = self;
+        desk.run(&format!("cosign sign --yes --new-bundle-format=false --use-signing-config=false --tlog-upload=false --fulcio-url {fulcio} --insecure-skip-verify --timestamp-server-url {authority} --identity-token token --allow-http-registry {image}"));
+    }
+
+    /// Has this person attest how `HOST/REPOSITORY@DIGEST` was built.
+    pub(crate) fn attest(&self, desk: &Desk, person: &str, image: &str) {
+        desk.write("token", self.issuer.token(person));
+        desk.write("predicate.json", PROVENANCE);
+        let name = self.name;
+        desk.run(&format!("cosign attest --yes --type slsaprovenance1 --predicate predicate.json --signing-config {name}.signing.json --trusted-root {name}.root.json --identity-token token --allow-http-registry {image}"));
+    }
+
     /// What cosign needs to be told to verify with this trusted root.
     pub(crate) fn verified_by(&self, person: &str) -> String {
         format!(
@@ -137,6 +164,10 @@ impl Sigstore {
     }
 }
 
+fn is_running(child: &mut Child) -> bool {
+    child.try_wait().is_ok_and(|ended| ended.is_none())
+}
+
 /// The keys of the logs and of the certificate authority. They are made for this run.
 fn make_keys(desk: &Desk) {
     // TesseraCT reads the older form of such keys alone.
@@ -144,8 +175,13 @@ fn make_keys(desk: &Desk) {
     desk.run("openssl pkey -in ct.key -pubout -out ct.pub");
     desk.run("openssl genpkey -algorithm ed25519 -out rekor.key");
     desk.run("openssl pkey -in rekor.key -pubout -out rekor.pub");
-    desk.run("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -aes-256-cbc -pass pass:test -out ca.key");
-    desk.run("openssl req -x509 -new -key ca.key -passin pass:test -days 3650 -subj /CN=private -addext basicConstraints=critical,CA:TRUE,pathlen:1 -addext keyUsage=critical,keyCertSign,cRLSign -out ca.pem");
+    make_authority(desk, "ca");
+}
+
+/// A certificate authority in `NAME.key` and `NAME.pem`. All of them go by one name.
+pub(crate) fn make_authority(desk: &Desk, name: &str) {
+    desk.run(&format!("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -aes-256-cbc -pass pass:test -out {name}.key"));
+    desk.run(&format!("openssl req -x509 -new -key {name}.key -passin pass:test -days 3650 -subj /CN=private -addext basicConstraints=critical,CA:TRUE,pathlen:1 -addext keyUsage=critical,keyCertSign,cRLSign -out {name}.pem"));
 }
 
 /// Answers queries, each by OpenSSL; gives the address.
@@ -159,11 +195,12 @@ fn start_timestamp_authority(desk: &Desk) -> String {
     let (listener, address) = listen();
     let folder = desk.folder().to_owned();
     serve(listener, "application/timestamp-reply", move |query| {
-        let _ = std::fs::write(folder.join("query.tsq"), query.body);
+        std::fs::write(folder.join("query.tsq"), query.body).expect("a query");
         let mut openssl = Command::new("openssl");
         openssl.current_dir(&folder).args(["ts", "-reply", "-config", "tsa.conf"]);
-        let reply = openssl.args(["-queryfile", "query.tsq"]).output();
-        reply.map(|output| output.stdout).unwrap_or_default()
+        let reply = openssl.args(["-queryfile", "query.tsq"]).output().expect("openssl");
+        assert!(reply.status.success(), "{}", String::from_utf8_lossy(&reply.stderr));
+        reply.stdout
     });
     address
 }
@@ -230,6 +267,8 @@ fn serve(
 ) {
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
+            let patience = Some(Duration::from_secs(10));
+            connection.set_read_timeout(patience).expect("a socket with a timeout");
             let body = answer(Request::read(&connection));
             respond(connection, media_type, &body);
         }
