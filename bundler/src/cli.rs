@@ -122,8 +122,8 @@ as in the definition, or in full, with or without its tag.
 With a policy that judges vulnerabilities and counts reports that the archive carries
 (reports: carried), every platform of every image is scanned by trivy, and the reports are
 pinned with the rest. A platform that a --report is about is not scanned. What `trivy image
---format json` wrote does not say how old its database was: the policy has to accept that
-(unknownDatabase: warn).
+--format json` wrote says neither how old its database was nor which filters ran: the policy
+has to accept that (unknownDatabase: warn, unknownArguments: warn).
 
 Examples:
   airgap-bundle lock sovereign-core.yaml

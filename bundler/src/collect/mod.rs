@@ -58,7 +58,7 @@ pub(crate) async fn collect(
         let progress = Progress::new("scan", 0, quiet);
         let scanned = scan::all(&mut locked, upstream.beside(), scans, &progress);
         progress.finish();
-        notices.extend(scanned.or_else(|failures| Failures::unless_empty(failures, None))?);
+        notices.extend(scanned.or_else(|failures| Failures::unless_empty(failures, vec![]))?);
     }
     locked.sort_by(|one, other| key(&one.item).cmp(&key(&other.item)));
     skipped.sort_by(|one, other| (&one.name, &one.reason).cmp(&(&other.name, &other.reason)));

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use clients::trivy::{Trivy, TrivyError};
 use console::given_reports::{self, GivenReport};
 use console::progress::Progress;
-use console::{Class, Failure};
+use console::{Class, Failure, clock};
 use gates::Subject;
-use gates::vulnerability::{Bound, PlatformImage, images};
+use gates::vulnerability::{Bound, PlatformImage, images, refusals};
 use manifests::inventory::Evidence;
 use manifests::lock::LockedItem;
 use manifests::media_type::{OCI_MANIFEST, SCAN_REPORT};
 use manifests::oci::Manifest;
+use manifests::policy::vulnerabilities::Vulnerabilities;
 use manifests::reference::Repository;
 use manifests::{Descriptor, Digest, json};
 use serde_json::{Value, json};
@@ -39,6 +40,8 @@ pub(crate) struct Scans {
     pub(crate) trivy: Option<Trivy>,
     /// Reports that were made elsewhere.
     pub(crate) given: Vec<GivenReport>,
+    /// What will judge the reports.
+    pub(crate) rules: Option<Vulnerabilities>,
 }
 
 impl Scans {
@@ -49,20 +52,23 @@ impl Scans {
 }
 
 /// Attaches what was given, and scans every other image that has a registry to be scanned in, one after the other: a
-/// scanner's cache is one process's. Reports of an earlier lock are replaced. Tells with what it scanned, if it did.
+/// scanner's cache is one process's. Reports of an earlier lock are replaced. Tells with what it scanned, if it did, and
+/// what was given that the rules will not count.
 ///
 /// # Errors
 /// Every platform that could not be scanned, and every report that is about none.
 pub(crate) fn all(
     items: &mut [LockedItem],
     beside: &Beside,
-    Scans { trivy, given }: &Scans,
+    scans: &Scans,
     progress: &Progress,
-) -> Result<Option<String>, Vec<Failure>> {
-    let (given, mut failures) = bind(items, beside, given);
+) -> Result<Vec<String>, Vec<Failure>> {
+    let (given, mut failures) = bind(items, beside, &scans.given);
     let mut scanned_by: Option<&Trivy> = None;
+    let mut notices = Vec::new();
     for locked in items {
-        let Some(origin) = locked.origin.clone() else { continue };
+        // What comes from a disk cannot be scanned, and given reports are about it all the same.
+        let scanner = scans.trivy.as_ref().zip(locked.origin.clone());
         let subject = Subject { item: &locked.item, content: &SmallFiles(beside) };
         let name = locked.item.name.clone();
         let platforms = match images(subject) {
@@ -72,16 +78,18 @@ pub(crate) fn all(
                 continue;
             }
         };
-        locked.item.evidence.retain(|evidence| !is_report(evidence, beside));
+        let is_replaced = |about: &Digest| scanner.is_some() || given.contains_key(about);
+        locked.item.evidence.retain(|found| !(is_replaced(&found.subject) && is_report(found, beside)));
         for image in platforms {
-            progress.message(&format!("{name} {}", image.name));
-            let evidence = match (given.get(&image.manifest.digest), trivy) {
+            let evidence = match (given.get(&image.manifest.digest), &scanner) {
                 (Some(reports), _) => {
+                    notices.extend(uncounted(reports, &image, (scans.rules.as_ref(), &name)));
                     reports.iter().map(|report| attach(&image.manifest, report, beside)).collect()
                 }
-                (None, Some(trivy)) => {
+                (None, Some((trivy, origin))) => {
+                    progress.message(&format!("{name} {}", image.name));
                     scanned_by = Some(trivy);
-                    scan(&origin, &image, beside, trivy).map(|evidence| vec![evidence])
+                    scan(origin, &image, beside, trivy).map(|evidence| vec![evidence])
                 }
                 (None, None) => Ok(vec![]),
             };
@@ -96,10 +104,23 @@ pub(crate) fn all(
         // A report that was given twice is one.
         locked.item.evidence.dedup();
     }
-    let said = |trivy: &Trivy| {
+    notices.extend(scanned_by.map(|trivy| {
         format!("scanned by trivy {} with its database of {}", trivy.version(), trivy.database())
-    };
-    if failures.is_empty() { Ok(scanned_by.map(said)) } else { Err(failures) }
+    }));
+    if failures.is_empty() { Ok(notices) } else { Err(failures) }
+}
+
+/// What rules will not count of reports that were given on an image of the item of this name; a line for each.
+fn uncounted(
+    reports: &[Vec<u8>],
+    image: &PlatformImage,
+    (rules, item): (Option<&Vulnerabilities>, &str),
+) -> Vec<String> {
+    let Some(rules) = rules else { return vec![] };
+    let refusals =
+        |report: &Vec<u8>| refusals(report, image, (rules, item), clock::now()).unwrap_or_default();
+    let refusals = reports.iter().flat_map(refusals);
+    refusals.map(|refusal| format!("{item} {}: the policy will refuse it: {refusal}", image.name)).collect()
 }
 
 /// Reports by the manifest that each is about, and those that are about none.

@@ -49,7 +49,10 @@ pub(crate) struct Locked {
 pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Failures> {
     let project = project::read(&arguments.definition)?;
     let path = arguments.output.clone().unwrap_or_else(|| project::lock_path(&arguments.definition));
-    let scans = Scans { trivy: scanner(arguments)?, given: given_reports::read(&arguments.report)? };
+    let policy = arguments.policy.as_deref().map(input::policy).transpose()?;
+    let rules = policy.and_then(|file| file.policy.vulnerabilities);
+    let trivy = scanner(arguments, rules.as_ref())?;
+    let scans = Scans { trivy, given: given_reports::read(&arguments.report)?, rules };
     let http = crate::hosts::clients(
         &project.definition.hosts,
         &project.folder,
@@ -126,9 +129,8 @@ async fn make(
 
 /// The scanner, where the policy counts reports that the archive carries: those are made now, while the images can
 /// be had.
-fn scanner(arguments: &LockArguments) -> Result<Option<Trivy>, Failure> {
-    let policy = arguments.policy.as_deref().map(input::policy).transpose()?;
-    let wanted = policy.and_then(|file| file.policy.vulnerabilities).filter(Vulnerabilities::counts_carried);
+fn scanner(arguments: &LockArguments, rules: Option<&Vulnerabilities>) -> Result<Option<Trivy>, Failure> {
+    let wanted = rules.filter(|rules| rules.counts_carried());
     let settings = Settings { cache: arguments.trivy_cache.clone(), is_offline: arguments.trivy_offline };
     let found = wanted.map(|_| Trivy::find(settings)).transpose();
     found.map_err(|error| {

@@ -208,7 +208,8 @@ pub(crate) struct ApproveArguments {
     #[arg(long, value_name = "TEXT", requires = "exclude")]
     pub(crate) reason: Option<String>,
     /// A report to stand on: of a scan or a search for malware by `verify --rescan`, or what `trivy image --format
-    /// json` wrote. It goes into the annex; a scan overrules those of an older database. May be given several times.
+    /// json` wrote. It goes into the annex; a scan overrules those of an older database and, where the policy takes it,
+    /// those that are too old. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
     /// Where to write the annex; by default beside the archive, as NAME-SERIAL.PERSON.tar. Nothing is overwritten.

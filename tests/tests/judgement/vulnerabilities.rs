@@ -92,7 +92,11 @@ fn what_trivy_wrote_elsewhere_stands_in_for_a_scan() {
     let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
     assert!(said.contains("does not say how old its database was"), "{said}");
     assert!(said.contains("CVE-2026-0001"), "what it found counts all the same: {said}");
-    policy(&desk, "policy.yaml", "  vulnerabilities: {unknownDatabase: warn, critical: warn}\n");
+    policy(
+        &desk,
+        "policy.yaml",
+        "  vulnerabilities: {unknownDatabase: warn, unknownArguments: warn, critical: warn}\n",
+    );
     let built = desk.json(&format!("{BUILD} --policy policy.yaml --json"));
     let said = built["judgement"]["items"][0].to_string();
     for wanted in ["CVE-2026-0001", "does not say with which arguments it was made"] {
@@ -111,6 +115,33 @@ fn what_trivy_wrote_elsewhere_stands_in_for_a_scan() {
     fill(&desk, "3.23.0", "1.37.0-r1");
     let (_, said) = desk.ends(lock, 2);
     assert!(said.contains("amd64.json") && said.contains("found a report on the image"), "{said}");
+}
+
+#[test]
+fn a_report_on_one_image_leaves_those_on_others() {
+    let desk = Desk::new();
+    policy(&desk, "policy.yaml", "  vulnerabilities: {}\n");
+    alpine::database(&desk, "cache", &now());
+    let one = fill(&desk, "3.23.0", "1.37.0-r1");
+    let other = fill(&desk, "3.23.0", "1.37.0-r2");
+    let images = format!("images: [{{ref: \"{one}/app:1\"}}, {{ref: \"{other}/app:1\"}}]");
+    desk.define("core", &format!("platforms: [linux/amd64, linux/arm64], {images}"));
+    assert_eq!(desk.json(&format!("{LOCK} --json"))["evidence"], 4);
+    desk.run(&format!(
+        "trivy image --image-src remote --platform linux/amd64 --cache-dir cache --skip-db-update --skip-java-db-update \
+         --offline-scan --quiet --format json --output amd64.json {one}/app:1"
+    ));
+    let update =
+        format!("airgap-bundle lock core.yaml --quiet --update {one}/app --report amd64.json --json");
+    assert_eq!(desk.json(&update)["evidence"], 3, "two that are kept, and what was given");
+    // With a policy that does not count it, that is said at once.
+    let judged = desk.json(&format!("{update} --policy policy.yaml --trivy-cache cache --trivy-offline"));
+    assert_eq!(judged["evidence"], 4, "{judged:#}");
+    let notices = judged["notices"].to_string();
+    assert!(
+        notices.contains("the policy will refuse it: found a report that does not say how old"),
+        "{notices}"
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::fmt;
 pub use exception::{Exception, ExceptionImage, VexAuthor, VexProof};
 pub use release::{Release, ReleaseError};
 use serde::{Deserialize, Serialize};
-pub use versions::{Versions, VersionsError};
+pub use versions::{Versions, VersionsError, is_release};
 
 use super::Pattern;
 use crate::duration::Duration;
@@ -39,8 +39,9 @@ pub struct Terms {
     pub database_max_age: Duration,
     /// What follows when a report does not say how old its database was.
     pub unknown_database: Action,
-    /// What follows when nothing says by which arguments the scanner ran: filters leave no trace in its report.
-    pub unknown_arguments: Action,
+    /// What follows when nothing says by which arguments the scanner ran. None means that it depends on who answers
+    /// for the report: [`Terms::unknown_arguments`].
+    unknown_arguments: Option<Action>,
     /// What follows from a finding of each severity.
     pub severities: Severities,
     /// What follows from a finding that is known to be exploited. Where the policy does not say it, such
@@ -170,6 +171,17 @@ impl Terms {
         if has_fix { by_fix.fixed } else { by_fix.unfixed }
     }
 
+    /// What follows when nothing says by which arguments the scanner ran: filters leave no trace in its report. Where the
+    /// policy does not say it, whoever signed a report answers for them, and a report that is only carried is refused.
+    #[must_use]
+    pub const fn unknown_arguments(&self, is_carried: bool) -> Action {
+        match self.unknown_arguments {
+            Some(action) => action,
+            None if is_carried => Action::Deny,
+            None => Action::Warn,
+        }
+    }
+
     /// The rule by which reports of this version of the scanner do not count.
     #[must_use]
     pub fn denied_scanner(&self, version: &str) -> Option<Versions> {
@@ -192,7 +204,7 @@ impl Default for Terms {
             report_max_age: Duration::hours(72),
             database_max_age: Duration::hours(24),
             unknown_database: Action::Deny,
-            unknown_arguments: Action::Warn,
+            unknown_arguments: None,
             severities,
             kev: None,
             kev_max_age: Duration::hours(30 * 24),

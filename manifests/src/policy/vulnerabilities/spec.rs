@@ -96,7 +96,7 @@ fn terms(spec: &Spec, base: &Terms) -> Terms {
         report_max_age: spec.report_max_age.unwrap_or(base.report_max_age),
         database_max_age: spec.database_max_age.unwrap_or(base.database_max_age),
         unknown_database: spec.unknown_database.unwrap_or(base.unknown_database),
-        unknown_arguments: spec.unknown_arguments.unwrap_or(base.unknown_arguments),
+        unknown_arguments: spec.unknown_arguments.or(base.unknown_arguments),
         severities,
         kev_max_age: spec.kev_max_age.unwrap_or(base.kev_max_age),
         kev: spec.kev.or(base.kev),

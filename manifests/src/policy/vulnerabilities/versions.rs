@@ -36,6 +36,12 @@ impl Versions {
     }
 }
 
+/// Whether a text is the version of a release, which [`Versions`] can be compared with.
+#[must_use]
+pub fn is_release(version: &str) -> bool {
+    parse(version).is_some()
+}
+
 /// The three numbers of a version.
 fn parse(text: &str) -> Option<Version> {
     let text = text.strip_prefix('v').unwrap_or(text);
