@@ -111,3 +111,42 @@ fn encrypt(der: &[u8], password: &[u8]) -> Result<Vec<u8>, KeyError> {
         ciphertext: STANDARD.encode(ciphertext),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_older_cosign_wrote_is_read_and_no_other_parameters_are() {
+        let (salt, nonce) = ([1; 32], [2; 24]);
+        let body = |log_n: u8| {
+            let ciphertext = secret_box(b"test", &salt, log_n).unwrap();
+            let ciphertext = ciphertext.encrypt(Nonce::from_slice(&nonce), b"a key".as_slice()).unwrap();
+            json!({
+                "kdf": {"name": "scrypt", "params": {"N": 1 << log_n, "r": 8, "p": 1}, "salt": STANDARD.encode(salt)},
+                "cipher": {"name": "nacl/secretbox", "nonce": STANDARD.encode(nonce)},
+                "ciphertext": STANDARD.encode(ciphertext),
+            })
+        };
+        let open = |body: &Value| decrypt(body.to_string().as_bytes(), b"test");
+        for log_n in [15, 16] {
+            assert_eq!(open(&body(log_n)), Ok(b"a key".to_vec()), "{log_n}");
+        }
+        for (place, other, why) in [
+            ("/kdf/params/N", json!(1 << 14), "a cost that cosign never wrote"),
+            ("/kdf/params/N", json!(1_u64 << 30), "one that takes the reader's memory"),
+            ("/kdf/params/r", json!(1), "another block size"),
+            ("/kdf/params/p", json!(64), "another parallelism"),
+            ("/kdf/name", json!("argon2"), "another derivation"),
+            ("/cipher/name", json!("aes"), "another cipher"),
+            ("/cipher/nonce", json!(STANDARD.encode([2; 23])), "a short nonce"),
+            ("/cipher/nonce", json!("?"), "no base64"),
+        ] {
+            let mut changed = body(15);
+            *changed.pointer_mut(place).unwrap() = other;
+            assert_eq!(open(&changed), Err(KeyError::Parameters), "{why}");
+        }
+    }
+}

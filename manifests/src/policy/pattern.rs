@@ -155,5 +155,7 @@ mod tests {
         for text in ["", "/web", "https://ghcr.io/**", "ghcr.io/***", "ghcr.io/de mo", "ghcr.io/w\u{e9}b"] {
             assert!(Pattern::try_from(text.to_owned()).is_err(), "{text:?}");
         }
+        assert!(Pattern::try_from("a".repeat(BYTES)).is_ok());
+        assert_eq!(Pattern::try_from("a".repeat(BYTES + 1)), Err(PatternError::Length(BYTES + 1)));
     }
 }

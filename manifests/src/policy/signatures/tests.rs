@@ -59,6 +59,38 @@ fn what_a_rule_asks_is_read_in_full() {
 }
 
 #[test]
+fn a_key_is_of_one_of_the_kinds_that_upstream_signs_with() {
+    for (file, wanted) in [
+        ("p256", KeyAlgorithm::EcdsaP256),
+        ("p384", KeyAlgorithm::EcdsaP384),
+        ("ed", KeyAlgorithm::Ed25519),
+        ("rsa", KeyAlgorithm::Rsa),
+    ] {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/data/signature-keys");
+        let pem = std::fs::read_to_string(format!("{folder}/{file}.pub")).unwrap();
+        let pem = pem.replace('\n', "\\n");
+        for (log, needs_root) in [("required", true), ("notRequired", false)] {
+            let rule = one(&format!(r#"{{match: "**", key: {{pem: "{pem}", log: {log}}}}}"#)).unwrap();
+            let Requirement::Signed(signers) = &rule.requirement else { panic!("{rule:?}") };
+            let [signer @ Signer::Key(key)] = signers.as_slice() else { panic!("{signers:?}") };
+            assert_eq!((key.algorithm(), signer.needs_root()), (wanted, needs_root), "{file}");
+            assert_eq!(Digest::of(key.der()), key.id());
+            assert_eq!(signer.to_string(), format!("the key {}", key.id()));
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_waives_signatures_is_known_by_it() {
+    let deny = r#"{match: "**", deny: true}"#;
+    let waiver = r#"{match: "**", accept: unsigned, reason: r, owner: o, until: 2027-03-01}"#;
+    let read = rules(deny).unwrap();
+    assert_eq!((read.rules().len(), read.waives()), (1, false));
+    let read = rules(&format!("{deny}\n{waiver}")).unwrap();
+    assert_eq!((read.rules().len(), read.waives()), (2, true));
+}
+
+#[test]
 fn short_names_of_predicates_are_cosigns() {
     for (name, full) in [
         ("cyclonedx", "https://cyclonedx.org/bom"),

@@ -1,6 +1,7 @@
 //! The section as people write it.
 
 use super::*;
+use crate::Digest;
 use crate::policy::Policy;
 
 fn read(section: &str) -> Result<Vulnerabilities, String> {
@@ -142,6 +143,18 @@ fn what_could_not_hold_is_refused_with_its_place() {
         ),
         ("{vex: [{author: a}]}".to_owned(), "vex[0]", "an author whom anybody can be"),
         (format!("{{vex: [{{author: a, signedBy: b, digest: \"{digest}\"}}]}}"), "vex[0]", "two proofs"),
+        (
+            format!("{{exceptions: [{{{}}}]}}", EXCEPTION.replace("CVE-2024-1", "\"CVE 1\"")),
+            "exceptions[0]",
+            "an id with a space",
+        ),
+        (
+            format!("{{exceptions: [{{{}}}]}}", EXCEPTION.replace("CVE-2024-1", &"C".repeat(129))),
+            "exceptions[0]",
+            "a long id",
+        ),
+        ("{vex: [{author: \" \", signedBy: b}]}".to_owned(), "vex[0]", "no author"),
+        ("{vex: [{author: a, signedBy: \" \"}]}".to_owned(), "vex[0]", "no signer"),
         ("{scanners: {deny: [latest]}}".to_owned(), "", "no version"),
         ("{knownReleases: [\"debian *\"]}".to_owned(), "", "no release"),
         ("{high: warn, high: deny}".to_owned(), "", "one field twice"),
@@ -149,4 +162,48 @@ fn what_could_not_hold_is_refused_with_its_place() {
         let error = read(&section).expect_err(why);
         assert!(error.contains(place), "{why}: {error}");
     }
+}
+
+#[test]
+fn an_exception_is_about_one_digest_or_the_names_of_a_pattern() {
+    let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+    let by_digest = EXCEPTION.replace("match: \"ghcr.io/**\"", &format!("image: \"{one}\""));
+    let read = read(&format!("{{exceptions: [{{{EXCEPTION}}}, {{{by_digest}}}]}}")).unwrap();
+    let [by_name, by_digest] = read.exceptions.as_slice() else { panic!("{read:?}") };
+    assert!(by_name.is_about("ghcr.io/demo/web:1", &[]) && !by_name.is_about("quay.io/demo/web:1", &[one]));
+    assert!(by_digest.is_about("", &[other, one]) && !by_digest.is_about("ghcr.io/demo/web:1", &[other]));
+}
+
+#[test]
+fn a_vex_document_counts_by_its_signer_or_its_digest() {
+    let digest = Digest::of(b"document");
+    let text = format!("{{vex: [{{author: a, signedBy: b}}, {{author: a, digest: \"{digest}\"}}]}}");
+    let read = read(&text).unwrap();
+    let [signed, named] = read.vex.as_slice() else { panic!("{read:?}") };
+    assert!(matches!(&signed.proof, VexProof::SignedBy(by) if by == "b"), "{signed:?}");
+    assert!(matches!(&named.proof, VexProof::Digest(found) if *found == digest), "{named:?}");
+}
+
+#[test]
+fn carried_reports_count_where_any_term_says_so() {
+    for (section, wanted) in [
+        ("{}", true),
+        ("{reports: attested}", false),
+        ("{reports: attested, rules: [{match: \"a/**\", reports: carried}]}", true),
+        ("{reports: attested, rules: [{match: \"a/**\", critical: warn}]}", false),
+        ("{rules: [{match: \"a/**\", reports: attested}]}", true),
+    ] {
+        assert_eq!(read(section).unwrap().counts_carried(), wanted, "{section}");
+    }
+}
+
+#[test]
+fn unknown_arguments_are_refused_where_nobody_signed_for_them() {
+    let unknown = |section| {
+        let read = read(section).unwrap();
+        [true, false].map(|is_carried| read.for_item("a/b:1").terms.unknown_arguments(is_carried))
+    };
+    assert_eq!(unknown("{}"), [Action::Deny, Action::Warn]);
+    assert_eq!(unknown("{unknownArguments: allow}"), [Action::Allow; 2]);
+    assert_eq!(unknown("{rules: [{match: \"**\", unknownArguments: warn}]}"), [Action::Warn; 2]);
 }
