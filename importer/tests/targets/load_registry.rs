@@ -239,16 +239,16 @@ fn a_cut_upload_is_sent_again_and_a_load_that_failed_goes_on() {
 #[test]
 fn tokens_that_expire_in_the_middle_are_renewed() {
     let credentials = Credentials { user: "robot".into(), password: "right".into() };
-    let auth = Auth::Bearer { credentials, anonymous_pull: false, uses: Some(12) };
+    let auth = Auth::Bearer { credentials, anonymous_pull: false, uses: Some(24) };
     let registry = Registry::start(Options { auth, ..Options::default() }).unwrap();
     let site = Site::new();
-    let layers: Vec<Layer> = (0..30).map(|at| Layer::with_files(&format!("layer {at}"), 100)).collect();
+    let layers: Vec<Layer> = (0..60).map(|at| Layer::with_files(&format!("layer {at}"), 100)).collect();
     let image = image::image("linux/amd64", &layers, Format::Oci);
     let archive = text(&site.archive(3, vec![Brought::new("ghcr.io/demo/a:1", &image)]));
     site.log_in(&registry.host(), "robot", "right");
     let to = text(&site.registry(&registry.url(), "type: oci"));
     site.succeed(&["load", &archive, "--to", &to]);
-    assert!(registry.count("GET", "/token") > 6, "each token was good for twelve requests");
+    assert!(registry.count("GET", "/token") > 6, "each token was good for 24 requests");
 }
 
 #[test]

@@ -107,6 +107,15 @@ mod tests {
     }
 
     #[test]
+    fn a_release_has_three_numbers() {
+        for (version, wanted) in
+            [("0.72.0", true), ("v0.72.0-rc.1", true), ("dev", false), ("0.72", false), ("", false)]
+        {
+            assert_eq!(is_release(version), wanted, "{version:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_range_is_refused() {
         for text in ["", "0.69", "0.69.4.1", "0.69.6..0.69.4", "0.69.4..", "0.69.x", "0.69.+4", "latest"] {
             assert!(Versions::try_from(text.to_owned()).is_err(), "{text:?}");
