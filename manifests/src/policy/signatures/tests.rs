@@ -60,20 +60,18 @@ fn what_a_rule_asks_is_read_in_full() {
 
 #[test]
 fn a_key_is_of_one_of_the_kinds_that_upstream_signs_with() {
-    for (file, wanted) in [
-        ("p256", KeyAlgorithm::EcdsaP256),
-        ("p384", KeyAlgorithm::EcdsaP384),
-        ("ed", KeyAlgorithm::Ed25519),
-        ("rsa", KeyAlgorithm::Rsa),
+    for (pem, wanted) in [
+        (include_str!("../../../../fixtures/data/signature-keys/p256.pub"), KeyAlgorithm::EcdsaP256),
+        (include_str!("../../../../fixtures/data/signature-keys/p384.pub"), KeyAlgorithm::EcdsaP384),
+        (include_str!("../../../../fixtures/data/signature-keys/ed.pub"), KeyAlgorithm::Ed25519),
+        (include_str!("../../../../fixtures/data/signature-keys/rsa.pub"), KeyAlgorithm::Rsa),
     ] {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/data/signature-keys");
-        let pem = std::fs::read_to_string(format!("{folder}/{file}.pub")).unwrap();
         let pem = pem.replace('\n', "\\n");
         for (log, needs_root) in [("required", true), ("notRequired", false)] {
             let rule = one(&format!(r#"{{match: "**", key: {{pem: "{pem}", log: {log}}}}}"#)).unwrap();
             let Requirement::Signed(signers) = &rule.requirement else { panic!("{rule:?}") };
             let [signer @ Signer::Key(key)] = signers.as_slice() else { panic!("{signers:?}") };
-            assert_eq!((key.algorithm(), signer.needs_root()), (wanted, needs_root), "{file}");
+            assert_eq!((key.algorithm(), signer.needs_root()), (wanted, needs_root));
             assert_eq!(Digest::of(key.der()), key.id());
             assert_eq!(signer.to_string(), format!("the key {}", key.id()));
         }
