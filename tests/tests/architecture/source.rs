@@ -35,7 +35,11 @@ fn walk(root: &Path, folder: &str, found: &mut Vec<File>) {
         let name = entry.file_name().into_string().unwrap();
         let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
         let kind = entry.file_type().unwrap();
-        if kind.is_dir() && name != ".git" && path != "target" {
+        // In a further work tree `.git` is a file that names the folder of the repository.
+        if name == ".git" {
+            continue;
+        }
+        if kind.is_dir() && path != "target" {
             walk(root, &path, found);
         } else if kind.is_file()
             && let Ok(text) = fs::read_to_string(entry.path())
