@@ -20,7 +20,7 @@ use transfer::archive::{ArchiveError, ReadAt, Signed, Unverified, Verified};
 use crate::accept::{Accepted, Assessment};
 
 /// How much is read at once, in bytes. Each stream holds up to three pieces.
-const PIECE: u64 = 256 * 1024;
+const PIECE: u64 = 128 * 1024;
 
 /// Small content, whole.
 pub(crate) trait Metadata: Send + Sync {
