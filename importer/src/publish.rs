@@ -272,7 +272,7 @@ struct Decided<'a> {
     moves: Vec<Move<'a>>,
     /// Names that are about to be set.
     intents: Vec<NameIntent>,
-    /// Names that point there already.
+    /// Names that point there already, which the ledger does not say.
     sure: Vec<NameIntent>,
     places: Vec<Place>,
 }
@@ -333,7 +333,9 @@ impl Decided<'_> {
                     Some(previous) => record(NameOutcome::Set, previous),
                     None => record(NameOutcome::Unchanged, found),
                 };
-                self.sure.push(intent);
+                if !names.has(&intent) {
+                    self.sure.push(intent);
+                }
                 Ok(record)
             }
             NameDecision::LeftNewer => Ok(record(NameOutcome::LeftNewer, found)),

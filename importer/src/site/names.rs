@@ -79,6 +79,13 @@ impl Names {
         self.set.get(key)
     }
 
+    /// Whether the lines of a ledger say already that a name was set as `intent` wants it, and that a receipt says so:
+    /// to say it again at each load would make a ledger grow by what does not change.
+    #[must_use]
+    pub(crate) fn has(&self, intent: &NameIntent) -> bool {
+        self.set.get(&intent.key) == Some(&intent.entry) && !self.unfinished.contains_key(&intent.key)
+    }
+
     /// What a name pointed to before an earlier run set it to the same as `intent` wants, if that run was cut
     /// before its receipt said so.
     #[must_use]
@@ -232,7 +239,26 @@ mod tests {
         assert_eq!(names.unfinished(&intent), Some(old), "the receipt is of something else");
         names.named(&intent);
         assert_eq!(names.unfinished(&intent), Some(old), "cut before the receipt");
+        assert!(!names.has(&intent), "no receipt says so");
         names.receipted();
         assert_eq!(names.unfinished(&intent), None);
+        assert!(names.has(&intent));
+        assert!(!names.has(&other), "it is set to something else");
+    }
+
+    #[test]
+    fn a_name_that_was_there_already_is_said_once() {
+        let key = |tag: &str| NameKey { target: "mgt".into(), repository: "a/b".into(), tag: tag.into() };
+        let there = |tag, serial| NameIntent {
+            key: key(tag),
+            entry: entry("core", serial, "content"),
+            replaces: Some(Digest::of(b"content")),
+        };
+        let mut names = Names::default();
+        assert!(!names.has(&there("1", 2)));
+        names.named(&there("1", 2));
+        assert!(names.has(&there("1", 2)));
+        assert!(!names.has(&there("1", 3)), "a newer archive has it too: no older one may move it");
+        assert!(!names.has(&there("2", 2)), "another tag");
     }
 }

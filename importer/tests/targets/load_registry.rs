@@ -53,9 +53,12 @@ fn content_goes_first_names_last_and_a_second_load_sends_nothing() {
     assert_eq!(asked, 0, "what was never begun lies nowhere without a name");
 
     registry.forget_requests();
+    let lines = || std::fs::read_to_string(site.path("state/ledger.jsonl")).unwrap().lines().count();
+    let before = lines();
     let again = site.succeed(&["load", &text(&archive), "--to", &text(&to)]);
     assert!(again.contains("nothing was sent"), "{again}");
     assert_eq!(writes(&registry.requests()), [""; 0]);
+    assert_eq!(lines(), before + 1, "the receipt, and no name again");
 }
 
 #[test]
