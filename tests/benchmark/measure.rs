@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// What one run of a command took.
@@ -17,18 +19,26 @@ pub(crate) struct Run {
 pub(crate) fn run(command: &mut Command) -> Run {
     let began = Instant::now();
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-    let mut resident_kib = 0;
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        let started = children(child.id()).into_iter().chain([child.id()]);
-        resident_kib = started.filter_map(high_water).fold(resident_kib, u64::max);
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    let seconds = began.elapsed().as_secs_f64();
-    assert!(status.success(), "found {status} of {command:?}");
-    Run { seconds, resident_kib }
+    let (process, ended) = (child.id(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let watching = scope.spawn(|| watch(process, &ended));
+        let status = child.wait().unwrap();
+        let seconds = began.elapsed().as_secs_f64();
+        ended.store(true, Ordering::Relaxed);
+        assert!(status.success(), "found {status} of {command:?}");
+        Run { seconds, resident_kib: watching.join().unwrap() }
+    })
+}
+
+/// Looks at the memory of a process until it has ended. Every look takes from the processors what is measured.
+fn watch(process: u32, ended: &AtomicBool) -> u64 {
+    let mut most = 0;
+    while !ended.load(Ordering::Relaxed) {
+        let started = children(process).into_iter().chain([process]);
+        most = started.filter_map(high_water).fold(most, u64::max);
+        thread::sleep(Duration::from_millis(20));
+    }
+    most
 }
 
 /// `VmHWM` only grows, so the last reading is the most that was resident up to then.

@@ -254,27 +254,54 @@ fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(
 }
 
 /// Copies the beginning of a file, and reads the copy before it gets its name: the medium may have changed since it
-/// was verified, and this is what answers in ten years. A copy that is there already and is not good is made anew.
+/// was verified, and this is what answers in ten years. A copy that is there already and is not good is made anew; one
+/// that was good when it was made, and still is what was verified in this run byte for byte, need not be read a second
+/// time.
 fn copy(
     from: &File,
     size: u64,
     path: &Path,
     check: &dyn Fn(&File) -> Result<(), ArchiveError>,
 ) -> Result<(), SiteError> {
-    if File::open(path).is_ok_and(|file| check(&file).is_ok()) {
+    let is_good = |kept: File| is_same(from, size, &kept).unwrap_or(false) || check(&kept).is_ok();
+    if File::open(path).is_ok_and(is_good) {
         return Ok(());
     }
     let copied = files::put(path, |file| {
-        let mut buffer = vec![0; usize::try_from(CHUNK.min(size)).unwrap_or_default()];
-        let mut done = 0;
-        while done < size {
-            let length = usize::try_from((size - done).min(CHUNK)).unwrap_or_default();
-            let chunk = buffer.get_mut(..length).unwrap_or_default();
-            from.read_exact_at(chunk, done)?;
+        chunks(from, size, |chunk, _| {
             file.write_all(chunk)?;
-            done += length as u64;
-        }
+            Ok(true)
+        })?;
         check(file).map_err(io::Error::other)
     });
     copied.map_err(|error| SiteError::Io(path.to_owned(), error))
+}
+
+/// Whether a file is the beginning of another one.
+fn is_same(from: &File, size: u64, kept: &File) -> io::Result<bool> {
+    if kept.metadata()?.len() != size {
+        return Ok(false);
+    }
+    let mut beside = Vec::new();
+    chunks(from, size, |chunk, at| {
+        beside.resize(chunk.len(), 0);
+        kept.read_exact_at(&mut beside, at)?;
+        Ok(beside == chunk)
+    })
+}
+
+/// Reads the beginning of a file piece by piece, for as long as `each` asks for more; whether it did up to the end.
+fn chunks(from: &File, size: u64, mut each: impl FnMut(&[u8], u64) -> io::Result<bool>) -> io::Result<bool> {
+    let mut buffer = vec![0; usize::try_from(CHUNK.min(size)).unwrap_or_default()];
+    let mut done = 0;
+    while done < size {
+        let length = usize::try_from((size - done).min(CHUNK)).unwrap_or_default();
+        let chunk = buffer.get_mut(..length).unwrap_or_default();
+        from.read_exact_at(chunk, done)?;
+        if !each(chunk, done)? {
+            return Ok(false);
+        }
+        done += length as u64;
+    }
+    Ok(true)
 }

@@ -1,6 +1,7 @@
 //! What the commands take and say.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use crate::archive::{Draft, at};
 use crate::site::{Setup, Site, USUAL, fail, pem, succeed, text};
@@ -117,6 +118,26 @@ fn the_evidence_that_is_kept_is_the_archives_own_beginning() {
     assert!(said.contains("signed by build-1"), "{said}");
     let trust = manifests::Digest::of(&fs::read(site.path("trust.yaml")).unwrap()).hex();
     assert!(kept.join(format!("trust-{}.yaml", &trust[..12])).exists());
+}
+
+#[test]
+fn evidence_that_was_changed_is_made_anew_by_the_next_load_and_what_is_good_is_left_alone() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    site.load(&archive);
+    let pack = site.path("state/evidence").join(archive.identity.hex()).join("evidence.tar");
+    let good = fs::read(&pack).unwrap();
+    let mut changed = good.clone();
+    let last = good.iter().rposition(|byte| *byte != 0).unwrap();
+    changed[last] ^= 1;
+    for bad in [&changed, &good[..good.len() - 512].to_vec(), &Vec::new()] {
+        fs::write(&pack, bad).unwrap();
+        site.load(&archive);
+        assert!(fs::read(&pack).unwrap() == good, "{} bytes", bad.len());
+    }
+    let made = fs::metadata(&pack).unwrap().ino();
+    site.load(&archive);
+    assert_eq!(fs::metadata(&pack).unwrap().ino(), made);
 }
 
 #[test]

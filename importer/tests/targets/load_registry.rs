@@ -58,7 +58,7 @@ fn content_goes_first_names_last_and_a_second_load_sends_nothing() {
     let again = site.succeed(&["load", &text(&archive), "--to", &text(&to)]);
     assert!(again.contains("nothing was sent"), "{again}");
     assert_eq!(writes(&registry.requests()), [""; 0]);
-    assert_eq!(lines(), before + 1, "the receipt, and no name again");
+    assert_eq!(lines(), before + 2, "that it was accepted, and its receipt; no name again");
 }
 
 #[test]
