@@ -84,6 +84,37 @@ fn a_signature_counts_by_the_root_of_the_sigstore_that_it_was_made_at() {
 }
 
 #[test]
+fn a_trusted_root_comes_in_with_the_archive_and_the_policy_inside_names_it_by_digest() {
+    let desk = Desk::new();
+    let sigstore = Sigstore::with_logs(&desk);
+    let image = signed(&desk, &sigstore);
+    ask(&desk, "logged.root.json", sigstore.issuer(), PERSON, "");
+    let build = format!("{BUILD} --policy policy.yaml");
+    desk.run(&build);
+    let text = String::from_utf8(desk.read("policy.yaml")).unwrap();
+    desk.write("policy.yaml", text.replace(", file: logged.root.json", ""));
+    desk.site("sovereign");
+    let (_, printed) = desk.ends("airgap-import verify core.tar --state sovereign", 3);
+    assert!(printed.contains("trusted root"), "nobody inside has it: {printed}");
+
+    desk.write("policy.yaml", text);
+    for (file, carried) in [("other.json", false), ("logged.root.json", true)] {
+        desk.write("other.json", "{}");
+        let kind = "application/vnd.dev.sigstore.trustedroot+json";
+        desk.run(&format!("oras attach --plain-http --artifact-type {kind} {image} {file}:{kind}"));
+        desk.run(LOCK);
+        desk.run(&build.replace("core.tar", &format!("{carried}.tar")));
+        let verify = format!("airgap-import verify {carried}.tar --state sovereign");
+        if carried {
+            let said = desk.run_alone(&verify);
+            assert!(said.contains("signatures: 1 passed"), "{said}");
+        } else {
+            desk.ends(&verify, 3);
+        }
+    }
+}
+
+#[test]
 fn what_is_in_no_log_counts_where_the_rule_says_so_for_its_root() {
     let desk = Desk::new();
     let sigstore = Sigstore::without_logs(&desk);
