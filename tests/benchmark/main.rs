@@ -89,21 +89,26 @@ fn measure_set(set: &Set, folder: &Path, pairs: usize) {
     print_row(set, "build", &builds, &format!("archive {disk:.4} x the blobs"));
     print_row(set, "skopeo copy --all", &peers, "into an OCI layout, not signed");
 
-    let (mut loads, mut seconds) = (vec![], vec![]);
+    let (mut loads, mut signed, mut seconds) = (vec![], vec![], vec![]);
     for at in 0..pairs {
         let target = DockerRegistry::start(&folder.join(format!("floor-{at}")));
         let floor = floor::load(&bench.archive(), &target, set, &blobs);
         drop(target);
         let target = DockerRegistry::start(&folder.join(format!("target-{at}")));
         bench.init(at);
-        loads.push((bench.load(&target, at), Some(floor)));
+        loads.push((bench.load(&target, at, Signatures::No), Some(floor)));
         for _ in 0..AGAIN {
             let verify = bench.verify(at);
             let questions = floor::questions(&target, &bench.names());
-            seconds.push((bench.load(&target, at), Some(verify.seconds + questions)));
+            seconds.push((bench.load(&target, at, Signatures::No), Some(verify.seconds + questions)));
         }
+        drop(target);
+        let target = DockerRegistry::start(&folder.join(format!("signed-{at}")));
+        bench.init(at);
+        signed.push((bench.load(&target, at, Signatures::OfTheSite), Some(floor)));
     }
     print_row(set, "load into docker-registry", &loads, "");
+    print_row(set, "load, signed by the site", &signed, "the floor signs nothing");
     print_row(set, "load again", &seconds, "the floor is `verify` and a HEAD a name; no blob is sent");
 }
 
@@ -122,6 +127,13 @@ fn print_row(set: &Set, step: &str, runs: &[(Run, Option<f64>)], beside: &str) {
         shown(&floors),
         shown(&ratios),
     );
+}
+
+/// Whether the site signs what it loads.
+#[derive(Clone, Copy, PartialEq)]
+enum Signatures {
+    OfTheSite,
+    No,
 }
 
 /// The files of one set, and the commands as a user types them.
@@ -197,6 +209,7 @@ impl<'a> Bench<'a> {
 
     fn init(&self, at: usize) {
         let state = format!("state-{at}");
+        let _ = fs::remove_dir_all(self.folder.join(&state));
         let arguments = [
             "init",
             "--state",
@@ -211,9 +224,10 @@ impl<'a> Bench<'a> {
         succeed(airgap_import().current_dir(self.folder).args(arguments));
     }
 
-    fn load(&self, target: &DockerRegistry, at: usize) -> Run {
+    fn load(&self, target: &DockerRegistry, at: usize, signatures: Signatures) -> Run {
+        let sign = signatures == Signatures::OfTheSite;
         let destinations = format!(
-            "apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{{name: target, url: \"http://{}\", type: oci, sign: false}}]}}\n",
+            "apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{{name: target, url: \"http://{}\", type: oci, sign: {sign}}}]}}\n",
             target.address
         );
         fs::write(self.folder.join("to.yaml"), destinations).unwrap();
