@@ -38,6 +38,19 @@ fn what_was_found_before_is_of_the_same_name_or_else_of_its_repository() {
     assert_eq!(before.of("ghcr.io/demo/other:1"), None);
 }
 
+#[test]
+fn what_several_policies_found_is_kept_side_by_side() {
+    let mut before = Before::default();
+    for platform in ["linux/amd64", "linux/arm64"] {
+        before.add(HashMap::from([("ghcr.io/demo/web".to_owned(), findings(platform))]));
+    }
+    let platforms = before.of("ghcr.io/demo/web:1").unwrap().platforms.iter();
+    assert_eq!(
+        platforms.map(|found| found.platform.as_str()).collect::<Vec<_>>(),
+        ["linux/amd64", "linux/arm64"]
+    );
+}
+
 /// Two items, one of which is refused by one gate and warned of by the other.
 fn judgement() -> Judgement {
     let verdict = |gate, outcome, reasons: &[&str], warnings: &[&str]| Verdict {
