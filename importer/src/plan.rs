@@ -1,5 +1,6 @@
 //! Plan: what each target needs of an accepted archive, asked before the first byte is sent.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -102,6 +103,7 @@ pub(crate) async fn plan(
     let is_new = ledger.is_some_and(|ledger| ledger.archive(&inventory.name, inventory.serial).is_none());
     let content = Arc::new(Arc::clone(&accepted));
     let shipment = shipment::pack(inventory, accepted.excluded(), content, is_new, only)?;
+    Failures::unless_empty(contradictions(&shipment), ())?;
     let items = shipment.items.len();
     let mut wanted = Vec::new();
     for target in destinations.targets() {
@@ -144,6 +146,22 @@ pub(crate) async fn plan(
     Failures::unless_empty(failures, ())?;
     let document = PlanDocument { items, targets };
     Ok(Plan { accepted, shipments, destinations, surveys, asked, document })
+}
+
+/// Items that would make one name point to two things: the last one would win, and the receipt would say both.
+fn contradictions(shipment: &Shipment) -> Vec<Failure> {
+    let mut tags: HashMap<(&Repository, &str), Digest> = HashMap::new();
+    let mut failures = Vec::new();
+    for cargo in &shipment.items {
+        let Some(tag) = cargo.name.tag() else { continue };
+        let digest = cargo.published.digest;
+        let other = tags.insert((cargo.name.repository(), tag), digest).filter(|other| *other != digest);
+        if let Some(other) = other {
+            let message = format!("found {other} and {digest} under one tag, wanted one of them");
+            failures.push(Failure::new(Class::Usage, &cargo.name, message).advise("load one with --only"));
+        }
+    }
+    failures
 }
 
 fn of_target(

@@ -309,6 +309,18 @@ fn a_good_signature_does_not_make_a_hostile_inventory_good() {
 }
 
 #[test]
+fn sizes_that_fit_one_by_one_and_not_together_are_refused() {
+    let source = Source::small();
+    let mut inventory = source.inventory.clone();
+    assert!(inventory.content.len() >= 2);
+    for blob in inventory.content.iter_mut().take(2) {
+        blob.size = manifests::limits::SIZE / 2;
+    }
+    let error = signed_by_a_hostile_preparer(&source, &inventory.encode()).unwrap_err();
+    assert!(error.to_string().contains("sum up to 2^53"), "{error}");
+}
+
+#[test]
 fn a_table_that_does_not_follow_from_the_items_is_refused() {
     type Change = fn(&mut Source);
     let cases: [(&str, Change); 5] = [

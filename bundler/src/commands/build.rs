@@ -156,7 +156,7 @@ impl Built {
         let (size, fetched, resumed) =
             (HumanBytes(self.size), HumanBytes(self.fetched_bytes), HumanBytes(self.resumed_bytes));
         let state = match (self.was_there, self.resumed_bytes) {
-            (true, _) => "it is there already; its content was not read again".to_owned(),
+            (true, _) => "it was there already, and is what was signed".to_owned(),
             (false, 0) => format!("{fetched} downloaded"),
             (false, _) => format!("{fetched} downloaded, {resumed} taken over from the interrupted build"),
         };

@@ -84,14 +84,14 @@ pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failu
     let identity = Digest::of(&inventory.encode());
     let key = writer.key.public().map_err(|error| Failure::new(Class::Usage, "the key", error))?;
     if let Some(found) = existing(path, identity, &key)? {
-        return again(writer, identity, &found);
+        return again(writer, path, &found, &key);
     }
     let failed = |error: io::Error| Failure::new(Class::Failed, path.display(), error);
     let journal = Journal::open(&beside(path, ".journal"), identity)?;
     // Another build may have finished it while this one waited to look.
     if let Some(found) = existing(path, identity, &key)? {
         journal.remove().map_err(failed)?;
-        return again(writer, identity, &found);
+        return again(writer, path, &found, &key);
     }
     let slot = sign(&inventory, identity, writer.key)?;
     let partial = beside(path, ".partial");
@@ -116,8 +116,23 @@ pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failu
     Ok(Written { identity, size, fetched, resumed, was_there: false, judgement })
 }
 
-/// What was written before, perhaps by another policy.
-fn again(writer: &Writer<'_>, identity: Digest, found: &Unverified<File>) -> Result<Written, Failures> {
+/// What was written before, perhaps by another policy. It is read again: whoever asks for an archive and is told that
+/// it is there takes it across.
+fn again(
+    writer: &Writer<'_>,
+    path: &Path,
+    found: &Unverified<File>,
+    key: &PublicKey,
+) -> Result<Written, Failures> {
+    let total = found.inventory().carried().map(|blob| blob.size).sum();
+    let progress = Progress::new("verify", total, writer.quiet);
+    let verified = open::signed(found.reader(), |_| Some(key.clone()))
+        .and_then(|signed| signed.verify(&|bytes| progress.add(bytes)))
+        .map_err(|error| {
+            archive_failure::failure(path, &error).advise("remove it, and run this again to build it anew")
+        })?;
+    progress.finish();
+    let identity = verified.identity();
     let judgement = search(writer, identity, &|digest| found.blob(digest))?;
     let size = found.layout().size();
     Ok(Written { identity, size, fetched: 0, resumed: 0, was_there: true, judgement })

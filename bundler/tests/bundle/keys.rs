@@ -125,6 +125,22 @@ fn what_is_there_under_the_name_is_not_overwritten() {
 }
 
 #[test]
+fn a_damaged_archive_under_the_name_is_told_and_left_alone() {
+    let (_registry, project) = built();
+    let good = project.read("core.tar");
+    let mut bytes = good.clone();
+    let content = bytes.len() - 1024 - 1;
+    let at = bytes[..content].iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[at] ^= 1;
+    project.write("core.tar", &bytes);
+    project.run(&BUILD).fails(4, &["core.tar", "remove it"]);
+    assert_eq!(project.read("core.tar"), bytes);
+    project.write("core.tar", &good);
+    project.run(&BUILD).succeeds();
+    assert_eq!(project.read("core.tar"), good);
+}
+
+#[test]
 fn init_writes_what_can_be_locked_and_overwrites_nothing() {
     let project = Project::new("");
     let made = project.run(&["init", "new", "--json"]).json();

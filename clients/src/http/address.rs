@@ -16,7 +16,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub enum AddressClass {
     /// The internet.
     Public,
-    /// A private network: RFC 1918, RFC 6598 (carriers), RFC 4193 (IPv6 unique local).
+    /// A private network: RFC 1918, RFC 6598 (carriers), RFC 2544 (benchmarks), RFC 4193 (IPv6 unique local), RFC 3879
+    /// (IPv6 site-local, given up), and what a translator of one's own reaches (RFC 8215).
     Private,
     /// This machine.
     Loopback,
@@ -34,12 +35,17 @@ pub fn classify(address: IpAddr) -> AddressClass {
 }
 
 fn classify_v4(address: Ipv4Addr) -> AddressClass {
-    let [a, b, ..] = address.octets();
+    let [a, b, c, _] = address.octets();
     if address.is_loopback() {
         AddressClass::Loopback
-    } else if address.is_private() || (a == 100 && b & 0xc0 == 64) {
+    } else if address.is_private() || (a == 100 && b & 0xc0 == 64) || (a == 198 && b & 0xfe == 18) {
         AddressClass::Private
-    } else if address.is_link_local() || address.is_multicast() || a == 0 || a >= 240 {
+    } else if address.is_link_local()
+        || address.is_multicast()
+        || a == 0
+        || a >= 240
+        || [a, b, c] == [192, 0, 0]
+    {
         AddressClass::Special
     } else {
         AddressClass::Public
@@ -60,7 +66,7 @@ fn classify_v6(address: Ipv6Addr) -> AddressClass {
     }
     if address.is_loopback() {
         AddressClass::Loopback
-    } else if address.is_unique_local() {
+    } else if address.is_unique_local() || matches!(segments, [0xfec0..=0xfeff, ..] | [0x64, 0xff9b, 1, ..]) {
         AddressClass::Private
     } else if address.is_unicast_link_local() || address.is_multicast() || address.is_unspecified() {
         AddressClass::Special
@@ -151,7 +157,12 @@ mod tests {
             ("172.16.0.1", AddressClass::Private),
             ("192.168.1.1", AddressClass::Private),
             ("100.64.0.1", AddressClass::Private),
+            ("198.18.0.1", AddressClass::Private),
+            ("198.19.255.255", AddressClass::Private),
+            ("198.20.0.1", AddressClass::Public),
             ("fd00::1", AddressClass::Private),
+            ("fec0::1", AddressClass::Private),
+            ("64:ff9b:1::a00:1", AddressClass::Private),
             ("::ffff:10.0.0.1", AddressClass::Private),
             ("64:ff9b::a00:1", AddressClass::Private),
             ("2002:a00:1::", AddressClass::Private),
@@ -161,6 +172,8 @@ mod tests {
             ("::ffff:127.0.0.1", AddressClass::Loopback),
             ("169.254.169.254", AddressClass::Special),
             ("fe80::1", AddressClass::Special),
+            ("192.0.0.170", AddressClass::Special),
+            ("192.0.1.1", AddressClass::Public),
             ("0.0.0.0", AddressClass::Special),
             ("::", AddressClass::Special),
             ("224.0.0.1", AddressClass::Special),

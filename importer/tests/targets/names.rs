@@ -35,6 +35,23 @@ fn an_older_archive_adds_content_and_leaves_newer_names_alone() {
 }
 
 #[test]
+fn one_name_of_two_contents_is_refused_before_anything_is_written() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let other = small_image("base", "other");
+    let mut items = web("one");
+    items.push(Brought::new(&format!("ghcr.io/demo/web:1@{}", other.digest()), &other));
+    let archive = text(&site.archive(3, items));
+    let folder = text(&site.path("content"));
+    for to in [text(&site.registry(&registry.url(), "type: oci")), folder] {
+        let errors = site.fail(2, &["load", &archive, "--to", &to]);
+        assert!(errors.contains("under one tag"), "{errors}");
+        site.succeed(&["load", &archive, "--to", &to, "--only", "ghcr.io/demo/web:1"]);
+    }
+    let index = std::fs::read_to_string(site.path("content/oci/index.json")).unwrap();
+    assert!(!index.contains(&other.digest().to_string()), "{index}");
+}
+
+#[test]
 fn another_channel_may_not_take_a_name_and_a_stranger_s_tag_is_replaced_and_shown() {
     let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
     let to = text(&site.registry(&registry.url(), "type: oci"));

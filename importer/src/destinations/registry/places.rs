@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use clients::registry::Remote;
 use console::{Class, Failure};
-use manifests::Digest;
 use manifests::reference::Repository;
 
 use super::Registry;
@@ -31,7 +30,7 @@ impl Registry {
     /// Maps every item to its repository.
     ///
     /// # Errors
-    /// When two repositories or hosts upstream would become one here, or two items would have one name.
+    /// When two repositories or hosts upstream would become one here.
     pub(super) fn places(&self, shipment: &Shipment) -> Result<Places, Vec<Failure>> {
         let mut places = Places { remotes: Vec::new(), of: Vec::with_capacity(shipment.items.len()) };
         let mut known: BTreeMap<&Repository, usize> = BTreeMap::new();
@@ -61,7 +60,6 @@ impl Registry {
         let mut failures = Vec::new();
         let mut paths: HashMap<String, &Repository> = HashMap::new();
         let mut hosts: HashMap<String, &Repository> = HashMap::new();
-        let mut tags: HashMap<(&Repository, &str), Digest> = HashMap::new();
         for cargo in &shipment.items {
             let upstream = cargo.name.repository();
             let path = self.destination.path(upstream);
@@ -74,14 +72,6 @@ impl Registry {
                         failures.push(collision(upstream, other, &host.unwrap_or_default()));
                     }
                 }
-            }
-            let tag = cargo.name.tag().unwrap_or_default();
-            let digest = cargo.published.digest;
-            let other = tags.insert((upstream, tag), digest).filter(|other| *other != digest);
-            if let Some(other) = other.filter(|_| !tag.is_empty()) {
-                let message = format!("found {other} and {digest} under one tag, wanted one of them");
-                failures
-                    .push(Failure::new(Class::Usage, &cargo.name, message).advise("load one with --only"));
             }
         }
         failures
