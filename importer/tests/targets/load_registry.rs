@@ -62,6 +62,25 @@ fn content_goes_first_names_last_and_a_second_load_sends_nothing() {
 }
 
 #[test]
+fn what_an_answer_does_not_name_is_looked_for_before_a_receipt_says_it() {
+    let web = small_image("base", "web");
+    let bill = image::bundle_referrer(&web.descriptor(), &Signer::named("a"));
+    for (path, said) in [
+        (format!("/manifests/{}", bill.digest()), bill.digest().to_string()),
+        ("/manifests/1".to_owned(), "under the tag 1 once it was set".to_owned()),
+    ] {
+        let (site, registry) = (Site::new(), registry(true));
+        let brought = Brought::new("ghcr.io/demo/web:1", &web).with_referrer(&bill, web.digest());
+        let archive = text(&site.archive(3, vec![brought]));
+        let to = text(&site.registry(&registry.url(), "type: oci"));
+        // It says "created", stores nothing, and names no digest.
+        registry.fault(Rule::new(&path, Fault::Status(StatusCode::CREATED)).on(Method::PUT));
+        let errors = site.fail(1, &["load", &archive, "--to", &to]);
+        assert!(errors.contains(&said), "{path}: {errors}");
+    }
+}
+
+#[test]
 fn what_a_held_load_left_without_a_name_is_found_and_not_sent_again() {
     let (site, registry) = (Site::new(), registry(true));
     let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]);

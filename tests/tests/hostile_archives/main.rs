@@ -8,6 +8,7 @@
 )]
 
 mod bytes;
+mod inventories;
 mod members;
 mod shapes;
 mod slots;

@@ -30,21 +30,21 @@ fn bundle(archive: &Archive) -> String {
 }
 
 /// The text of a field.
-fn field<'a>(bundle: &'a str, name: &str) -> &'a str {
+pub(crate) fn field<'a>(bundle: &'a str, name: &str) -> &'a str {
     let (_, rest) = bundle.split_once(&format!("\"{name}\":\"")).unwrap();
     rest.split('"').next().unwrap()
 }
 
 /// A slot that says whatever is said, by this key.
-fn sealed(archive: &Archive, identity: Digest, role: Role, key: &PrivateKey) -> Vec<u8> {
+pub(crate) fn sealed(archive: &Archive, identity: Digest, role: Role, key: &PrivateKey) -> Vec<u8> {
     let inventory = &archive.bytes[archive.member("airgap/inventory.json").content.clone()];
-    let read: serde_json::Value = serde_json::from_slice(inventory).unwrap();
+    let created = field(std::str::from_utf8(inventory).unwrap(), "created");
     let signature = ArchiveSignature {
         change: None,
         inventory_size: inventory.len() as u64,
         policy_digest: None,
         role,
-        signed_at: read["created"].as_str().unwrap().parse().unwrap(),
+        signed_at: created.parse().unwrap(),
         trust_digest: None,
         verdict: None,
     };

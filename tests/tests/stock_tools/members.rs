@@ -24,14 +24,18 @@ fn tar_bsdtar_and_python_list_what_the_inventory_says() {
 }
 
 #[test]
-fn sha256sum_finds_every_extracted_blob_under_its_digest() {
+fn sha256sum_finds_every_blob_under_its_digest_extracted_and_loaded() {
     let desk = with_archive();
     extract(&desk);
-    let blobs = desk.files("extracted/blobs/sha256");
-    let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    let sums = blobs.iter().map(|(path, _)| format!("{0}  extracted/blobs/sha256/{0}\n", name(path)));
-    desk.write("sums", sums.collect::<String>());
-    let printed = desk.run("sha256sum --check sums");
-    assert_eq!(printed.lines().filter(|line| line.ends_with(": OK")).count(), blobs.len());
-    assert!(blobs.len() > 15, "found {} blobs", blobs.len());
+    desk.site("sovereign");
+    desk.run("airgap-import load core.tar --state sovereign --to content");
+    for folder in ["extracted/blobs/sha256", "content/oci/blobs/sha256"] {
+        let blobs = desk.files(folder);
+        let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let sums = blobs.iter().map(|(path, _)| format!("{0}  {folder}/{0}\n", name(path)));
+        desk.write("sums", sums.collect::<String>());
+        let printed = desk.run("sha256sum --check sums");
+        assert_eq!(printed.lines().filter(|line| line.ends_with(": OK")).count(), blobs.len());
+        assert!(blobs.len() > 15, "found {} blobs in {folder}", blobs.len());
+    }
 }

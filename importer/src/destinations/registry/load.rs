@@ -180,7 +180,12 @@ impl<'a> Loader<'a> {
                 let bytes: Bytes = self.read(name, manifest)?.into();
                 let answer = remote.put_manifest(manifest.digest, &manifest.media_type, &bytes).await;
                 self.delivery().manifests += 1;
-                answer.map_err(failed)
+                let answer = answer.map_err(failed)?;
+                // A receipt names it: where the answer did not, it is read back.
+                if !answer.confirmed {
+                    remote.get_manifest(manifest.digest).await.map_err(failed)?;
+                }
+                Ok::<_, Failure>(answer)
             };
             cell.get_or_try_init(|| put).await?;
         }
