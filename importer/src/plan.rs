@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -117,7 +118,9 @@ pub(crate) async fn plan(
     };
     let (mut shipments, mut surveys, mut targets, mut failures) =
         <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
-    for (target, signatures) in destinations.targets().iter().zip(wanted) {
+    // The last target gets it without a copy: most often there is one, and thousands of items.
+    let copies = iter::repeat_n(shipment, wanted.len());
+    for ((target, signatures), shipment) in destinations.targets().iter().zip(wanted).zip(copies) {
         let asked = async {
             let shipment = shipment.for_target(signatures?);
             let survey = target.survey(&shipment).await?;

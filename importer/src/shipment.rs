@@ -14,6 +14,7 @@ use crate::exclusion::Excluded;
 use crate::tree::{self, Tree, TreeError};
 
 /// Items, and where their content is read.
+#[derive(Clone)]
 pub(crate) struct Shipment {
     /// The items, in the inventory's order.
     pub(crate) items: Vec<Cargo>,
@@ -86,12 +87,11 @@ impl Signatures {
 
 impl Shipment {
     /// What of it goes to a target.
-    pub(crate) fn for_target(&self, signatures: Signatures) -> Self {
-        let mut items = self.items.clone();
-        for cargo in &mut items {
+    pub(crate) fn for_target(mut self, signatures: Signatures) -> Self {
+        for cargo in &mut self.items {
             cargo.evidence.retain(|proof| signatures.want(proof.whom));
         }
-        Self { items, blobs: Arc::clone(&self.blobs), is_new: self.is_new }
+        self
     }
 }
 
