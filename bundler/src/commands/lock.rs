@@ -20,7 +20,7 @@ use crate::collect::scan::Scans;
 use crate::collect::{self, Collected};
 use crate::project::{self, LOCK_BYTES, Project};
 use crate::resolve::{self, Update};
-use crate::sources;
+use crate::sources::{self, Entry};
 use crate::upstream::Upstream;
 
 /// How many requests to one host may be under way at once. Nearly all of them are small: 16 take half the
@@ -109,6 +109,9 @@ async fn make(
 ) -> Result<Collected, Failures> {
     let (entries, mut inputs) = sources::entries(&project.definition, &project.folder).map_err(all)?;
     inputs.insert(project.name.clone(), project.digest);
+    if !quiet {
+        announce(&entries);
+    }
     let update = match (update.is_empty(), old) {
         (true, _) => None,
         (false, Some(old)) => Some(Update::new(old, update, &entries).map_err(|errors| {
@@ -125,6 +128,17 @@ async fn make(
     let mut collected = collect::collect(resolved, upstream, scans, quiet).await?;
     collected.lock.hosts = hosts(&collected.lock, old);
     Ok(collected)
+}
+
+/// Says which registries will be asked before the first one is: where a firewall keeps one away, this is what its
+/// administrator needs to be told. Mirrors, token servers and storage are known once they were met.
+fn announce(entries: &[Entry]) {
+    let away = entries.iter().map(|entry| &entry.wanted).filter(|wanted| !wanted.is_local());
+    let hosts: BTreeSet<&str> = away.map(|wanted| wanted.repository().host()).collect();
+    if !hosts.is_empty() {
+        let hosts: Vec<String> = hosts.into_iter().map(escape).collect();
+        eprintln!("will ask       {}", hosts.join(", "));
+    }
 }
 
 /// The scanner, where the policy counts reports that the archive carries: those are made now, while the images can
