@@ -1,6 +1,8 @@
 //! Into a folder.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use fixtures::image::{self, Signer};
 
@@ -58,4 +60,32 @@ fn a_place_without_room_is_told_before_the_first_byte() {
         text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]));
     let errors = site.fail(1, &["load", &archive, "--to", "/proc/content"]);
     assert!(errors.contains("found 0 bytes free"), "{errors}");
+}
+
+#[test]
+fn a_place_that_is_read_only_is_told_before_anything_is_written() {
+    let site = Site::new();
+    let archive =
+        text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]));
+    let to = site.path("there");
+    fs::create_dir(&to).unwrap();
+    let mount = format!("mount -t tmpfs -o ro none {}", to.display());
+    let (program, state) = (env!("CARGO_BIN_EXE_airgap-import"), text(&site.path("state")));
+    // Root may write whatever the permissions say; whoever is not may not mount, and meets the permissions.
+    let can_mount = Command::new("unshare").args(["-rm", "sh", "-c", &mount]).status();
+    let can_mount = can_mount.is_ok_and(|status| status.success());
+    fs::set_permissions(&to, Permissions::from_mode(0o555)).unwrap();
+    for command in ["plan", "load"] {
+        let run = format!("{program} {command} {archive} --state {state} --to {}", to.display());
+        let output = if can_mount {
+            Command::new("unshare").args(["-rm", "sh", "-c", &format!("{mount} && exec {run}")]).output()
+        } else {
+            Command::new("sh").args(["-c", &run]).output()
+        };
+        let output = output.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command}: {errors}");
+        assert!(errors.contains("failed: ") && errors.contains("/there: "), "{command}: {errors}");
+    }
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 0);
 }
