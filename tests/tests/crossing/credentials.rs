@@ -27,7 +27,7 @@ fn the_account_of_docker_login_opens_the_source_and_the_target_and_another_write
     upstream::push(&desk, &web(), &format!("{below}/web:2"));
     desk.define("core", &format!("images: [{{ref: \"{below}/web:2\"}}]"));
 
-    let lock = "airgap-bundle lock core.yaml";
+    let lock = "airgap-bundle lock core.yaml --quiet";
     for stranger in ["mistyped", "nobody"] {
         let (_, error) = ends_as(&desk, stranger, lock, 1);
         fails_clearly(&error, &["failed: ", host, "401"], &password);
