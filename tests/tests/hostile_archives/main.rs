@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use fixtures::image::{self, Format, Layer};
 use fixtures::registry::{Options, Registry};
+use manifests::key::PrivateKey;
 use members::Archive;
 use tests::desk::Desk;
 
@@ -67,6 +68,11 @@ impl Gate {
     /// Another one that it would accept as well.
     fn other(&self) -> Archive {
         Archive::read(self.desk.read("other.tar"))
+    }
+
+    /// The key that the site knows as a preparer's.
+    fn preparer(&self) -> PrivateKey {
+        PrivateKey::from_pem(&String::from_utf8(self.desk.read("build-1.key")).unwrap(), || None).unwrap()
     }
 
     /// The archive is not loaded, with one of these statuses: every other time into a folder, else into a registry.

@@ -115,8 +115,7 @@ fn a_signature_is_of_this_archive_by_a_key_that_is_known_in_a_role_that_counts()
     let gate = Gate::new();
     let (archive, other) = (gate.archive(), gate.other());
     let identity = Digest::of(&archive.bytes[archive.member("airgap/inventory.json").content.clone()]);
-    let known =
-        PrivateKey::from_pem(&String::from_utf8(gate.desk.read("build-1.key")).unwrap(), || None).unwrap();
+    let known = gate.preparer();
     let unknown = PrivateKey::generate().unwrap();
     let hint = field(&bundle(&archive), "hint").to_owned();
     let signed_by_unknown = sealed(&archive, identity, Role::Preparer, &unknown);
