@@ -44,6 +44,22 @@ impl Remote {
         }
         Err(failed(changed_again()))
     }
+
+    /// Whether [`Remote::merge_legacy`] would replace what is under a tag: something is there, and it lacks layers of
+    /// `ours`.
+    ///
+    /// # Errors
+    /// As every request; or when what is there is not a manifest with layers.
+    pub async fn lacks_legacy(&self, tag: &str, media_type: &str, ours: &Bytes) -> Result<bool, Error> {
+        let found = match self.get_manifest(Selector::Tag(tag)).await {
+            Ok(found) if found.digest == Digest::of(ours) => return Ok(false),
+            Ok(found) => found,
+            Err(Error { problem: Problem::NotFound(_), .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let merged = merge(&found.bytes, &found.media_type, ours, media_type);
+        merged.map(|merged| merged.is_some()).map_err(self.failed(Selector::Tag(tag)))
+    }
 }
 
 /// `existing` with the layers of `ours` that it lacks, all in one order; nothing when it has them all. A

@@ -244,6 +244,7 @@ impl Target {
                 let survey = registry.survey(shipment, &missing).await?;
                 let survey = harbor.look(&found, shipment, survey).await?;
                 let survey = registry.ask_for_blobs(shipment, &missing, survey).await?;
+                harbor.check_tags(&registry.growing_tags(shipment, &missing, &survey).await?).await?;
                 harbor.judge(&found, shipment, survey).await
             }
         }

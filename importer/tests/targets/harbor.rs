@@ -54,6 +54,12 @@ impl Inside {
         self.admin("POST", "projects", &body);
     }
 
+    /// No tag of the project may point elsewhere any more.
+    fn freeze_all_tags(&self, project: &str) {
+        let rule = r#"{"disabled":false,"action":"immutable","template":"immutable_template","scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]},"tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"**"}]}"#;
+        self.admin("POST", &format!("projects/{project}/immutabletagrules"), rule);
+    }
+
     /// A site that is logged in, and the destinations.
     fn site(&self, create: bool) -> (Site, String) {
         let site = Site::new();
@@ -160,13 +166,38 @@ fn a_tag_that_may_not_move_is_told_and_one_that_need_not_move_is_fine() {
     let (site, to) = inside.site(false);
     let first = one(&site, 3);
     site.succeed(&["load", &first, "--to", &to]);
-    let rule = r#"{"disabled":false,"action":"immutable","template":"immutable_template","scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]},"tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"**"}]}"#;
-    inside.admin("POST", "projects/ghcr.io/immutabletagrules", rule);
+    inside.freeze_all_tags("ghcr.io");
     site.succeed(&["load", &first, "--to", &to]);
     inside.harbor.forget_requests();
     let errors = site.fail(1, &["load", &one(&site, 4), "--to", &to]);
     assert!(errors.contains("immutable") && errors.contains("ghcr.io/demo/web:1"), "{errors}");
     assert_eq!(writes(&inside.harbor.requests()), [""; 0]);
+}
+
+#[test]
+fn a_legacy_signature_that_would_not_fit_under_its_frozen_tag_is_told_before_the_first_byte() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    let (site, to) = inside.site(false);
+    let image = small_image("base", "web");
+    let signed = |day: u32, signers: &[Signer]| {
+        let signature = image::legacy_signature(image.digest(), "ghcr.io/demo/web", signers);
+        let brought = Brought::new("ghcr.io/demo/web:1", &image).with_legacy("sig", &signature);
+        text(&site.archive(day, vec![brought]))
+    };
+    let first = signed(3, &[Signer::named("a")]);
+    site.succeed(&["load", &first, "--to", &to]);
+    inside.freeze_all_tags("ghcr.io");
+    let again = site.succeed(&["load", &first, "--to", &to]);
+    assert!(again.contains("nothing was sent"), "what is there already fits: {again}");
+    inside.harbor.forget_requests();
+    let more = signed(4, &[Signer::named("a"), Signer::named("b")]);
+    for command in ["plan", "load"] {
+        let errors = site.fail(1, &[command, &more, "--to", &to]);
+        let tag = format!("ghcr.io/demo/web:{}", image::legacy_tag(image.digest(), "sig"));
+        assert!(errors.contains("immutable") && errors.contains(&tag), "{command}: {errors}");
+        assert_eq!(writes(&inside.harbor.requests()), [""; 0], "{command}");
+    }
 }
 
 #[test]

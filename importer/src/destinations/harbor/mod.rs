@@ -237,7 +237,7 @@ impl Harbor {
             match api.artifact(path, tag).await {
                 Ok(Some(artifact)) if artifact.is_immutable(tag) => {
                     let message = format!(
-                        "found the tag {path}:{tag} elsewhere and immutable, wanted one that may move"
+                        "found the tag {path}:{tag} with other content and immutable, wanted one that may move"
                     );
                     let failure = Failure::new(Class::Failed, &self.name, message);
                     failures.push(failure.advise("change the project's rule, or remove the tag"));

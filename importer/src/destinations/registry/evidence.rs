@@ -1,16 +1,20 @@
 //! Evidence where the registry does not find it by itself: fallback indexes and legacy tags, merged with what
 //! others have there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
-use clients::registry::Merged;
 use clients::registry::referrers::FallbackEntry;
+use clients::registry::{Merged, Remote};
 use console::{Class, Failure};
 use futures_util::{StreamExt as _, stream};
 use manifests::{Descriptor, Digest};
 
 use super::load::Loader;
+use super::{QUESTIONS, Registry, is_policy, settle};
+use crate::destinations::Survey;
+use crate::shipment::Shipment;
+use crate::{archive_failure, client_failure};
 
 /// How many documents are merged at once.
 const MERGES: usize = 4;
@@ -18,18 +22,70 @@ const MERGES: usize = 4;
 /// Evidence by place, and by its subject (referrers) or its tag.
 type Grouped<'a, K> = BTreeMap<(usize, K), BTreeSet<&'a Descriptor>>;
 
+/// All evidence of a shipment: the referrers, and what is under legacy tags.
+fn grouped<'a>(shipment: &'a Shipment, survey: &Survey) -> (Grouped<'a, Digest>, Grouped<'a, &'a str>) {
+    let (mut referrers, mut tags): (Grouped<'_, Digest>, Grouped<'_, &str>) = <_>::default();
+    for (cargo, place) in shipment.items.iter().zip(&survey.places) {
+        for proof in &cargo.evidence {
+            match &proof.tag {
+                Some(tag) => tags.entry((*place, tag)).or_default().insert(&proof.manifest),
+                None => referrers.entry((*place, proof.subject)).or_default().insert(&proof.manifest),
+            };
+        }
+    }
+    (referrers, tags)
+}
+
+impl Registry {
+    /// The legacy tags, each with the path of its repository, that are there and lack evidence of ours: a load would
+    /// replace them. Repositories in `missing` have none.
+    ///
+    /// # Errors
+    /// Every tag that the registry did not answer about.
+    pub(crate) async fn growing_tags(
+        &self,
+        shipment: &Shipment,
+        missing: &HashSet<usize>,
+        survey: &Survey,
+    ) -> Result<Vec<(String, String)>, Vec<Failure>> {
+        let remotes = &self.places(shipment)?.remotes;
+        let (_, tags) = grouped(shipment, survey);
+        let asked = tags.iter().filter(|((place, _), _)| !missing.contains(place));
+        let asked = asked.filter_map(|((place, tag), ours)| Some((remotes.get(*place)?, *tag, ours)));
+        let answers = stream::iter(asked).map(|(remote, tag, ours)| async move {
+            let is_growing = grows(shipment, remote, tag, ours).await?;
+            Ok(is_growing.then(|| (remote.repository().path().to_owned(), tag.to_owned())))
+        });
+        let answers = answers.buffered(QUESTIONS).collect().await;
+        Ok(settle(answers)?.into_iter().flatten().collect())
+    }
+}
+
+async fn grows(
+    shipment: &Shipment,
+    remote: &Remote,
+    tag: &str,
+    ours: &BTreeSet<&Descriptor>,
+) -> Result<bool, Failure> {
+    let name = format!("{}:{tag}", remote.repository());
+    for manifest in ours {
+        let bytes = shipment.blobs.metadata(manifest);
+        let bytes: Bytes = bytes.map_err(|error| archive_failure::failure(name.as_ref(), &error))?.into();
+        match remote.lacks_legacy(tag, &manifest.media_type, &bytes).await {
+            Ok(false) => {}
+            Ok(true) => return Ok(true),
+            // A policy does not let us see. The load will tell.
+            Err(error) if is_policy(&error.problem) => return Ok(false),
+            Err(error) => return Err(client_failure::failure(&name, &error)),
+        }
+    }
+    Ok(false)
+}
+
 impl Loader<'_> {
     /// Writes what makes evidence findable. What is there already is left as it is.
     pub(super) async fn merge_evidence(&self) -> Vec<Failure> {
-        let (mut referrers, mut tags): (Grouped<'_, Digest>, Grouped<'_, &str>) = <_>::default();
-        for (cargo, place) in self.shipment.items.iter().zip(&self.survey.places) {
-            for proof in &cargo.evidence {
-                match &proof.tag {
-                    Some(tag) => tags.entry((*place, tag)).or_default().insert(&proof.manifest),
-                    None => referrers.entry((*place, proof.subject)).or_default().insert(&proof.manifest),
-                };
-            }
-        }
+        let (mut referrers, tags) = grouped(self.shipment, self.survey);
         let has_api = match self.has_api(&referrers).await {
             Ok(has_api) => has_api,
             Err(failure) => return vec![failure],
