@@ -5,25 +5,28 @@
 //! full name in `io.containerd.image.name` and a tag-safe one in `org.opencontainers.image.ref.name`, as the
 //! entries of an archive do; legacy tags of evidence are names as well, so that they can be served.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use manifests::{Descriptor, json, limits, media_type};
-use serde_json::{Map, Value};
-use transfer::archive::ref_names;
+use manifests::{Descriptor, Digest, json, limits, media_type};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use transfer::archive::{IMAGE_NAME, REF_NAME, ref_names};
 
-/// The full name, where containerd looks for it.
-const IMAGE_NAME: &str = "io.containerd.image.name";
-/// The tag-safe name, where the layout's own tools look for it.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
-
-/// An index, as it was read and is changed.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// An index, as it was read and is changed. Entries are kept as text: parsed, each takes four times as much.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct FolderIndex {
-    entries: Vec<Value>,
+    entries: Vec<Box<RawValue>>,
+    /// Where each full name stands.
+    named: HashMap<String, usize>,
+    /// How many entries list a digest.
+    listed: HashMap<Digest, usize>,
     /// What else the document has: annotations of its own.
-    rest: Map<String, Value>,
+    rest: BTreeMap<String, Box<RawValue>>,
+    is_changed: bool,
 }
 
 impl FolderIndex {
@@ -45,75 +48,136 @@ impl FolderIndex {
                 limits::INVENTORY_BYTES
             )));
         }
-        let mut rest: Map<String, Value> =
+        let mut rest: BTreeMap<String, Box<RawValue>> =
             json::parse(&bytes).map_err(|error| invalid(format!("the index: {error}")))?;
-        let Some(Value::Array(entries)) = rest.remove("manifests") else {
+        drop(bytes);
+        let entries = rest.remove("manifests").and_then(|list| serde_json::from_str(list.get()).ok());
+        let Some(entries) = entries else {
             return Err(invalid("found no list of manifests, wanted an OCI index".to_owned()));
         };
-        Ok(Self { entries, rest })
+        Ok(Self::of(entries, rest))
+    }
+
+    fn of(entries: Vec<Box<RawValue>>, rest: BTreeMap<String, Box<RawValue>>) -> Self {
+        let mut index = Self { rest, ..Self::default() };
+        for (at, entry) in entries.iter().enumerate() {
+            let entry = parsed(entry);
+            if let Some(name) = name_of(&entry) {
+                // Of two entries with one name the first counts, as it does for whoever reads the list.
+                index.named.entry(name.to_owned()).or_insert(at);
+            }
+            if let Some(descriptor) = descriptor_of(&entry) {
+                *index.listed.entry(descriptor.digest).or_default() += 1;
+            }
+        }
+        Self { entries, ..index }
     }
 
     /// What a full name points to.
     pub(crate) fn get(&self, name: &str) -> Option<Descriptor> {
-        self.entries.iter().find(|entry| name_of(entry) == Some(name)).and_then(descriptor_of)
+        self.named.get(name).and_then(|at| descriptor_of(&parsed(self.entries.get(*at)?)))
     }
 
     /// Every entry that is content by SHA-256, with its full name where it has one.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Option<&str>, Descriptor)> {
-        self.entries.iter().filter_map(|entry| Some((name_of(entry), descriptor_of(entry)?)))
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Option<String>, Descriptor)> {
+        self.entries.iter().filter_map(|entry| {
+            let entry = parsed(entry);
+            Some((name_of(&entry).map(str::to_owned), descriptor_of(&entry)?))
+        })
     }
 
     /// Points a full name at something.
-    pub(crate) fn set(&mut self, name: &str, descriptor: &Descriptor) {
-        if self.get(name).as_ref() == Some(descriptor) {
-            return;
+    ///
+    /// # Errors
+    /// Never for text and numbers.
+    pub(crate) fn set(&mut self, name: &str, descriptor: &Descriptor) -> io::Result<()> {
+        let before = self.get(name);
+        if before.as_ref() == Some(descriptor) {
+            return Ok(());
         }
         let mut entry = entry_of(descriptor);
-        entry["annotations"] = Value::Object(Map::from_iter([(IMAGE_NAME.to_owned(), name.into())]));
-        match self.entries.iter_mut().find(|entry| name_of(entry) == Some(name)) {
-            Some(old) => *old = entry,
-            None => self.entries.push(entry),
+        entry["annotations"][IMAGE_NAME] = name.into();
+        let entry = to_raw_value(&entry)?;
+        if let Some(old) = self.named.get(name).and_then(|at| self.entries.get_mut(*at)) {
+            *old = entry;
+        } else {
+            self.named.insert(name.to_owned(), self.entries.len());
+            self.entries.push(entry);
         }
+        if let Some(count) = before.and_then(|before| self.listed.get_mut(&before.digest)) {
+            *count -= 1;
+        }
+        self.note(descriptor);
+        Ok(())
     }
 
     /// Lists something without a name, where nothing else lists it: content that no entry leads to would
     /// not be served.
-    pub(crate) fn list(&mut self, descriptor: &Descriptor) {
-        if !self.entries().any(|(_, listed)| listed.digest == descriptor.digest) {
-            self.entries.push(entry_of(descriptor));
+    ///
+    /// # Errors
+    /// Never for text and numbers.
+    pub(crate) fn list(&mut self, descriptor: &Descriptor) -> io::Result<()> {
+        if self.listed.get(&descriptor.digest).is_none_or(|count| *count == 0) {
+            self.entries.push(to_raw_value(&entry_of(descriptor))?);
+            self.note(descriptor);
         }
+        Ok(())
     }
 
-    /// Writes the index in one step: whoever reads the folder sees the old one or the new one.
+    fn note(&mut self, descriptor: &Descriptor) {
+        *self.listed.entry(descriptor.digest).or_default() += 1;
+        self.is_changed = true;
+    }
+
+    /// Writes the index in one step, where it is another than the one that was read: whoever reads the folder sees
+    /// the old one or the new one.
     ///
     /// # Errors
     /// When it cannot be written; then the old one is still there.
     pub(crate) fn write(mut self, folder: &Path) -> io::Result<()> {
-        self.name_all();
-        let mut document = self.rest;
-        document.insert("schemaVersion".to_owned(), 2.into());
-        document.entry("mediaType").or_insert_with(|| media_type::OCI_INDEX.into());
-        document.insert("manifests".to_owned(), Value::Array(self.entries));
+        if !self.is_changed {
+            return Ok(());
+        }
+        self.name_all()?;
+        self.rest.insert("schemaVersion".to_owned(), to_raw_value(&2)?);
+        self.rest.entry("mediaType".to_owned()).or_insert(to_raw_value(media_type::OCI_INDEX)?);
+        let manifests = Part::Entries(&self.entries);
+        let rest = self.rest.iter().map(|(key, value)| (key.as_str(), Part::Other(value)));
+        let document: BTreeMap<&str, Part<'_>> = rest.chain([("manifests", manifests)]).collect();
         let partial = folder.join(".index.json.partial");
-        let mut file = File::create(&partial)?;
-        file.write_all(&json::encode(&document))?;
-        file.sync_all()?;
+        let mut file = BufWriter::new(File::create(&partial)?);
+        serde_json::to_writer(&mut file, &document)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
         fs::rename(&partial, folder.join("index.json"))?;
         File::open(folder)?.sync_all()
     }
 
     /// Gives every entry with a full name its tag-safe one.
-    fn name_all(&mut self) {
-        let names: Vec<String> = self.entries.iter().filter_map(name_of).map(str::to_owned).collect();
-        let mut safe = ref_names(names.iter().map(String::as_str)).into_iter();
-        for entry in &mut self.entries {
-            if name_of(entry).is_some()
-                && let Some(safe) = safe.next()
-            {
-                entry["annotations"][REF_NAME] = safe.into();
-            }
+    fn name_all(&mut self) -> io::Result<()> {
+        let names: Vec<Option<String>> =
+            self.entries.iter().map(|entry| name_of(&parsed(entry)).map(str::to_owned)).collect();
+        let mut safe = ref_names(names.iter().flatten().map(String::as_str)).into_iter();
+        for (entry, _) in self.entries.iter_mut().zip(&names).filter(|(_, name)| name.is_some()) {
+            let mut named = parsed(entry);
+            named["annotations"][REF_NAME] = safe.next().into();
+            *entry = to_raw_value(&named)?;
         }
+        Ok(())
     }
+}
+
+/// A part of the document that is written.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Part<'a> {
+    Entries(&'a [Box<RawValue>]),
+    Other(&'a RawValue),
+}
+
+/// An entry that was found to be JSON.
+fn parsed(entry: &RawValue) -> Value {
+    serde_json::from_str(entry.get()).unwrap_or_default()
 }
 
 fn name_of(entry: &Value) -> Option<&str> {
@@ -169,16 +233,16 @@ mod tests {
         fs::write(folder.path().join("index.json"), foreign).unwrap();
         for content in ["old", "new"] {
             let mut index = FolderIndex::read(folder.path()).unwrap();
-            index.set("ghcr.io/a/b:1", &descriptor(content));
-            index.list(&descriptor(content));
-            index.list(&descriptor("signature"));
+            index.set("ghcr.io/a/b:1", &descriptor(content)).unwrap();
+            index.list(&descriptor(content)).unwrap();
+            index.list(&descriptor("signature")).unwrap();
             index.write(folder.path()).unwrap();
         }
         let index = FolderIndex::read(folder.path()).unwrap();
         assert_eq!(index.get("ghcr.io/a/b:1"), Some(descriptor("new")));
         let listed: Vec<_> = index.entries().map(|(name, entry)| (name, entry.digest)).collect();
         let signature = (None, descriptor("signature").digest);
-        assert_eq!(listed, [(Some("ghcr.io/a/b:1"), descriptor("new").digest), signature]);
+        assert_eq!(listed, [(Some("ghcr.io/a/b:1".to_owned()), descriptor("new").digest), signature]);
         let text = fs::read_to_string(folder.path().join("index.json")).unwrap();
         assert!(text.contains(r#""annotations":{"a":"b"}"#) && text.contains("sha512:00"), "{text}");
         assert!(text.contains(r#""org.opencontainers.image.ref.name":"ghcr.io-a-b-1""#), "{text}");

@@ -1,22 +1,43 @@
 //! Load: content by digest, to every target; nothing that a reader could follow yet.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use console::Failures;
 use console::escape::escape;
 use console::progress::{Progress, count};
+use manifests::receipt::Confirmation;
+use manifests::{Digest, Reference};
 use serde::Serialize;
 
-use crate::destinations::{Amount, Delivery};
-use crate::plan::{Plan, amount};
+use crate::accept::Accepted;
+use crate::destinations::{Amount, Delivery, Destinations, Survey};
+use crate::plan::{Asked, Plan, amount};
+use crate::shipment::{Cargo, Shipment};
 
 /// Content that is at its targets, and the names that will point to it.
 pub(crate) struct Loaded {
-    /// What was planned.
-    pub(crate) plan: Plan,
-    /// What became of it at each target.
-    pub(crate) deliveries: Vec<Delivery>,
+    /// Whose content it is.
+    pub(crate) accepted: Arc<Accepted>,
+    /// Where it is.
+    pub(crate) destinations: Destinations,
+    /// What is at each target, in the order of the destinations.
+    pub(crate) delivered: Vec<Vec<Delivered>>,
+    /// When the targets were asked about names.
+    pub(crate) asked: Asked,
     summary: LoadSummary,
+}
+
+/// An item that is at a target.
+pub(crate) struct Delivered {
+    /// Its name upstream.
+    pub(crate) name: Reference,
+    /// How it is known that it is there.
+    pub(crate) confirmation: Confirmation,
+    /// What is said about it and is there too, each once and in order.
+    pub(crate) evidence: Vec<Digest>,
+    /// What its name pointed to when the target was asked.
+    pub(crate) found: Option<Digest>,
 }
 
 /// What a load did, as `load` prints it: what was sent, mounted, present, at each target.
@@ -79,10 +100,10 @@ impl LoadSummary {
 pub(crate) async fn load(plan: Plan, quiet: bool) -> Result<Loaded, Failures> {
     let total = plan.surveys.iter().map(|survey| survey.send.bytes).sum();
     let progress = Progress::new("load", total, quiet);
-    let (mut deliveries, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    let planned = plan.destinations.targets().iter().zip(&plan.shipments).zip(&plan.surveys);
-    for ((target, shipment), survey) in planned {
-        match target.load(shipment, survey, &progress).await {
+    let Plan { accepted, destinations, shipments, surveys, asked, .. } = plan;
+    let (mut delivered, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for ((target, shipment), survey) in destinations.targets().iter().zip(shipments).zip(surveys) {
+        match target.load(&shipment, &survey, &progress).await {
             Ok(delivery) => {
                 targets.push(TargetSummary {
                     target: target.name().to_owned(),
@@ -91,12 +112,24 @@ pub(crate) async fn load(plan: Plan, quiet: bool) -> Result<Loaded, Failures> {
                     manifests: delivery.manifests,
                     fallback_indexes: delivery.fallback_indexes,
                 });
-                deliveries.push(delivery);
+                delivered.push(arrived(shipment, survey, delivery));
             }
             Err(reasons) => failures.extend(reasons),
         }
     }
     progress.finish();
     Failures::unless_empty(failures, ())?;
-    Ok(Loaded { plan, deliveries, summary: LoadSummary { targets } })
+    Ok(Loaded { accepted, destinations, delivered, asked, summary: LoadSummary { targets } })
+}
+
+/// What is left to know of a shipment that arrived.
+fn arrived(shipment: Shipment, survey: Survey, delivery: Delivery) -> Vec<Delivered> {
+    let items = shipment.items.into_iter().zip(delivery.confirmations).zip(survey.names);
+    let one = |((cargo, confirmation), found): ((Cargo, Confirmation), Option<Digest>)| {
+        let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();
+        evidence.sort_unstable();
+        evidence.dedup();
+        Delivered { name: cargo.name, confirmation, evidence, found }
+    };
+    items.map(one).collect()
 }

@@ -35,9 +35,13 @@ pub(crate) struct Plan {
     /// What each target has, in the order of the destinations.
     pub(crate) surveys: Vec<Survey>,
     /// When the targets were asked.
-    asked: Instant,
+    pub(crate) asked: Asked,
     document: PlanDocument,
 }
+
+/// When targets were asked about names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked(Instant);
 
 /// A plan as `plan` prints it.
 #[derive(Debug, Clone, Serialize)]
@@ -97,7 +101,7 @@ pub(crate) async fn plan(
     only: &[String],
     voucher: Option<&Voucher<'_>>,
 ) -> Result<Plan, Failures> {
-    let asked = Instant::now();
+    let asked = Asked(Instant::now());
     let inventory = accepted.archive().inventory();
     let nothing = Names::default();
     let names = ledger.map_or(&nothing, Ledger::names);
@@ -239,12 +243,14 @@ fn moving<'a>(
         .map(|(cargo, _)| (cargo.name.repository().clone(), cargo.name.tag().unwrap_or_default().to_owned()))
 }
 
-impl Plan {
-    /// Whether what the targets said about names may be acted upon. Later, somebody else may have set one.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.asked.elapsed() < FRESH
+impl Asked {
+    /// Whether what the targets said may be acted upon. Later, somebody else may have set a name.
+    pub(crate) fn is_fresh(self) -> bool {
+        self.0.elapsed() < FRESH
     }
+}
 
+impl Plan {
     /// What it says.
     pub(crate) fn document(&self) -> &PlanDocument {
         &self.document

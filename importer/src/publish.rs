@@ -18,10 +18,10 @@ use manifests::{ChannelName, Reference};
 use transfer::archive::Signed;
 
 use crate::blobs::Metadata;
-use crate::destinations::{Delivery, Destinations, Move, Target};
+use crate::destinations::{Destinations, Move, Target};
 use crate::exclusion::Excluded;
-use crate::load::Loaded;
-use crate::plan::Plan;
+use crate::load::{Delivered, Loaded};
+use crate::plan::Asked;
 use crate::shipment::{self, Cargo, For, Signatures};
 use crate::site::ledger::{Ledger, LedgerError};
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
@@ -46,8 +46,10 @@ struct Waiting<'a> {
     name: Reference,
     confirmation: Confirmation,
     evidence: Vec<Digest>,
-    /// What its name points to, where that was asked a moment ago, or is what it is to be.
-    known: Option<Option<Digest>>,
+    /// What its name pointed to when that was asked.
+    found: Option<Digest>,
+    /// Whether it does so now: it was asked a moment ago, or is what it is to be.
+    is_known: bool,
 }
 
 /// Whose names move.
@@ -63,21 +65,23 @@ struct Claimant {
 /// # Errors
 /// Every name that may not be moved, or could not be.
 pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<Arrived>, Failures> {
-    let Loaded { plan, deliveries, .. } = loaded;
-    let archive = plan.accepted.archive();
+    let Loaded { accepted, destinations, delivered, asked, .. } = loaded;
+    let archive = accepted.archive();
     let claimant = Claimant::of(archive.inventory(), archive.identity());
-    let at: Vec<(&Target, Vec<Waiting<'_>>)> = waiting(&plan, &deliveries);
-    everywhere(&at, &claimant, &plan.accepted, ledger).await
+    let waiting = waiting(archive.inventory(), delivered, asked);
+    let at: Vec<(&Target, Vec<Waiting<'_>>)> = destinations.targets().iter().zip(waiting).collect();
+    everywhere(&at, &claimant, &accepted, ledger).await
 }
 
 /// What a load that is held leaves for the receipt: every name as `Held`.
 pub(crate) fn held(loaded: Loaded) -> Vec<Arrived> {
     let mut records = Records::default();
-    let Loaded { plan, deliveries, .. } = loaded;
-    for ((target, waiting), survey) in waiting(&plan, &deliveries).into_iter().zip(&plan.surveys) {
-        let places = waiting.iter().zip(&survey.names).map(|(one, previous)| {
+    let Loaded { accepted, destinations, delivered, asked, .. } = loaded;
+    let waiting = waiting(accepted.archive().inventory(), delivered, asked);
+    for (target, waiting) in destinations.targets().iter().zip(waiting) {
+        let places = waiting.iter().map(|one| {
             let tag = one.name.tag().map(str::to_owned);
-            let record = |tag| NameRecord { outcome: NameOutcome::Held, previous: *previous, tag };
+            let record = |tag| NameRecord { outcome: NameOutcome::Held, previous: one.found, tag };
             one.place(target, tag.map(record))
         });
         records.add(&waiting, places.collect());
@@ -204,33 +208,22 @@ fn held_at<'a>(
         evidence.extend(vouched.get(&(place.target.clone(), record.name.clone())).into_iter().flatten());
         evidence.sort_unstable();
         evidence.dedup();
-        waiting.push(Waiting { item, name, confirmation, evidence, known: None });
+        waiting.push(Waiting { item, name, confirmation, evidence, found: None, is_known: false });
     }
     Ok(waiting)
 }
 
 /// What waits at each target.
-fn waiting<'a>(plan: &'a Plan, deliveries: &[Delivery]) -> Vec<(&'a Target, Vec<Waiting<'a>>)> {
-    let targets = plan.destinations.targets().iter().zip(&plan.shipments).zip(&plan.surveys).zip(deliveries);
-    let inventory = plan.accepted.archive().inventory();
+fn waiting(inventory: &Inventory, delivered: Vec<Vec<Delivered>>, asked: Asked) -> Vec<Vec<Waiting<'_>>> {
     let by_name: HashMap<&str, &Item> =
         inventory.items.iter().map(|item| (item.name.as_str(), item)).collect();
-    let is_fresh = plan.is_fresh();
-    let one = |((cargo, confirmation), found): ((&'a Cargo, &Confirmation), &Option<Digest>)| {
-        let item = *by_name.get(cargo.name.to_string().as_str())?;
-        let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();
-        evidence.sort_unstable();
-        evidence.dedup();
-        let is_known = is_fresh || *found == Some(item.published.digest);
-        let known = is_known.then_some(*found);
-        Some(Waiting { item, name: cargo.name.clone(), confirmation: *confirmation, evidence, known })
+    let is_fresh = asked.is_fresh();
+    let one = |Delivered { name, confirmation, evidence, found }| {
+        let item = *by_name.get(name.to_string().as_str())?;
+        let is_known = is_fresh || found == Some(item.published.digest);
+        Some(Waiting { item, name, confirmation, evidence, found, is_known })
     };
-    targets
-        .map(|(((target, shipment), survey), delivery)| {
-            let all = shipment.items.iter().zip(&delivery.confirmations).zip(&survey.names);
-            (target, all.filter_map(one).collect())
-        })
-        .collect()
+    delivered.into_iter().map(|items| items.into_iter().filter_map(one).collect()).collect()
 }
 
 /// Moves the names at every target, and says what became of each. A refusal at one target leaves the names at
@@ -284,7 +277,7 @@ async fn decide<'a>(
     claimant: &Claimant,
     ledger: &Ledger,
 ) -> Result<Decided<'a>, Vec<Failure>> {
-    let asked = waiting.iter().filter(|one| one.known.is_none());
+    let asked = waiting.iter().filter(|one| !one.is_known);
     let names: Vec<(Repository, String)> =
         asked.filter_map(|one| Some((one.name.repository().clone(), one.name.tag()?.to_owned()))).collect();
     let mut answers = target.look_up(&names).await?.into_iter();
@@ -292,7 +285,7 @@ async fn decide<'a>(
     for one in waiting {
         let record = match one.name.tag() {
             Some(tag) => {
-                let found = one.known.unwrap_or_else(|| answers.next().flatten());
+                let found = if one.is_known { one.found } else { answers.next().flatten() };
                 match decided.name(claimant.intent(target, one, tag, found), ledger) {
                     Ok(record) => Some(record),
                     Err(failure) => {

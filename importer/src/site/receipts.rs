@@ -333,8 +333,9 @@ impl Site {
 
         // The receipt last: where it is, all that belongs to it is.
         let (bundle_path, summaries_path) = (bundle_path(&path), summaries::path(&path));
-        let summaries = summaries.encode();
-        for (path, bytes) in [(&summaries_path, &summaries), (&bundle_path, &bundle), (&path, &bytes)] {
+        let files =
+            [(&summaries_path, summaries.bytes()), (&bundle_path, bundle.as_slice()), (&path, &bytes)];
+        for (path, bytes) in files {
             files::put(path, |file| file.write_all(bytes))
                 .map_err(|error| SiteError::Io(path.clone(), error))?;
         }

@@ -34,21 +34,33 @@ const BYTES: u64 = 1 << 30;
 /// The header before the slot, in bytes: one block of tar.
 const SLOT_OFFSET: u64 = 512;
 
-/// The summaries of a receipt.
+/// How many are signed before they are put behind the others.
+const BATCH: usize = 1024;
+
+/// The summaries of a receipt, as the bytes of their file: each has its newline.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Summaries(Vec<Vec<u8>>);
+pub(crate) struct Summaries(Vec<u8>);
 
 impl Summaries {
     /// The digest of the archive's; none where there is none.
     #[must_use]
     pub(crate) fn first(&self) -> Option<Digest> {
-        self.0.first().map(|line| Digest::of(line))
+        self.lines().next().map(Digest::of)
     }
 
     /// The file's bytes.
     #[must_use]
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        self.0.iter().flat_map(|line| line.iter().copied().chain([b'\n'])).collect()
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        self.0.extend_from_slice(line);
+        self.0.push(b'\n');
     }
 }
 
@@ -75,7 +87,9 @@ impl Subject {
     /// Signs what was decided about it.
     pub(super) fn sign(&self, verification: &Verification, key: &PrivateKey) -> Result<Summaries, SiteError> {
         let said = verification.summary(self.uri.clone(), self.inputs.clone());
-        Ok(Summaries(vec![sign(slot::SUBJECT, self.identity, said, key)?]))
+        let mut summaries = Summaries::default();
+        summaries.push(&sign(slot::SUBJECT, self.identity, said, key)?);
+        Ok(summaries)
     }
 }
 
@@ -141,7 +155,7 @@ pub(super) fn of_accepted(
     }
     let at = accepted.judgements().first().map_or(now, |judgement| judgement.at);
     let verification = site.verification(at, VerificationResult::Passed);
-    let Summaries(mut lines) = subject.sign(&verification, key)?;
+    let mut summaries = subject.sign(&verification, key)?;
     let items: HashMap<&str, &Item> =
         archive.inventory().items.iter().map(|item| (item.name.as_str(), item)).collect();
     let said = |arrived: &Arrived| {
@@ -150,15 +164,21 @@ pub(super) fn of_accepted(
         let said = verification.summary(summary::item_uri(&arrived.name), inputs);
         sign(&arrived.name, arrived.digest, said, key)
     };
-    let signed = on_every_processor(&arrived, said)?;
     let mut verdicts = verdicts(accepted);
     let mut records = Vec::with_capacity(arrived.len());
-    for (Arrived { digest, kind, name, places }, line) in arrived.into_iter().zip(signed) {
-        let verdicts = verdicts.remove(name.as_str()).unwrap_or_default();
-        records.push(ItemRecord { digest, kind, name, places, summary: Digest::of(&line), verdicts });
-        lines.push(line);
+    let mut arrived = arrived.into_iter();
+    loop {
+        let batch: Vec<Arrived> = arrived.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return Ok((records, summaries));
+        }
+        let signed = on_every_processor(&batch, said)?;
+        for (Arrived { digest, kind, name, places }, line) in batch.into_iter().zip(signed) {
+            let verdicts = verdicts.remove(name.as_str()).unwrap_or_default();
+            records.push(ItemRecord { digest, kind, name, places, summary: Digest::of(&line), verdicts });
+            summaries.push(&line);
+        }
     }
-    Ok((records, Summaries(lines)))
 }
 
 /// What `each` makes of everything, in its order. A signature takes a tenth of a millisecond, and an archive has thousands
@@ -213,21 +233,25 @@ fn verdicts(accepted: &Accepted) -> HashMap<&str, Vec<VerdictRecord>> {
 
 /// The receipt after one of a load that was held: what was judged then stays as it was said then.
 #[must_use]
-pub(crate) fn published(held: Receipt, kept: Summaries, arrived: Vec<Arrived>, now: Timestamp) -> Draft {
+pub(crate) fn published(held: Receipt, kept: &Summaries, arrived: Vec<Arrived>, now: Timestamp) -> Draft {
     let mut records: HashMap<String, ItemRecord> =
         held.items.into_iter().map(|record| (record.name.clone(), record)).collect();
-    let mut lines: HashMap<Digest, Vec<u8>> =
-        kept.0.into_iter().map(|line| (Digest::of(&line), line)).collect();
-    let mut summaries: Vec<Vec<u8>> =
-        held.summary.and_then(|first| lines.remove(&first)).into_iter().collect();
+    let lines: HashMap<Digest, &[u8]> = kept.lines().map(|line| (Digest::of(line), line)).collect();
+    let mut summaries = Summaries::default();
+    let mut keep = |digest: Digest| {
+        if let Some(line) = lines.get(&digest) {
+            summaries.push(line);
+        }
+    };
+    held.summary.into_iter().for_each(&mut keep);
     let mut items = Vec::with_capacity(arrived.len());
     for Arrived { name, places, .. } in arrived {
         let Some(record) = records.remove(&name) else { continue };
-        summaries.extend(lines.remove(&record.summary));
+        keep(record.summary);
         items.push(ItemRecord { places, ..record });
     }
     let receipt = Receipt { items, state: State::Published, issued: now, ..held };
-    Draft { receipt, summaries: Summaries(summaries) }
+    Draft { receipt, summaries }
 }
 
 /// The file of the summaries of a receipt's file.
@@ -250,18 +274,16 @@ pub(crate) fn check(receipt: &Path, says: &Receipt, key: &PublicKey) -> Result<S
         }
         error => error,
     })?;
-    let lines: Vec<Vec<u8>> =
-        bytes.split_inclusive(|byte| *byte == b'\n').map(|line| line.trim_ascii_end().to_vec()).collect();
-    let summaries = Summaries(lines);
-    let wanted = wanted(says);
-    let found = summaries.0.len();
-    if found != wanted.len() || summaries.encode() != bytes {
+    let is_ended = bytes.last().is_none_or(|last| *last == b'\n');
+    let summaries = Summaries(bytes);
+    let (found, wanted) = (summaries.lines().count(), wanted(says));
+    if found != wanted.len() || !is_ended {
         return Err(wrong(format!(
             "found {found} verification summaries, wanted the {} that the receipt names, one a line",
             wanted.len()
         )));
     }
-    for (line, wanted) in summaries.0.iter().zip(&wanted) {
+    for (line, wanted) in summaries.lines().zip(&wanted) {
         one(line, wanted, says, key).map_err(|reason| wrong(format!("{}: {reason}", wanted.name)))?;
     }
     Ok(summaries)

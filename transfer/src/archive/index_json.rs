@@ -10,9 +10,9 @@ use serde::Serialize;
 pub(crate) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// The full name, where containerd looks for it.
-const IMAGE_NAME: &str = "io.containerd.image.name";
+pub const IMAGE_NAME: &str = "io.containerd.image.name";
 /// The tag-safe name, where the layout's own tools look for it.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -19,7 +19,7 @@ pub mod stream;
 pub mod write;
 
 pub use error::{ArchiveError, Kind};
-pub use index_json::ref_names;
+pub use index_json::{IMAGE_NAME, REF_NAME, ref_names};
 pub use layout::Layout;
 pub use open::{Signed, Unverified, Verified};
 pub use read_at::{ReadAt, Reader, Window};

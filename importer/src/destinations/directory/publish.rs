@@ -20,21 +20,17 @@ impl Directory {
 
     fn replace_index(&self, moves: &[Move<'_>], manifests: &dyn Metadata) -> Result<(), Failure> {
         let _lock = IndexLock::take(&self.layout).map_err(|error| self.failed(&error))?;
-        let before = self.index()?;
-        let mut index = before.clone();
+        let mut index = self.index()?;
         for one in moves {
             let published = &one.item.published;
             let name = match &one.tag {
                 Some(tag) => full_name(&one.upstream, tag),
                 None => format!("{}@{}", one.upstream, published.digest),
             };
-            index.set(&name, published);
+            index.set(&name, published).map_err(|error| self.failed(&error))?;
             for evidence in &one.item.evidence {
                 self.list(&mut index, one, evidence, manifests)?;
             }
-        }
-        if index == before {
-            return Ok(());
         }
         index.write(&self.layout).map_err(|error| self.failed(&error))
     }
@@ -49,14 +45,12 @@ impl Directory {
     ) -> Result<(), Failure> {
         let ours = evidence.descriptor();
         let Some(tag) = &evidence.tag else {
-            index.list(&ours);
-            return Ok(());
+            return index.list(&ours).map_err(|error| self.failed(&error));
         };
         let name = full_name(&one.upstream, tag);
         let theirs = index.get(&name).filter(|theirs| theirs.digest != ours.digest);
         let Some(theirs) = theirs else {
-            index.set(&name, &ours);
-            return Ok(());
+            return index.set(&name, &ours).map_err(|error| self.failed(&error));
         };
         let damaged = |error| archive_failure::failure(name.as_ref(), &error);
         let our_bytes = manifests.metadata(&ours).map_err(damaged)?;
@@ -66,7 +60,7 @@ impl Directory {
         let merged = merged.map_err(|problem| Failure::new(Class::Failed, &name, problem))?;
         if let Some(bytes) = merged {
             let merged = self.write_small(&bytes, &theirs.media_type).map_err(|error| self.failed(&error))?;
-            index.set(&name, &merged);
+            index.set(&name, &merged).map_err(|error| self.failed(&error))?;
         }
         Ok(())
     }
