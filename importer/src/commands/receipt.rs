@@ -123,7 +123,7 @@ fn export(number: u64, output: &Path, global: &Global) -> Result<Exported, Failu
     let (bundle, summaries) = (receipts::bundle_path(output), summaries::path(output));
     write(output, &checked.receipt.encode())?;
     write(&bundle, &checked.bundle)?;
-    write(&summaries, &said.bytes())?;
+    write(&summaries, said.bytes())?;
     Ok(Exported { receipt: output.to_owned(), bundle, summaries: Some(summaries) })
 }
 
