@@ -7,7 +7,7 @@ use gates::malware::Searches;
 use gates::vulnerability::Submissions;
 use gates::{Before, Grounds, Judgement};
 use manifests::lock::Lock;
-use manifests::{Digest, Timestamp};
+use manifests::{Timestamp, json};
 
 use crate::beside::{Beside, SmallFiles};
 use crate::write::GENERATOR;
@@ -67,7 +67,7 @@ pub(crate) fn by_policy(
     knowledge: &Knowledge,
     now: Timestamp,
 ) -> Result<Judgement, Failures> {
-    let nothing = Searches::of(Digest::of(&lock.inventory(GENERATOR).encode()));
+    let nothing = Searches::of(json::digest(&lock.inventory(GENERATOR)));
     by_searches(lock, beside, file, knowledge, &nothing, now)
 }
 

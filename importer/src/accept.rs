@@ -17,7 +17,7 @@ use manifests::policy::Decision;
 use manifests::receipt::{ExclusionRecord, Receipt};
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{self, Role, Signer, Trust, TrustError};
-use manifests::{Digest, Timestamp};
+use manifests::{Digest, Timestamp, json};
 use transfer::archive::{Signed, Verified};
 
 use crate::annex::{Annex, Annexes};
@@ -412,5 +412,5 @@ pub(crate) fn content(inventory: &Inventory) -> Digest {
     for blob in &mut inventory.content {
         blob.carried = true;
     }
-    Digest::of(&inventory.encode())
+    json::digest(&inventory)
 }

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::digest::{Digest, Hasher};
 use crate::limits;
 
 /// Why bytes are not the JSON document that was expected.
@@ -63,6 +64,19 @@ pub fn parse_canonical<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<
 #[expect(clippy::expect_used, reason = "serialising string-keyed data into memory cannot fail")]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).expect("documents have string keys only")
+}
+
+/// The digest of what [`encode`] writes, without holding it.
+///
+/// # Panics
+/// As [`encode`].
+#[must_use]
+#[expect(clippy::expect_used, reason = "hashing string-keyed data cannot fail")]
+pub fn digest<T: Serialize>(value: &T) -> Digest {
+    // The serializer writes a few bytes at a time.
+    let mut writer = io::BufWriter::new(Hasher::default());
+    serde_json::to_writer(&mut writer, value).expect("documents have string keys only");
+    writer.into_inner().expect("a hash takes every byte").finish()
 }
 
 /// A writer that compares with what is expected, without a second copy in memory.
@@ -192,6 +206,12 @@ mod tests {
             let error = parse::<serde_json::Value>(bytes.as_bytes()).unwrap_err();
             assert!(error.to_string().contains("twice"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_encoding() {
+        let long: Vec<String> = (0..10_000).map(|at| at.to_string()).collect();
+        assert_eq!(digest(&long), Digest::of(&encode(&long)));
     }
 
     #[test]

@@ -119,6 +119,28 @@ fn an_archive_that_is_cut_before_its_content_is_its_evidence_pack() {
     }
 }
 
+#[test]
+fn a_copy_of_the_evidence_pack_is_that_of_the_archive_or_is_refused() {
+    let source = Source::tiny();
+    let archive = source.write();
+    let mut copy = read_stream(&source, &archive, Keep::Evidence).unwrap();
+    let key = source.public_key();
+    let verified = open::signed(archive.as_slice(), |_| Some(key.clone())).unwrap().verify(&quiet).unwrap();
+    let check = |copy: &[u8]| verified.verify_evidence_copy(&copy, |_| Some(key.clone()));
+    check(&copy).unwrap();
+    assert!(verified.verify_evidence_copy(&copy.as_slice(), |_| None).is_err(), "a key that is not trusted");
+    for at in (0..copy.len()).step_by(7) {
+        copy[at] ^= 1;
+        assert!(check(&copy).is_err(), "byte {at}");
+        copy[at] ^= 1;
+    }
+    assert!(check(&copy[..copy.len() - 1]).is_err(), "cut");
+    copy.push(0);
+    assert!(check(&copy).is_err(), "something appended");
+    let other = Source::small();
+    assert!(verified.verify_evidence_copy(&other.write().as_slice(), |_| Some(other.public_key())).is_err());
+}
+
 /// What stands between the header and the padding of a member.
 fn members(archive: &[u8]) -> Vec<(String, std::ops::Range<usize>)> {
     let mut found = Vec::new();

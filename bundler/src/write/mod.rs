@@ -26,7 +26,7 @@ use manifests::inventory::Inventory;
 use manifests::key::{PrivateKey, PublicKey};
 use manifests::slot::{self, ArchiveSignature};
 use manifests::trust::Role;
-use manifests::{Digest, Timestamp};
+use manifests::{Digest, Timestamp, json};
 use transfer::archive::write::Draft;
 use transfer::archive::{ArchiveError, Unverified, Window, open};
 
@@ -81,7 +81,7 @@ pub(crate) fn inventory(judged: &Judged) -> Inventory {
 /// Every blob that cannot be had; or the first thing that makes going on pointless.
 pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failures> {
     let inventory = inventory(writer.judged);
-    let identity = Digest::of(&inventory.encode());
+    let identity = json::digest(&inventory);
     let key = writer.key.public().map_err(|error| Failure::new(Class::Usage, "the key", error))?;
     if let Some(found) = existing(path, identity, &key)? {
         return again(writer, path, &found, &key);

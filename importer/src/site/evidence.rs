@@ -52,8 +52,7 @@ impl Site {
         files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
         let pack = self.evidence_pack(archive.identity());
         copy(archive.reader(), archive.layout().evidence_end(), &pack, &|file| {
-            let signed = open::signed(file, |id| self.key_ever(id))?;
-            signed.verify_evidence(&|_| ())
+            archive.verify_evidence_copy(&file, |id| self.key_ever(id))
         })?;
         self.keep_annexes(archive.identity(), accepted.annexes())?;
         let own = [("trust", &self.trust_text), ("policy", &self.policy.text)];

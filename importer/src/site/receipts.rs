@@ -295,7 +295,7 @@ impl Site {
             excluded: accepted.excluded().records().to_vec(),
             gates: gates(accepted),
             items,
-            judgements: accepted.judgements().iter().map(|said| Digest::of(&json::encode(said))).collect(),
+            judgements: accepted.judgements().iter().map(|said| json::digest(said)).collect(),
             policy_digests: accepted.policies().to_vec(),
             signers: accepted.signers().iter().map(signer).collect(),
             summary: summaries.first(),

@@ -7,7 +7,7 @@
 use std::ops::Deref;
 
 use manifests::closure;
-use manifests::dsse::{Envelope, EnvelopeError};
+use manifests::dsse::{Envelope, EnvelopeError, Statement};
 use manifests::inventory::Inventory;
 use manifests::key::PublicKey;
 use manifests::limits::{INVENTORY_BYTES, SLOT_BYTES};
@@ -58,10 +58,18 @@ pub fn signed<R: ReadAt>(
     archive: R,
     trusted: impl FnOnce(Digest) -> Option<PublicKey>,
 ) -> Result<Signed<R>, ArchiveError> {
-    let envelope = read_slot(&archive)?;
+    let (statement, key) = read_signature(&archive, trusted)?;
+    read_inventory(archive, &statement.name, statement.subject, statement.predicate, key).map(Signed)
+}
+
+/// What a trusted key signed, and the key's id.
+fn read_signature<R: ReadAt>(
+    archive: &R,
+    trusted: impl FnOnce(Digest) -> Option<PublicKey>,
+) -> Result<(Statement<ArchiveSignature>, Digest), ArchiveError> {
+    let envelope = read_slot(archive)?;
     let key = trusted(envelope.hint()).ok_or_else(|| ArchiveError::UnknownKey(envelope.hint()))?;
-    let statement = envelope.verify::<ArchiveSignature>(&key)?;
-    read_inventory(archive, &statement.name, statement.subject, statement.predicate, key.id()).map(Signed)
+    Ok((envelope.verify::<ArchiveSignature>(&key)?, key.id()))
 }
 
 /// Opens an archive to show what it says. Nothing of it is to be believed.
@@ -260,14 +268,42 @@ impl<R: ReadAt> Signed<R> {
     /// As [`Signed::verify`], for that part.
     pub fn verify_evidence(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<(), ArchiveError> {
         let opened = &self.0;
-        let end = opened.layout.evidence_end();
-        let found = opened.archive.size()?;
-        if found != end && found != opened.layout.size() {
-            let hint = ": neither the archive nor its evidence pack";
-            return Err(ArchiveError::Size { found, wanted: end, hint });
-        }
-        check::members(&opened.archive, &opened.layout, end, progress)?;
+        check_evidence(&opened.archive, &opened.layout, progress)?;
         opened.check_closure()
+    }
+}
+
+/// Reads everything before the large content, but for the slot's and the inventory's contents.
+fn check_evidence<R: ReadAt>(
+    archive: &R,
+    layout: &Layout,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<(), ArchiveError> {
+    let (found, end) = (archive.size()?, layout.evidence_end());
+    if found != end && found != layout.size() {
+        let hint = ": neither the archive nor its evidence pack";
+        return Err(ArchiveError::Size { found, wanted: end, hint });
+    }
+    check::members(archive, layout, end, progress)
+}
+
+impl<R: ReadAt> Verified<R> {
+    /// Reads a copy of its evidence pack: the copy's own signature, and every byte. What its inventory says was read
+    /// here already, and is in memory once.
+    ///
+    /// # Errors
+    /// As [`signed`] and [`Signed::verify_evidence`].
+    pub fn verify_evidence_copy<C: ReadAt>(
+        &self,
+        copy: &C,
+        trusted: impl FnOnce(Digest) -> Option<PublicKey>,
+    ) -> Result<(), ArchiveError> {
+        let Opened { identity, layout, .. } = &self.0.0;
+        let (statement, _) = read_signature(copy, trusted)?;
+        let inventory = inventory_member(&statement.name, &statement.predicate)?;
+        check::blob(&inventory, *identity, statement.subject)?;
+        check::inventory(copy, &inventory, *identity)?;
+        check_evidence(copy, layout, &|_| ())
     }
 }
 
