@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use manifests::{Descriptor, Digest, json, limits, media_type};
@@ -145,10 +145,9 @@ impl FolderIndex {
         let rest = self.rest.iter().map(|(key, value)| (key.as_str(), Part::Other(value)));
         let document: BTreeMap<&str, Part<'_>> = rest.chain([("manifests", manifests)]).collect();
         let partial = folder.join(".index.json.partial");
-        let mut file = BufWriter::new(File::create(&partial)?);
-        serde_json::to_writer(&mut file, &document)?;
-        file.flush()?;
-        file.get_ref().sync_all()?;
+        let file = File::create(&partial)?;
+        json::write(&document, &file)?;
+        file.sync_all()?;
         fs::rename(&partial, folder.join("index.json"))?;
         File::open(folder)?.sync_all()
     }

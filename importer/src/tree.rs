@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use manifests::inventory::Blob;
+use manifests::media_type::{self, SIGSTORE_BUNDLES};
 use manifests::oci::{Image, Manifest, ManifestError};
-use manifests::{Descriptor, Digest, limits, media_type};
+use manifests::{Descriptor, Digest, limits};
 use transfer::archive::ArchiveError;
 
 use crate::blobs::Metadata;
@@ -15,9 +17,20 @@ pub(crate) struct Tree {
     /// manifest that names something they do not have.
     pub(crate) manifests: Vec<Descriptor>,
     /// Configs and layers, in the order of their first use.
-    pub(crate) blobs: Vec<Descriptor>,
+    pub(crate) blobs: Vec<Blob>,
+    /// Whether a Sigstore bundle is among them.
+    pub(crate) has_bundle: bool,
     /// What the root says that it is about.
     pub(crate) subject: Option<Digest>,
+}
+
+impl Tree {
+    /// Everything in it: the blobs, then the manifests, children first.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Blob> + '_ {
+        let manifests = self.manifests.iter();
+        let manifests = manifests.map(|manifest| Blob { digest: manifest.digest, size: manifest.size });
+        self.blobs.iter().copied().chain(manifests)
+    }
 }
 
 /// Why a tree cannot be walked.
@@ -71,7 +84,7 @@ impl Walk<'_> {
                     if media_type::is_manifest(&child.media_type) {
                         self.manifest(&child.descriptor(), depth + 1)?;
                     } else {
-                        self.blob(child.descriptor());
+                        self.blob(&child.media_type, child.digest, child.size);
                     }
                 }
                 index.subject
@@ -83,13 +96,14 @@ impl Walk<'_> {
 
     fn image(&mut self, image: &Image) {
         for entry in std::iter::once(&image.config).chain(&image.layers) {
-            self.blob(entry.descriptor());
+            self.blob(&entry.media_type, entry.digest, entry.size);
         }
     }
 
-    fn blob(&mut self, blob: Descriptor) {
-        if self.seen.insert(blob.digest) {
-            self.tree.blobs.push(blob);
+    fn blob(&mut self, media_type: &str, digest: Digest, size: u64) {
+        if self.seen.insert(digest) {
+            self.tree.has_bundle |= media_type.starts_with(SIGSTORE_BUNDLES);
+            self.tree.blobs.push(Blob { digest, size });
         }
     }
 }

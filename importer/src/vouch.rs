@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use console::{Class, Failure};
 use manifests::cosign::{self, ImageSignature, Made};
+use manifests::inventory::Blob;
 use manifests::key::PrivateKey;
-use manifests::media_type::{OCI_MANIFEST, SIGSTORE_BUNDLES};
+use manifests::media_type::OCI_MANIFEST;
 use manifests::summary::{self, Resource, Verification};
 use manifests::{Descriptor, Digest};
 use transfer::archive::{ArchiveError, ReadAt};
@@ -125,9 +126,7 @@ fn judged(cargo: &Cargo, digest: Digest) -> Vec<Resource> {
 /// a bundle of ours would hide upstream's signature.
 fn has_tags_only(cargo: &Cargo, subject: Digest) -> bool {
     let about = || cargo.evidence.iter().filter(|proof| proof.subject == subject);
-    let is_bundle =
-        |proof: &Proof| proof.tree.blobs.iter().any(|blob| blob.media_type.starts_with(SIGSTORE_BUNDLES));
-    about().any(|proof| proof.tag.is_some()) && !about().any(is_bundle)
+    about().any(|proof| proof.tag.is_some()) && !about().any(|proof| proof.tree.has_bundle)
 }
 
 fn proof(
@@ -138,20 +137,18 @@ fn proof(
     made: &mut HashMap<Digest, Arc<[u8]>>,
 ) -> Proof {
     let mut keep = |bytes: Vec<u8>| {
-        let descriptor = Descriptor {
-            digest: Digest::of(&bytes),
-            media_type: OCI_MANIFEST.to_owned(),
-            size: bytes.len() as u64,
-        };
-        made.entry(descriptor.digest).or_insert_with(|| bytes.into());
-        descriptor
+        let blob = Blob { digest: Digest::of(&bytes), size: bytes.len() as u64 };
+        made.entry(blob.digest).or_insert_with(|| bytes.into());
+        blob
     };
-    let manifest = keep(manifest);
+    let Blob { digest, size } = keep(manifest);
+    let manifest = Descriptor { digest, media_type: OCI_MANIFEST.to_owned(), size };
     let tree = Tree {
         manifests: vec![manifest.clone()],
         blobs: blobs.into_iter().map(keep).collect(),
         // As the walk would find it: what stands under a tag names no subject.
         subject: tag.is_none().then_some(subject),
+        has_bundle: tag.is_none(),
     };
     Proof { manifest, subject, tag, tree, whom }
 }

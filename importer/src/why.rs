@@ -213,7 +213,7 @@ fn role(pack: &Signed<File>, item: &Item, digest: Digest) -> Result<Option<Role>
     }
     let has = |root: &Descriptor| {
         let tree = tree::walk(pack, root)?;
-        Ok::<_, TreeError>(tree.manifests.iter().chain(&tree.blobs).any(|part| part.digest == digest))
+        Ok::<_, TreeError>(tree.parts().any(|part| part.digest == digest))
     };
     if has(&item.published)? {
         return Ok(Some(Role::Content));

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::str::FromStr;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -66,17 +66,27 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).expect("documents have string keys only")
 }
 
-/// The digest of what [`encode`] writes, without holding it.
+/// Writes what [`encode`] gives, without holding it.
+///
+/// # Errors
+/// When `to` does not take it.
+pub fn write<T: Serialize>(value: &T, to: impl io::Write) -> io::Result<()> {
+    // The serializer writes a few bytes at a time.
+    let mut writer = io::BufWriter::new(to);
+    serde_json::to_writer(&mut writer, value)?;
+    writer.flush()
+}
+
+/// The digest of what [`encode`] gives, without holding it.
 ///
 /// # Panics
 /// As [`encode`].
 #[must_use]
-#[expect(clippy::expect_used, reason = "hashing string-keyed data cannot fail")]
+#[expect(clippy::expect_used, reason = "a hash takes every byte")]
 pub fn digest<T: Serialize>(value: &T) -> Digest {
-    // The serializer writes a few bytes at a time.
-    let mut writer = io::BufWriter::new(Hasher::default());
-    serde_json::to_writer(&mut writer, value).expect("documents have string keys only");
-    writer.into_inner().expect("a hash takes every byte").finish()
+    let mut hasher = Hasher::default();
+    write(value, &mut hasher).expect("documents have string keys only");
+    hasher.finish()
 }
 
 /// A writer that compares with what is expected, without a second copy in memory.

@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
         Voucher { key: &vouching, verification: site.accepted_as(evidence.inventory(), clock::now()) };
     let vouched = publish::vouch_held(&held, &evidence, &destinations, &voucher).await?;
     let arrived = publish::publish_held(&held, &evidence, &destinations, &vouched, &mut site.ledger).await?;
-    let successor = summaries::published(held, &kept, arrived, clock::now());
+    let successor = summaries::published(site, held, &kept, arrived, clock::now())?;
     let text = super::receipt::render_items(&successor.receipt.items);
     let items = successor.receipt.items.len();
     let issued = site.issue(successor, &key)?;

@@ -44,7 +44,7 @@ pub(crate) struct Signed {
 }
 
 /// A receipt that has no place in the chain yet, with its verification summaries.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Draft {
     /// What it says.
     pub(crate) receipt: Receipt,
@@ -263,7 +263,7 @@ impl Site {
             trust_digests: vec![self.trust.digest()],
             ..self.blank(State::Changed, now)
         };
-        Draft { receipt, summaries: Summaries::default() }
+        Draft { receipt, summaries: Summaries::new(self.receipts()) }
     }
 
     /// The receipt of an archive that was accepted and kept, without its place in the chain.
@@ -295,7 +295,7 @@ impl Site {
             excluded: accepted.excluded().records().to_vec(),
             gates: gates(accepted),
             items,
-            judgements: accepted.judgements().iter().map(|said| json::digest(said)).collect(),
+            judgements: accepted.judgements().iter().map(json::digest).collect(),
             policy_digests: accepted.policies().to_vec(),
             signers: accepted.signers().iter().map(signer).collect(),
             summary: summaries.first(),
@@ -320,8 +320,7 @@ impl Site {
             previous_of_channel: channel.and_then(|channel| self.ledger.receipt_of(channel)),
             ..receipt
         };
-        let bytes = receipt.encode();
-        let digest = Digest::of(&bytes);
+        let digest = json::digest(&receipt);
         let path = self.receipts().join(match &receipt.archive {
             Some(ArchiveRecord { name, serial, .. }) => format!("{number:06}-{name}-{serial}{ENDING}"),
             None if receipt.state == State::Changed => format!("{number:06}-changed{ENDING}"),
@@ -333,12 +332,13 @@ impl Site {
 
         // The receipt last: where it is, all that belongs to it is.
         let (bundle_path, summaries_path) = (bundle_path(&path), summaries::path(&path));
-        let files =
-            [(&summaries_path, summaries.bytes()), (&bundle_path, bundle.as_slice()), (&path, &bytes)];
-        for (path, bytes) in files {
-            files::put(path, |file| file.write_all(bytes))
-                .map_err(|error| SiteError::Io(path.clone(), error))?;
-        }
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error| SiteError::Io(path, error)
+        };
+        files::put(&summaries_path, |file| summaries.write(file)).map_err(failed(&summaries_path))?;
+        files::put(&bundle_path, |file| file.write_all(&bundle)).map_err(failed(&bundle_path))?;
+        files::put(&path, |file| json::write(&receipt, file)).map_err(failed(&path))?;
         let last = self.last.insert(Last::of(number, digest, receipt));
         self.ledger
             .issued(last.noted(), last.issued)

@@ -39,10 +39,10 @@ impl Site {
     ) -> Result<Draft, SiteError> {
         let Refused { archive, failures, trusts, policies } = refused;
         let verification = self.verification(now, VerificationResult::Failed);
-        let summaries = match archive {
-            Some((_, subject)) => subject.sign(&verification, key)?,
-            None => Summaries::default(),
-        };
+        let mut summaries = Summaries::new(self.receipts());
+        if let Some((_, subject)) = archive {
+            summaries.push(&subject.sign(&verification, key)?)?;
+        }
         let receipt = Receipt {
             archive: archive.map(|(record, _)| record.clone()),
             policy_digests: policies,

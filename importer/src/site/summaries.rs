@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, BufWriter, ErrorKind, Seek as _, Write as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -37,17 +37,63 @@ const SLOT_OFFSET: u64 = 512;
 /// How many are signed before they are put behind the others.
 const BATCH: usize = 1024;
 
-/// The summaries of a receipt, as the bytes of their file: each has its newline.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Summaries(Vec<u8>);
+/// The summaries of a receipt that is not written yet: thousands of items have megabytes of them, which wait in a
+/// file without a name.
+#[derive(Debug)]
+pub(crate) struct Summaries {
+    folder: PathBuf,
+    lines: Option<BufWriter<File>>,
+    first: Option<Digest>,
+}
 
 impl Summaries {
-    /// The digest of the archive's; none where there is none.
+    /// None yet. `folder` is where they wait.
     #[must_use]
-    pub(crate) fn first(&self) -> Option<Digest> {
-        self.lines().next().map(Digest::of)
+    pub(crate) const fn new(folder: PathBuf) -> Self {
+        Self { folder, lines: None, first: None }
     }
 
+    /// The digest of the archive's; none where there is none.
+    #[must_use]
+    pub(crate) const fn first(&self) -> Option<Digest> {
+        self.first
+    }
+
+    /// Adds one.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn push(&mut self, line: &[u8]) -> Result<(), SiteError> {
+        self.first.get_or_insert_with(|| Digest::of(line));
+        self.append(line).map_err(|error| SiteError::Io(self.folder.clone(), error))
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let lines = match &mut self.lines {
+            Some(lines) => lines,
+            None => self.lines.insert(BufWriter::new(tempfile::tempfile_in(&self.folder)?)),
+        };
+        lines.write_all(line)?;
+        lines.write_all(b"\n")
+    }
+
+    /// Writes all of them.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn write(self, to: &mut File) -> io::Result<()> {
+        let Some(lines) = self.lines else { return Ok(()) };
+        let mut lines = lines.into_inner()?;
+        lines.rewind()?;
+        io::copy(&mut lines, to).map(|_| ())
+    }
+}
+
+/// The summaries of a receipt as they were read: the bytes of their file.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept(Vec<u8>);
+
+impl Kept {
     /// The file's bytes.
     #[must_use]
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -56,11 +102,6 @@ impl Summaries {
 
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
-    }
-
-    fn push(&mut self, line: &[u8]) {
-        self.0.extend_from_slice(line);
-        self.0.push(b'\n');
     }
 }
 
@@ -85,11 +126,9 @@ impl Subject {
     }
 
     /// Signs what was decided about it.
-    pub(super) fn sign(&self, verification: &Verification, key: &PrivateKey) -> Result<Summaries, SiteError> {
+    pub(super) fn sign(&self, verification: &Verification, key: &PrivateKey) -> Result<Vec<u8>, SiteError> {
         let said = verification.summary(self.uri.clone(), self.inputs.clone());
-        let mut summaries = Summaries::default();
-        summaries.push(&sign(slot::SUBJECT, self.identity, said, key)?);
-        Ok(summaries)
+        sign(slot::SUBJECT, self.identity, said, key)
     }
 }
 
@@ -155,7 +194,8 @@ pub(super) fn of_accepted(
     }
     let at = accepted.judgements().first().map_or(now, |judgement| judgement.at);
     let verification = site.verification(at, VerificationResult::Passed);
-    let mut summaries = subject.sign(&verification, key)?;
+    let mut summaries = Summaries::new(site.receipts());
+    summaries.push(&subject.sign(&verification, key)?)?;
     let items: HashMap<&str, &Item> =
         archive.inventory().items.iter().map(|item| (item.name.as_str(), item)).collect();
     let said = |arrived: &Arrived| {
@@ -176,7 +216,7 @@ pub(super) fn of_accepted(
         for (Arrived { digest, kind, name, places }, line) in batch.into_iter().zip(signed) {
             let verdicts = verdicts.remove(name.as_str()).unwrap_or_default();
             records.push(ItemRecord { digest, kind, name, places, summary: Digest::of(&line), verdicts });
-            summaries.push(&line);
+            summaries.push(&line)?;
         }
     }
 }
@@ -232,26 +272,30 @@ fn verdicts(accepted: &Accepted) -> HashMap<&str, Vec<VerdictRecord>> {
 }
 
 /// The receipt after one of a load that was held: what was judged then stays as it was said then.
-#[must_use]
-pub(crate) fn published(held: Receipt, kept: &Summaries, arrived: Vec<Arrived>, now: Timestamp) -> Draft {
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn published(
+    site: &Site,
+    held: Receipt,
+    kept: &Kept,
+    arrived: Vec<Arrived>,
+    now: Timestamp,
+) -> Result<Draft, SiteError> {
     let mut records: HashMap<String, ItemRecord> =
         held.items.into_iter().map(|record| (record.name.clone(), record)).collect();
     let lines: HashMap<Digest, &[u8]> = kept.lines().map(|line| (Digest::of(line), line)).collect();
-    let mut summaries = Summaries::default();
-    let mut keep = |digest: Digest| {
-        if let Some(line) = lines.get(&digest) {
-            summaries.push(line);
-        }
-    };
-    held.summary.into_iter().for_each(&mut keep);
+    let mut summaries = Summaries::new(site.receipts());
+    let mut keep = |digest: Digest| lines.get(&digest).map_or(Ok(()), |line| summaries.push(line));
+    held.summary.map_or(Ok(()), &mut keep)?;
     let mut items = Vec::with_capacity(arrived.len());
     for Arrived { name, places, .. } in arrived {
         let Some(record) = records.remove(&name) else { continue };
-        keep(record.summary);
+        keep(record.summary)?;
         items.push(ItemRecord { places, ..record });
     }
     let receipt = Receipt { items, state: State::Published, issued: now, ..held };
-    Draft { receipt, summaries }
+    Ok(Draft { receipt, summaries })
 }
 
 /// The file of the summaries of a receipt's file.
@@ -265,7 +309,7 @@ pub(crate) fn path(receipt: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When one is missing, another, or there is one too many.
-pub(crate) fn check(receipt: &Path, says: &Receipt, key: &PublicKey) -> Result<Summaries, SiteError> {
+pub(crate) fn check(receipt: &Path, says: &Receipt, key: &PublicKey) -> Result<Kept, SiteError> {
     let path = path(receipt);
     let wrong = |reason: String| SiteError::Receipt(path.clone(), reason);
     let bytes = read_at_most(&path, BYTES).map_err(|error| match error {
@@ -275,7 +319,7 @@ pub(crate) fn check(receipt: &Path, says: &Receipt, key: &PublicKey) -> Result<S
         error => error,
     })?;
     let is_ended = bytes.last().is_none_or(|last| *last == b'\n');
-    let summaries = Summaries(bytes);
+    let summaries = Kept(bytes);
     let (found, wanted) = (summaries.lines().count(), wanted(says));
     if found != wanted.len() || !is_ended {
         return Err(wrong(format!(

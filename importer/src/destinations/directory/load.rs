@@ -10,6 +10,7 @@ use std::thread;
 
 use console::progress::Progress;
 use console::{Class, Failure};
+use manifests::inventory::Blob;
 use manifests::receipt::Confirmation;
 use manifests::{Descriptor, Digest};
 use tempfile::NamedTempFile;
@@ -46,7 +47,7 @@ enum Outcome {
 }
 
 struct Job<'a> {
-    part: &'a Descriptor,
+    part: Blob,
     is_manifest: bool,
     item: &'a Cargo,
 }
@@ -70,7 +71,7 @@ impl Directory {
             let mut written = Vec::new();
             while !is_over.load(Ordering::Relaxed) {
                 let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                match self.bring(shipment.blobs.as_ref(), job.part, progress) {
+                match self.bring(shipment.blobs.as_ref(), &job.part, progress) {
                     Ok(Outcome::Present) => {}
                     Ok(Outcome::Written) => written.push((job.part.digest, job.part.size, job.is_manifest)),
                     Err(wrong) => {
@@ -147,7 +148,7 @@ impl Directory {
         folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
     }
 
-    fn bring(&self, blobs: &dyn Blobs, part: &Descriptor, progress: &Progress) -> Result<Outcome, Wrong> {
+    fn bring(&self, blobs: &dyn Blobs, part: &Blob, progress: &Progress) -> Result<Outcome, Wrong> {
         let path = self.folder().path(&part.digest);
         if let Ok(file) = File::open(&path)
             && ReadAt::size(&file).is_ok_and(|size| size == part.size)
@@ -162,13 +163,13 @@ impl Directory {
             progress.add(piece.len() as u64);
             Ok(())
         })?;
-        self.keep(file, part).map_err(Wrong::Target)?;
+        self.keep(file, &part.digest).map_err(Wrong::Target)?;
         Ok(Outcome::Written)
     }
 
     /// Gives a whole file its name.
-    fn keep(&self, file: NamedTempFile, part: &Descriptor) -> io::Result<()> {
-        named(file, &self.folder().path(&part.digest))
+    fn keep(&self, file: NamedTempFile, digest: &Digest) -> io::Result<()> {
+        named(file, &self.folder().path(digest))
     }
 
     /// Writes a document that was made here.
@@ -178,7 +179,7 @@ impl Directory {
         fs::create_dir_all(self.partial())?;
         let mut file = NamedTempFile::new_in(self.partial())?;
         file.write_all(bytes)?;
-        self.keep(file, &descriptor)?;
+        self.keep(file, &digest)?;
         self.sync()?;
         Ok(descriptor)
     }
@@ -221,11 +222,7 @@ fn jobs(shipment: &Shipment) -> Vec<Job<'_>> {
 }
 
 /// Reads a blob through `sink`, and compares it with its digest.
-fn copy(
-    blob: &dyn ReadAt,
-    part: &Descriptor,
-    mut sink: impl FnMut(&[u8]) -> io::Result<()>,
-) -> Result<(), Wrong> {
+fn copy(blob: &dyn ReadAt, part: &Blob, mut sink: impl FnMut(&[u8]) -> io::Result<()>) -> Result<(), Wrong> {
     let mut check = Check::new(part.digest);
     let mut buffer = vec![0; usize::try_from(part.size.min(PIECE)).unwrap_or_default()];
     let mut at = 0;

@@ -9,8 +9,9 @@ mod publish;
 use std::path::{Path, PathBuf};
 
 use console::{Class, Failure, Failures};
+use manifests::Digest;
+use manifests::inventory::Blob;
 use manifests::reference::Repository;
-use manifests::{Descriptor, Digest};
 
 use crate::blobs::Folder;
 use crate::destinations::Survey;
@@ -139,10 +140,7 @@ fn full_name(upstream: &Repository, tag: &str) -> String {
 
 /// Everything of some trees, and whether it is a manifest; children before parents.
 fn parts<'a>(
-    trees: impl Iterator<Item = &'a crate::tree::Tree>,
-) -> impl Iterator<Item = (&'a Descriptor, bool)> {
-    trees.flat_map(|tree| {
-        let blobs = tree.blobs.iter().map(|blob| (blob, false));
-        blobs.chain(tree.manifests.iter().map(|manifest| (manifest, true)))
-    })
+    trees: impl Iterator<Item = &'a crate::tree::Tree> + 'a,
+) -> impl Iterator<Item = (Blob, bool)> + 'a {
+    trees.flat_map(|tree| tree.parts().enumerate().map(|(at, part)| (part, at >= tree.blobs.len())))
 }

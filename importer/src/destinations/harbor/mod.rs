@@ -18,6 +18,7 @@ use self::api::{Api, Project, SystemInfo};
 use crate::client_failure;
 use crate::destinations::Survey;
 use crate::shipment::Shipment;
+use crate::tree::Tree;
 
 /// Longest path of a repository with its project, in bytes. Harbor 2.14 answers longer ones with 500.
 const PATH_BYTES: usize = 245;
@@ -176,7 +177,7 @@ impl Harbor {
                     there.push(&proof.tree);
                 }
             }
-            let parts = there.into_iter().flat_map(|tree| tree.manifests.iter().chain(&tree.blobs));
+            let parts = there.into_iter().flat_map(Tree::parts);
             survey.has.extend(parts.map(|part| (place, part.digest)));
         }
         Ok(survey)

@@ -7,6 +7,7 @@ use manifests::Digest;
 use super::Found;
 use crate::destinations::Survey;
 use crate::shipment::{Cargo, Shipment};
+use crate::tree::Tree;
 
 /// What the rules of the projects will mean for what is brought. `harbor` is its name.
 pub(super) fn notices(harbor: &str, found: &Found, shipment: &Shipment, survey: &Survey) -> Vec<String> {
@@ -50,7 +51,7 @@ pub(super) fn needed(found: &Found, shipment: &Shipment, survey: &Survey) -> BTr
     let mut needed: HashMap<&str, u64> = HashMap::new();
     for (cargo, place) in shipment.items.iter().zip(&survey.places) {
         let name = project(*place);
-        let parts = cargo.trees().flat_map(|tree| tree.blobs.iter().chain(&tree.manifests));
+        let parts = cargo.trees().flat_map(Tree::parts);
         for part in parts.filter(|part| seen.insert((name, part.digest))) {
             *needed.entry(name).or_default() += part.size;
         }

@@ -20,6 +20,7 @@ use console::progress::Progress;
 use console::{Class, Failure};
 use futures_util::future::Either;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use manifests::inventory::Blob;
 use manifests::receipt::Confirmation;
 use manifests::{Descriptor, Digest};
 use tokio::sync::OnceCell;
@@ -193,7 +194,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Brings a blob: it is there, or another place has it, or it is sent.
-    async fn blob(&self, remote: &Remote, place: usize, blob: &Descriptor) -> Result<(), Error> {
+    async fn blob(&self, remote: &Remote, place: usize, blob: &Blob) -> Result<(), Error> {
         if self.survey.has.contains(&(place, blob.digest)) {
             return Ok(());
         }
@@ -223,7 +224,7 @@ impl<'a> Loader<'a> {
         cell.get_or_try_init(|| bring).await.copied()
     }
 
-    async fn push(&self, remote: &Remote, from: &Remote, blob: &Descriptor) -> Result<Pushed, Error> {
+    async fn push(&self, remote: &Remote, from: &Remote, blob: &Blob) -> Result<Pushed, Error> {
         let counted = Arc::new(AtomicU64::new(0));
         let open = || {
             self.progress.take_back(counted.swap(0, Ordering::Relaxed));
@@ -236,7 +237,7 @@ impl<'a> Loader<'a> {
         remote.push_blob(blob.digest, blob.size, Some(from.repository()), open).await
     }
 
-    fn open(&self, blob: &Descriptor) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    fn open(&self, blob: &Blob) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         match self.shipment.blobs.open(&blob.digest) {
             Ok(reader) => Either::Left(blobs::pieces(Arc::from(reader), 0, blob.size)),
             Err(error) => Either::Right(stream::iter([Err(io::Error::other(error))])),

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use clients::{Error, Problem};
 use console::Failure;
 use futures_util::{StreamExt as _, stream};
-use manifests::{Descriptor, Digest};
+use manifests::Digest;
+use manifests::inventory::Blob;
 
 use super::places::Places;
 use super::{ManifestThere, QUESTIONS, Registry, has_manifest, name_there, settle};
@@ -137,14 +138,14 @@ async fn item(
 
 /// Everything of a tree whose root is there.
 fn within(place: usize, tree: &Tree) -> Vec<(usize, Digest)> {
-    tree.manifests.iter().chain(&tree.blobs).map(|part| (place, part.digest)).collect()
+    tree.parts().map(|part| (place, part.digest)).collect()
 }
 
 /// Every blob that is not known to be in its place.
 fn wanted_blobs<'a>(
     shipment: &'a Shipment,
     survey: &'a Survey,
-) -> impl Iterator<Item = (usize, &'a Cargo, &'a Descriptor)> {
+) -> impl Iterator<Item = (usize, &'a Cargo, &'a Blob)> {
     shipment.items.iter().zip(&survey.places).flat_map(move |(cargo, place)| {
         let blobs = cargo.trees().flat_map(|tree| &tree.blobs);
         let wanted = blobs.filter(move |blob| !survey.has.contains(&(*place, blob.digest)));
@@ -152,7 +153,7 @@ fn wanted_blobs<'a>(
     })
 }
 
-fn not_carried(cargo: &Cargo, blob: &Descriptor) -> Failure {
+fn not_carried(cargo: &Cargo, blob: &Blob) -> Failure {
     let message = format!(
         "found neither here nor in the archive the blob {}, which the archive's base has",
         blob.digest
