@@ -8,7 +8,7 @@
 //! A blob that several repositories need is sent once: the first one that needs it leads, the others wait
 //! for it and then have the registry mount it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,9 +48,11 @@ pub(super) struct Loader<'a> {
     pub(super) survey: &'a Survey,
     pub(super) places: Places,
     progress: &'a Progress,
-    /// Each blob in each place, once.
+    /// Blobs that several trees need. The others, which are most, need nobody to wait for them.
+    shared: HashSet<Digest>,
+    /// Each shared blob in each place, once.
     blobs: Once<(usize, Digest), ()>,
-    /// The place that has a blob, or is the first to get it.
+    /// The place that has a shared blob, or is the first to get it.
     leaders: Once<Digest, usize>,
     /// Each manifest in each place, once.
     manifests: Once<(usize, Digest), PutAnswer>,
@@ -72,6 +74,17 @@ impl<K: std::hash::Hash + Eq, V> Once<K, V> {
         let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(cells.entry(key).or_default())
     }
+}
+
+fn shared_blobs(shipment: &Shipment) -> HashSet<Digest> {
+    let blobs = shipment.items.iter().flat_map(Cargo::trees).flat_map(|tree| &tree.blobs);
+    let (mut seen, mut shared) = (HashSet::new(), HashSet::new());
+    for blob in blobs {
+        if !seen.insert(blob.digest) {
+            shared.insert(blob.digest);
+        }
+    }
+    shared
 }
 
 impl Registry {
@@ -120,8 +133,8 @@ impl<'a> Loader<'a> {
         places: Places,
         progress: &'a Progress,
     ) -> Self {
-        let leaders = Once::new();
-        for (place, digest) in &survey.has {
+        let (shared, leaders) = (shared_blobs(shipment), Once::new());
+        for (place, digest) in survey.has.iter().filter(|(_, digest)| shared.contains(digest)) {
             // The first one that is found is as good as any other.
             let _ = leaders.cell(*digest).set(*place);
         }
@@ -131,6 +144,7 @@ impl<'a> Loader<'a> {
             survey,
             places,
             progress,
+            shared,
             blobs: Once::new(),
             leaders,
             manifests: Once::new(),
@@ -198,20 +212,13 @@ impl<'a> Loader<'a> {
         if self.survey.has.contains(&(place, blob.digest)) {
             return Ok(());
         }
+        if !self.shared.contains(&blob.digest) {
+            return self.send(remote, blob).await;
+        }
         let cell = self.blobs.cell((place, blob.digest));
         let bring = async {
             let leader = self.leaders.cell(blob.digest);
-            let lead = async {
-                // Mounted from where it is to go: the answer says whether it is there, in the request that
-                // is needed anyway to send it.
-                let pushed = self.push(remote, remote, blob).await?;
-                if pushed == Pushed::Sent {
-                    self.delivery().sent.add(blob.size);
-                } else {
-                    self.progress.add(blob.size);
-                }
-                Ok::<_, Error>(place)
-            };
+            let lead = async { self.send(remote, blob).await.map(|()| place) };
             let from = *leader.get_or_try_init(|| lead).await?;
             if let Some(source) = self.places.remotes.get(from).filter(|_| from != place) {
                 match self.push(remote, source, blob).await? {
@@ -222,6 +229,17 @@ impl<'a> Loader<'a> {
             Ok(())
         };
         cell.get_or_try_init(|| bring).await.copied()
+    }
+
+    /// Mounted from where it is to go: the answer says whether it is there, in the request that is needed anyway
+    /// to send it.
+    async fn send(&self, remote: &Remote, blob: &Blob) -> Result<(), Error> {
+        if self.push(remote, remote, blob).await? == Pushed::Sent {
+            self.delivery().sent.add(blob.size);
+        } else {
+            self.progress.add(blob.size);
+        }
+        Ok(())
     }
 
     async fn push(&self, remote: &Remote, from: &Remote, blob: &Blob) -> Result<Pushed, Error> {
