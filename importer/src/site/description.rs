@@ -47,3 +47,25 @@ impl Description {
         self.api_version == API_VERSION && self.kind == "Site"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_or_kind_is_not_known() {
+        let text = |version: &str, kind: &str| {
+            let key = Digest::of(b"key");
+            format!(
+                r#"{{"apiVersion":"{version}","channels":[],"created":"2024-11-03T21:30:00Z","kind":"{kind}","name":"a","policyDigest":"{key}","receiptKey":"{key}","trustDigest":"{key}"}}"#
+            )
+        };
+        for (version, kind, is_known) in
+            [("airgap/v1", "Site", true), ("airgap/v2", "Site", false), ("airgap/v1", "Receipt", false)]
+        {
+            let text = text(version, kind);
+            let description = Description::parse(text.as_bytes());
+            assert_eq!(description.map(|found| found.is_known()), Ok(is_known), "{text}");
+        }
+    }
+}

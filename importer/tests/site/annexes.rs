@@ -116,3 +116,37 @@ fn a_notice_says_why_a_file_beside_the_archive_was_not_counted() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && said.contains("notice: not counted:"), "{said}");
 }
+
+#[test]
+fn an_approval_by_another_policy_than_the_site_s_is_noticed() {
+    let (site, archive, path) = crate::approve::prepared(Setup { officers: 1, ..USUAL }, &Draft::on(3));
+    site.write("other.yaml", "apiVersion: airgap/v1\nkind: Policy\nspec: {version: 7}\n");
+    let by = |policy: &str| {
+        let annex = text(&crate::approve::annex_of(&site, &archive, "officer-1"));
+        let _ = fs::remove_file(&annex);
+        let more = ["--trust", "trust.yaml", "--policy", policy, "-o", &annex];
+        let mut command = site.command(&crate::approve::approve(&path, &more));
+        crate::site::succeed(command.env_remove("AIRGAP_STATE"));
+        let verified = site.run(&["verify", &path]);
+        assert!(verified.status.success(), "{verified:?}");
+        String::from_utf8(verified.stderr).unwrap()
+    };
+    let said = by("policy.yaml");
+    assert!(!said.contains("not in force"), "{said}");
+    let said = by("other.yaml");
+    let digest = manifests::Digest::of(&fs::read(site.path("other.yaml")).unwrap());
+    let notice = format!("officer-1 approved it by the policy {digest}, which is not in force here");
+    assert!(said.contains(&notice), "{said}");
+
+    let annex = crate::approve::annex_of(&site, &archive, "officer-1");
+    Draft::annex(&archive, Verdict::Approved).write(&annex, &site.people.officers[0]);
+    let said = String::from_utf8(site.run(&["verify", &path]).stderr).unwrap();
+    assert!(said.contains("officer-1 approved it without a policy, which is not in force here"), "{said}");
+}
+
+#[test]
+fn a_preparer_who_is_none_any_more_is_refused_beside_the_missing_approvals() {
+    let site = Site::with(Setup { build_until: "2024-11-01", ..TWO });
+    let said = site.refuse(&site.archive(&Draft::on(3)), &[]);
+    assert!(said.contains("2024-11-01") && said.contains("found 0 of 2"), "{said}");
+}

@@ -232,6 +232,13 @@ fn what_is_in_may_be_loaded_again_after_its_date() {
     assert!(accepted.contains(&timely.identity.to_string()), "{accepted}");
     let said = site.refuse(&site.archive(&draft), &[]);
     assert!(said.contains("first import before"), "another identity is another import: {said}");
+
+    let far = site.archive(&Draft { import_before: Some(at("2998-01-01T00:00:00Z")), ..Draft::on(4) });
+    let later = ["verify", &text(&far.path), "--at", "2998-06-01T00:00:00Z"];
+    let said = site.fail(3, &later);
+    assert!(said.contains("first import before"), "{said}");
+    site.load(&far);
+    site.succeed(&later);
 }
 
 #[test]
@@ -247,6 +254,16 @@ fn one_of_two_preparers_is_not_enough() {
         &format!("apiVersion: airgap/v1\nkind: Trust\nspec: {{version: 1, expires: 2999-01-01, roles: {{preparer: {{threshold: 2, people: [{people}]}}}}}}\n"),
     );
     let said = site.refuse(&archive, &["--trust", "two.yaml"]);
+    assert!(said.contains("found 1 of 2 signatures by different people as preparer"), "{said}");
+    // To approve it would make nothing of it: unlike an approval, the other preparer's signature cannot follow.
+    site.write("officer.key", &site.people.officers[0].to_pem().unwrap());
+    let officer = person("officer-1", &site.people.officers[0]);
+    let two = std::fs::read_to_string(site.path("two.yaml")).unwrap();
+    let roles = format!("roles: {{security-officer: {{threshold: 1, people: [{officer}]}}, ");
+    site.write("two.yaml", &two.replace("roles: {", &roles));
+    let approve = ["approve", &text(&archive.path), "--trust", "two.yaml", "--policy", "policy.yaml"];
+    let mut command = site.command(&[&approve[..], &["--key", "officer.key"]].concat());
+    let said = crate::site::fail(command.env_remove("AIRGAP_STATE"), 3);
     assert!(said.contains("found 1 of 2 signatures by different people as preparer"), "{said}");
 }
 

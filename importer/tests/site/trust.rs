@@ -47,6 +47,19 @@ fn a_trust_file_is_put_in_force_by_the_people_of_both_and_not_by_fewer() {
     assert!(said.contains("found 1 of 2") && said.contains("by the new trust file"), "{said}");
     assert!(site.succeed(&["trust", "show"]).contains("version 1"));
 
+    // What the other one said about another file of this version does not count for this one.
+    site.write("other.yaml", &second(&site, &site.people.officers[2], ""));
+    site.write("officer-0.key", &site.people.officers[0].to_pem().unwrap());
+    for (file, key, output) in
+        [("other.yaml", "officer-0.key", "other.json"), ("trust-2.yaml", "officer-1.key", "this.json")]
+    {
+        site.succeed(&["trust", "sign", file, "--key", key, "-o", output]);
+    }
+    let both = ["--signature", "other.json", "--signature", "this.json"];
+    let said = site.fail(3, &[&["trust", "update", "trust-2.yaml"], &both[..]].concat());
+    assert!(said.contains("other.json: found a signature about"), "{said}");
+    assert!(site.succeed(&["trust", "show"]).contains("version 1"));
+
     sign(&site, &[0]);
     let said = site.succeed(&["trust", "update", "trust-2.yaml"]);
     assert!(said.contains("version 2") && said.contains("build-2 as preparer"), "{said}");
@@ -310,6 +323,48 @@ fn a_policy_follows_another_by_who_approves_and_judges_from_then_on() {
     let said = site.fail(3, &["policy", "update", "policy-1.yaml"]);
     assert!(said.contains("found version 1 of the policy, wanted one after 2"), "{said}");
     assert!(site.succeed(&["policy", "show"]).contains("version 2"));
+}
+
+#[test]
+fn a_policy_that_was_cut_off_from_its_receipt_gets_it_when_the_command_is_given_again() {
+    let site = Site::new();
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    for version in [2, 3] {
+        let name = format!("policy-{version}.yaml");
+        site.write(&name, &format!("apiVersion: airgap/v1\nkind: Policy\nspec: {{version: {version}}}\n"));
+        site.succeed(&["policy", "sign", &name, "--key", "build.key"]);
+    }
+    site.succeed(&["policy", "update", "policy-2.yaml"]);
+    let said = site.fail(3, &["policy", "update", "policy-2.yaml"]);
+    assert!(said.contains("found version 2 of the policy, wanted one after 2"), "{said}");
+    // The moments are whole seconds, and the last receipt has to be older than the change.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    site.succeed(&["policy", "update", "policy-3.yaml"]);
+    let last = site.receipts().pop().unwrap();
+    for ending in ["json", "sigstore.json", "vsa.jsonl"] {
+        fs::remove_file(last.with_extension(ending)).unwrap();
+    }
+    let ledger = site.ledger();
+    let lines: Vec<&str> = ledger.lines().collect();
+    site.write("state/ledger.jsonl", &format!("{}\n", lines[..lines.len() - 1].join("\n")));
+    let said = site.fail(3, &["policy", "update", "policy-2.yaml"]);
+    assert!(said.contains("found version 2 of the policy, wanted one after 3"), "another one: {said}");
+    site.succeed(&["policy", "update", "policy-3.yaml"]);
+    assert_eq!(site.json(&["receipt", "show"])["state"], "changed");
+    site.succeed(&["receipt", "verify"]);
+}
+
+#[test]
+fn whoever_signed_before_may_not_cease_to_where_a_policy_would_accept_it() {
+    let rule = "{match: \"**\", accept: unsigned, reason: none there yet, owner: ciso, until: 2999-01-01}";
+    let site = Site::with(Setup {
+        policy: Box::leak(format!("{{signatures: [{rule}]}}").into_boxed_str()),
+        ..USUAL
+    });
+    site.load(&site.archive(&Draft::on(2)));
+    site.load(&site.archive(&Draft { is_signed: true, ..Draft::on(3) }));
+    let said = site.refuse(&site.archive(&Draft { content: "next", ..Draft::on(4) }), &[]);
+    assert!(said.contains("found an item that was signed before"), "{said}");
 }
 
 /// Signs by the two officers whose keys lie there.
