@@ -243,14 +243,12 @@ async fn everywhere(
     }
     Failures::unless_empty(std::mem::take(&mut failures), ())?;
     let of_ledger = |error: LedgerError| Failure::new(Class::Failed, "the ledger", error);
-    let intents: Vec<NameIntent> = decided.iter().flat_map(|one| one.intents.iter().cloned()).collect();
-    ledger.intend(&intents, clock::now()).map_err(of_ledger)?;
+    ledger.intend(decided.iter().flat_map(|one| &one.intents), clock::now()).map_err(of_ledger)?;
     let mut records = Records::default();
     for ((target, waiting), Decided { moves, intents, sure, places }) in at.iter().zip(decided) {
         match target.publish(&moves, manifests).await {
             Ok(()) => {
-                let done: Vec<NameIntent> = intents.into_iter().chain(sure).collect();
-                ledger.done(&done, clock::now()).map_err(of_ledger)?;
+                ledger.done(intents.iter().chain(&sure), clock::now()).map_err(of_ledger)?;
                 records.add(waiting, places);
             }
             Err(reasons) => failures.extend(reasons),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use manifests::digest::Digest;
@@ -16,6 +16,9 @@ use manifests::{ChannelName, Timestamp, json};
 use super::ledger_lines::{self, Tail};
 pub(crate) use super::line::{Event, Line};
 use super::names::{NameIntent, Names};
+
+/// How much is written at once, in bytes: a hundred lines.
+const WRITE_BYTES: usize = 64 * 1024;
 
 /// A trust file or policy that followed another.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +80,7 @@ pub(crate) struct KnownArchive {
 /// A ledger that was read and found whole.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// For appending; none when it was opened for reading only.
+    /// For appending; none when it was opened for reading only, or a write failed.
     file: Option<File>,
     head: Digest,
     number: u64,
@@ -88,7 +91,6 @@ pub(crate) struct Ledger {
     of_channels: BTreeMap<ChannelName, Digest>,
     site: Digest,
     changes: Vec<Followed>,
-    is_interrupted: bool,
 }
 
 impl Ledger {
@@ -152,7 +154,6 @@ impl Ledger {
             of_channels: BTreeMap::new(),
             site: line.digest,
             changes: vec![],
-            is_interrupted: false,
         }
     }
 
@@ -188,7 +189,7 @@ impl Ledger {
         let event = if change.is_policy { Event::Policy } else { Event::Trusted };
         let mut line = Line::new(event, change.digest, 0, None, change.at);
         line.serial = Some(version);
-        self.append(vec![line])
+        self.append([line])
     }
 
     /// Every name that this site set.
@@ -244,15 +245,19 @@ impl Ledger {
         line.channel = Some(channel.clone());
         line.serial = Some(serial);
         line.identity = Some(identity);
-        self.append(vec![line])
+        self.append([line])
     }
 
     /// Writes down which names are about to be set, before they are.
     ///
     /// # Errors
     /// When the disk fails; then no name may be set.
-    pub(crate) fn intend(&mut self, intents: &[NameIntent], now: Timestamp) -> Result<(), LedgerError> {
-        self.append(intents.iter().map(|intent| Line::name(Event::Intended, intent, now)).collect())
+    pub(crate) fn intend<'a>(
+        &mut self,
+        intents: impl IntoIterator<Item = &'a NameIntent>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.append(intents.into_iter().map(|intent| Line::name(Event::Intended, intent, now)))
     }
 
     /// Writes down which names point where the archive wants them: those that were set, and those that were
@@ -260,8 +265,12 @@ impl Ledger {
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn done(&mut self, intents: &[NameIntent], now: Timestamp) -> Result<(), LedgerError> {
-        self.append(intents.iter().map(|intent| Line::name(Event::Named, intent, now)).collect())
+    pub(crate) fn done<'a>(
+        &mut self,
+        intents: impl IntoIterator<Item = &'a NameIntent>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.append(intents.into_iter().map(|intent| Line::name(Event::Named, intent, now)))
     }
 
     /// Writes down that a receipt was issued.
@@ -273,32 +282,39 @@ impl Ledger {
         let mut line = Line::new(event, receipt.digest, 0, None, now);
         line.channel = receipt.channel.cloned();
         line.serial = Some(receipt.number);
-        self.append(vec![line])
+        self.append([line])
     }
 
-    /// All lines in one write and one sync: three hundred names cost as much as one.
-    fn append(&mut self, lines: Vec<Line>) -> Result<(), LedgerError> {
-        if lines.is_empty() {
+    /// All lines with one sync: three hundred names cost as much as one.
+    fn append(&mut self, lines: impl IntoIterator<Item = Line>) -> Result<(), LedgerError> {
+        let mut lines = lines.into_iter().peekable();
+        if lines.peek().is_none() {
             return Ok(());
         }
-        let Some(mut file) = self.file.as_ref().filter(|_| !self.is_interrupted) else {
-            return Err(LedgerError::Interrupted);
-        };
-        let (mut head, mut bytes, mut written) = (self.head, Vec::new(), Vec::with_capacity(lines.len()));
-        for (line, number) in lines.into_iter().zip(self.number + 1..) {
+        let file = self.file.take().ok_or(LedgerError::Interrupted)?;
+        let before = (self.head, self.number, self.last);
+        let written = self.write(lines, &file).and_then(|()| Ok(file.sync_data()?));
+        if written.is_ok() {
+            self.file = Some(file);
+        } else {
+            // Nothing more is written, and no receipt names a line that may not be there.
+            (self.head, self.number, self.last) = before;
+        }
+        written
+    }
+
+    fn write(&mut self, lines: impl Iterator<Item = Line>, file: &File) -> Result<(), LedgerError> {
+        let mut writer = BufWriter::with_capacity(WRITE_BYTES, file);
+        for line in lines {
             // A clock that is set back within a run must not make a ledger that nobody accepts.
-            let line = Line { number, previous: Some(head), time: line.time.max(self.last), ..line };
-            let encoded = json::encode(&line);
-            head = Digest::of(&encoded);
-            bytes.extend_from_slice(&encoded);
+            let time = line.time.max(self.last);
+            let line = Line { number: self.number + 1, previous: Some(self.head), time, ..line };
+            let mut bytes = json::encode(&line);
+            self.note(&line, Digest::of(&bytes))?;
             bytes.push(b'\n');
-            written.push((line, head));
+            writer.write_all(&bytes)?;
         }
-        if let Err(error) = file.write_all(&bytes).and_then(|()| file.sync_data()) {
-            self.is_interrupted = true;
-            return Err(error.into());
-        }
-        written.iter().try_for_each(|(line, digest)| self.note(line, *digest))
+        Ok(writer.flush()?)
     }
 
     /// Takes in a line whose place in the chain was checked.
@@ -353,5 +369,50 @@ impl Ledger {
         }
         (self.head, self.number, self.last) = (digest, line.number, line.time);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn opened(path: &Path) -> Ledger {
+        Ledger::open(path, None, true).unwrap()
+    }
+
+    fn accept(ledger: &mut Ledger, serial: u64, now: &str) -> Result<(), LedgerError> {
+        let (identity, content) = (Digest::of(b"identity"), Digest::of(b"content"));
+        ledger.accepted(&"core".parse().unwrap(), serial, identity, content, at(now))
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_within_a_run_leaves_a_ledger_that_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        Ledger::create(&path, Digest::of(b"site"), at("2024-11-03T21:30:00Z")).unwrap();
+        let mut ledger = opened(&path);
+        accept(&mut ledger, 1, "2024-11-03T21:31:00Z").unwrap();
+        accept(&mut ledger, 2, "2024-11-03T21:29:00Z").unwrap();
+        let again = opened(&path);
+        assert_eq!((again.head(), again.last()), (ledger.head(), at("2024-11-03T21:31:00Z")));
+    }
+
+    #[test]
+    fn after_a_write_that_failed_nothing_more_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        Ledger::create(&path, Digest::of(b"site"), at("2024-11-03T21:30:00Z")).unwrap();
+        let mut ledger = opened(&path);
+        let head = ledger.head();
+        ledger.file = Some(OpenOptions::new().append(true).open("/dev/full").unwrap());
+        let error = accept(&mut ledger, 1, "2024-11-03T21:31:00Z").unwrap_err();
+        assert!(matches!(error, LedgerError::Io(_)), "{error}");
+        assert_eq!(ledger.head(), head, "no receipt names a line that is not there");
+        let error = accept(&mut ledger, 2, "2024-11-03T21:32:00Z").unwrap_err();
+        assert!(matches!(error, LedgerError::Interrupted), "{error}");
     }
 }
