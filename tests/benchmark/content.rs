@@ -1,4 +1,4 @@
-//! The three sets: many large layers, one very large layer, many tiny layers.
+//! The sets: many large layers, one very large layer, tiny layers by the hundred and by the thousand.
 
 use std::collections::HashSet;
 
@@ -75,7 +75,8 @@ impl Set {
             },
             "small" => Self { description: "300 images of 3 x 20 KB", images: small_images(300, 20_000) },
             "many" => Self { description: "5,000 blobs in 1,250 images", images: small_images(1250, 1000) },
-            other => panic!("found the set {other:?}, wanted images, layer, small or many"),
+            "more" => Self { description: "20,000 blobs in 5,000 images", images: small_images(5000, 1000) },
+            other => panic!("found the set {other:?}, wanted images, layer, small, many or more"),
         }
     }
 
