@@ -100,13 +100,29 @@ impl From<Digest> for DigestSet {
 /// # Errors
 /// When the key does not sign.
 pub fn sign<P: Predicate>(statement: Statement<P>, key: &PrivateKey) -> Result<Vec<u8>, KeyError> {
+    seal(statement, key, PrivateKey::sign)
+}
+
+/// As [`sign`], with another signature each time ([`PrivateKey::sign_once`]).
+///
+/// # Errors
+/// When the key does not sign.
+pub fn sign_once<P: Predicate>(statement: Statement<P>, key: &PrivateKey) -> Result<Vec<u8>, KeyError> {
+    seal(statement, key, PrivateKey::sign_once)
+}
+
+fn seal<P: Predicate>(
+    statement: Statement<P>,
+    key: &PrivateKey,
+    sign: fn(&PrivateKey, &[u8]) -> Result<Vec<u8>, KeyError>,
+) -> Result<Vec<u8>, KeyError> {
     let payload = json::encode(&Wire {
         _type: STATEMENT_TYPE.to_owned(),
         predicate: statement.predicate,
         predicate_type: P::TYPE.to_owned(),
         subject: [Subject { digest: statement.subject.into(), name: statement.name }],
     });
-    let signature = key.sign(&pre_authentication_encoding(&payload))?;
+    let signature = sign(key, &pre_authentication_encoding(&payload))?;
     Ok(Envelope { payload, signature, hint: key.public()?.id() }.encode())
 }
 

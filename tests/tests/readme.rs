@@ -94,15 +94,32 @@ fn the_commands_of_the_readme_run_as_printed() {
         Command::new("bash")
             .args(["-euo", "pipefail", "-c", &script.join("\n")])
             .current_dir(&work)
-            .env("PATH", path)
+            .env("PATH", &path)
             .env("XDG_CONFIG_HOME", &config)
             .env("DOCKER_CONFIG", &config)
             .env("AIRGAP_KEY_PASSWORD", "only-for-this-test")
             .env_remove("AIRGAP_STATE"),
     );
+    let token = blocks("<!-- token -->").next().unwrap();
+    let made = succeed(in_token(&work, &path, token).env("XDG_CONFIG_HOME", &config));
+    assert!(made.contains("token-1.pub") && made.contains("podinfo"), "{made}");
     for wanted in ["ghcr.io/aquasecurity/trivy-db:2", "0 gates: nothing was judged", "podinfo:6.9.1"] {
         assert!(printed.contains(wanted), "found no {wanted:?} in\n{printed}");
     }
+}
+
+/// The commands about a token, beside SoftHSM's with an empty one.
+fn in_token(work: &Path, path: &str, script: &str) -> Command {
+    let (tokens, conf) = (work.join("tokens"), work.join("softhsm2.conf"));
+    fs::create_dir(&tokens).unwrap();
+    fs::write(&conf, format!("directories.tokendir = {}\n", tokens.display())).unwrap();
+    fs::write(work.join("pin"), "2718281828\n").unwrap();
+    let make = ["--init-token", "--free", "--label", "build", "--pin", "2718281828", "--so-pin", "31415926"];
+    succeed(Command::new("softhsm2-util").args(make).env("SOFTHSM2_CONF", &conf));
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(work);
+    command.env("PATH", path).env("SOFTHSM2_CONF", &conf).env_remove("AIRGAP_KEY_PASSWORD");
+    command
 }
 
 #[test]

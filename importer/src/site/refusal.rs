@@ -87,6 +87,9 @@ mod tests {
         assert_eq!(reasons.len(), limits::REFUSAL_REASONS + 1);
         assert!(reasons.iter().all(|reason| reason.len() <= limits::REFUSAL_REASON_BYTES), "each is short");
         assert!(reasons[0].starts_with("item: ") && reasons[0].ends_with("..."), "{}", reasons[0]);
+        assert!(reasons[0].len() >= limits::REFUSAL_REASON_BYTES - 1, "a letter of two bytes may not fit");
+        let whole = "a".repeat(limits::REFUSAL_REASON_BYTES);
+        assert_eq!(shortened(whole.clone()), whole);
         assert_eq!(reasons[1_000], "and 500 more reasons");
     }
 }

@@ -148,7 +148,7 @@ fn sign(
     key: &PrivateKey,
 ) -> Result<Vec<u8>, SiteError> {
     let statement = Statement { name: name.to_owned(), subject, predicate: said };
-    dsse::sign(statement, key).map_err(|error| SiteError::Signing(name.into(), error))
+    dsse::sign_once(statement, key).map_err(|error| SiteError::Signing(name.into(), error))
 }
 
 impl Site {

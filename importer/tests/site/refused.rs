@@ -33,6 +33,9 @@ fn what_is_refused_leaves_a_receipt_with_every_reason() {
     assert_eq!(receipt["state"], "refused");
     assert_eq!(receipt["archive"]["identity"], other.identity.to_string());
     assert_eq!((&receipt["items"], &receipt["signers"]), (&json!([]), &json!([])));
+    let digest = |name: &str| json!([Digest::of(&fs::read(site.path(name)).unwrap())]);
+    assert_eq!(receipt["trustDigests"], digest("trust.yaml"), "by whom it was refused");
+    assert_eq!(receipt["policyDigests"], digest("policy.yaml"));
     let reasons = receipt["reasons"].as_array().unwrap();
     assert!(reasons[0].as_str().unwrap().contains("sovereign-b"), "{reasons:?}");
     let first = Digest::of(&fs::read(&site.receipts()[0]).unwrap());
