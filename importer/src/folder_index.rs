@@ -17,7 +17,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use transfer::archive::{IMAGE_NAME, REF_NAME, ref_names};
 
 /// An index, as it was read and is changed. Entries are kept as text: parsed, each takes four times as much.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct FolderIndex {
     entries: Vec<Box<RawValue>>,
     /// Where each full name stands.
@@ -87,17 +87,14 @@ impl FolderIndex {
     }
 
     /// Points a full name at something.
-    ///
-    /// # Errors
-    /// Never for text and numbers.
-    pub(crate) fn set(&mut self, name: &str, descriptor: &Descriptor) -> io::Result<()> {
+    pub(crate) fn set(&mut self, name: &str, descriptor: &Descriptor) {
         let before = self.get(name);
         if before.as_ref() == Some(descriptor) {
-            return Ok(());
+            return;
         }
         let mut entry = entry_of(descriptor);
         entry["annotations"][IMAGE_NAME] = name.into();
-        let entry = to_raw_value(&entry)?;
+        let entry = raw(&entry);
         if let Some(old) = self.named.get(name).and_then(|at| self.entries.get_mut(*at)) {
             *old = entry;
         } else {
@@ -108,20 +105,15 @@ impl FolderIndex {
             *count -= 1;
         }
         self.note(descriptor);
-        Ok(())
     }
 
     /// Lists something without a name, where nothing else lists it: content that no entry leads to would
     /// not be served.
-    ///
-    /// # Errors
-    /// Never for text and numbers.
-    pub(crate) fn list(&mut self, descriptor: &Descriptor) -> io::Result<()> {
+    pub(crate) fn list(&mut self, descriptor: &Descriptor) {
         if self.listed.get(&descriptor.digest).is_none_or(|count| *count == 0) {
-            self.entries.push(to_raw_value(&entry_of(descriptor))?);
+            self.entries.push(raw(&entry_of(descriptor)));
             self.note(descriptor);
         }
-        Ok(())
     }
 
     fn note(&mut self, descriptor: &Descriptor) {
@@ -138,9 +130,9 @@ impl FolderIndex {
         if !self.is_changed {
             return Ok(());
         }
-        self.name_all()?;
-        self.rest.insert("schemaVersion".to_owned(), to_raw_value(&2)?);
-        self.rest.entry("mediaType".to_owned()).or_insert(to_raw_value(media_type::OCI_INDEX)?);
+        self.name_all();
+        self.rest.insert("schemaVersion".to_owned(), raw(&2.into()));
+        self.rest.entry("mediaType".to_owned()).or_insert_with(|| raw(&media_type::OCI_INDEX.into()));
         let manifests = Part::Entries(&self.entries);
         let rest = self.rest.iter().map(|(key, value)| (key.as_str(), Part::Other(value)));
         let document: BTreeMap<&str, Part<'_>> = rest.chain([("manifests", manifests)]).collect();
@@ -153,16 +145,15 @@ impl FolderIndex {
     }
 
     /// Gives every entry with a full name its tag-safe one.
-    fn name_all(&mut self) -> io::Result<()> {
+    fn name_all(&mut self) {
         let names: Vec<Option<String>> =
             self.entries.iter().map(|entry| name_of(&parsed(entry)).map(str::to_owned)).collect();
         let mut safe = ref_names(names.iter().flatten().map(String::as_str)).into_iter();
         for (entry, _) in self.entries.iter_mut().zip(&names).filter(|(_, name)| name.is_some()) {
             let mut named = parsed(entry);
             named["annotations"][REF_NAME] = safe.next().into();
-            *entry = to_raw_value(&named)?;
+            *entry = raw(&named);
         }
-        Ok(())
     }
 }
 
@@ -172,6 +163,12 @@ impl FolderIndex {
 enum Part<'a> {
     Entries(&'a [Box<RawValue>]),
     Other(&'a RawValue),
+}
+
+/// JSON as text.
+#[expect(clippy::expect_used, reason = "a value has string keys only")]
+fn raw(value: &Value) -> Box<RawValue> {
+    to_raw_value(value).expect("a value is JSON")
 }
 
 /// An entry that was found to be JSON.
@@ -232,9 +229,9 @@ mod tests {
         fs::write(folder.path().join("index.json"), foreign).unwrap();
         for content in ["old", "new"] {
             let mut index = FolderIndex::read(folder.path()).unwrap();
-            index.set("ghcr.io/a/b:1", &descriptor(content)).unwrap();
-            index.list(&descriptor(content)).unwrap();
-            index.list(&descriptor("signature")).unwrap();
+            index.set("ghcr.io/a/b:1", &descriptor(content));
+            index.list(&descriptor(content));
+            index.list(&descriptor("signature"));
             index.write(folder.path()).unwrap();
         }
         let index = FolderIndex::read(folder.path()).unwrap();
@@ -245,6 +242,32 @@ mod tests {
         let text = fs::read_to_string(folder.path().join("index.json")).unwrap();
         assert!(text.contains(r#""annotations":{"a":"b"}"#) && text.contains("sha512:00"), "{text}");
         assert!(text.contains(r#""org.opencontainers.image.ref.name":"ghcr.io-a-b-1""#), "{text}");
+    }
+
+    #[test]
+    fn what_lost_its_name_is_listed_again_and_of_two_entries_with_one_name_the_first_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = FolderIndex::default();
+        index.set("ghcr.io/a/b:1", &descriptor("old"));
+        index.set("ghcr.io/a/b:1", &descriptor("new"));
+        for _ in 0..2 {
+            index.list(&descriptor("old"));
+        }
+        let digests: Vec<Digest> = index.entries().map(|(_, entry)| entry.digest).collect();
+        assert_eq!(digests, [descriptor("new").digest, descriptor("old").digest]);
+
+        index.write(folder.path()).unwrap();
+        let file = folder.path().join("index.json");
+        let mut twice: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let mut second = twice["manifests"][0].clone();
+        second["digest"] = descriptor("other").digest.to_string().into();
+        twice["manifests"].as_array_mut().unwrap().push(second);
+        let written = format!("{twice:#}");
+        fs::write(&file, &written).unwrap();
+        let index = FolderIndex::read(folder.path()).unwrap();
+        assert_eq!(index.get("ghcr.io/a/b:1"), Some(descriptor("new")));
+        index.write(folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), written, "nothing changed, so nothing is written");
     }
 
     #[test]

@@ -27,9 +27,12 @@ pub(crate) struct Tree {
 impl Tree {
     /// Everything in it: the blobs, then the manifests, children first.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Blob> + '_ {
-        let manifests = self.manifests.iter();
-        let manifests = manifests.map(|manifest| Blob { digest: manifest.digest, size: manifest.size });
-        self.blobs.iter().copied().chain(manifests)
+        self.blobs.iter().copied().chain(self.manifest_parts())
+    }
+
+    /// The manifests, children first.
+    pub(crate) fn manifest_parts(&self) -> impl Iterator<Item = Blob> + '_ {
+        self.manifests.iter().map(|manifest| Blob { digest: manifest.digest, size: manifest.size })
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -101,7 +102,8 @@ fn the_commands_of_the_readme_run_as_printed() {
             .env_remove("AIRGAP_STATE"),
     );
     let token = blocks("<!-- token -->").next().unwrap();
-    let made = succeed(in_token(&work, &path, token).env("XDG_CONFIG_HOME", &config));
+    let made =
+        succeed(in_token(&work, &path, token).env("XDG_CONFIG_HOME", &config).env("DOCKER_CONFIG", &config));
     assert!(made.contains("token-1.pub") && made.contains("podinfo"), "{made}");
     for wanted in ["ghcr.io/aquasecurity/trivy-db:2", "0 gates: nothing was judged", "podinfo:6.9.1"] {
         assert!(printed.contains(wanted), "found no {wanted:?} in\n{printed}");
@@ -113,7 +115,9 @@ fn in_token(work: &Path, path: &str, script: &str) -> Command {
     let (tokens, conf) = (work.join("tokens"), work.join("softhsm2.conf"));
     fs::create_dir(&tokens).unwrap();
     fs::write(&conf, format!("directories.tokendir = {}\n", tokens.display())).unwrap();
-    fs::write(work.join("pin"), "2718281828\n").unwrap();
+    let pin = work.join("pin");
+    fs::write(&pin, "2718281828\n").unwrap();
+    fs::set_permissions(&pin, fs::Permissions::from_mode(0o600)).unwrap();
     let make = ["--init-token", "--free", "--label", "build", "--pin", "2718281828", "--so-pin", "31415926"];
     succeed(Command::new("softhsm2-util").args(make).env("SOFTHSM2_CONF", &conf));
     let mut command = Command::new("bash");

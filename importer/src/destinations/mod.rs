@@ -244,8 +244,16 @@ impl Target {
                 let survey = registry.survey(shipment, &missing).await?;
                 let survey = harbor.look(&found, shipment, survey).await?;
                 let survey = registry.ask_for_blobs(shipment, &missing, survey).await?;
-                harbor.check_tags(&registry.growing_tags(shipment, &missing, &survey).await?).await?;
-                harbor.judge(&found, shipment, survey).await
+                let frozen = match registry.growing_tags(shipment, &missing, &survey).await {
+                    Ok(tags) => harbor.check_tags(&tags).await,
+                    Err(reasons) => Err(reasons),
+                };
+                let judged = harbor.judge(&found, shipment, survey).await;
+                match (judged, frozen) {
+                    (Ok(survey), Ok(())) => Ok(survey),
+                    (Ok(_), Err(reasons)) | (Err(reasons), Ok(())) => Err(reasons),
+                    (Err(reasons), Err(more)) => Err([reasons, more].concat()),
+                }
             }
         }
     }

@@ -51,9 +51,10 @@ impl Site {
         let folder = self.evidence(archive.identity());
         files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
         let pack = self.evidence_pack(archive.identity());
-        copy(archive.reader(), archive.layout().evidence_end(), &pack, &|file| {
-            archive.verify_evidence_copy(&file, |id| self.key_ever(id))
-        })?;
+        // One that is there may bear the signature of another who prepared the same.
+        let kept = |file: &File| open::signed(file, |id| self.key_ever(id))?.verify_evidence(&|_| ());
+        let made = |file: &File| archive.verify_evidence_copy(&file, |id| self.key_ever(id));
+        copy(archive.reader(), archive.layout().evidence_end(), &pack, (&kept, &made))?;
         self.keep_annexes(archive.identity(), accepted.annexes())?;
         let own = [("trust", &self.trust_text), ("policy", &self.policy.text)];
         let own = own.map(|(kind, text)| (kind, "yaml", text.as_bytes()));
@@ -82,9 +83,8 @@ impl Site {
             let size = annex.archive.layout().size();
             let person = annex.signers.first().map_or("", |signer| signer.person.as_str());
             let path = folder.join(format!("{person}-{}.tar", short(annex.identity)));
-            copy(annex.archive.reader(), size, &path, &|file| {
-                open::signed(file, |id| self.key_ever(id))?.verify(&|_| ()).map(|_| ())
-            })?;
+            let check = |file: &File| open::signed(file, |id| self.key_ever(id))?.verify(&|_| ()).map(|_| ());
+            copy(annex.archive.reader(), size, &path, (&check, &check))?;
         }
         Ok(())
     }
@@ -252,17 +252,15 @@ fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(
     files::put(path, write).map_err(|error| SiteError::Io(path.to_owned(), error))
 }
 
+/// How a copy is read.
+type Check<'a> = &'a dyn Fn(&File) -> Result<(), ArchiveError>;
+
 /// Copies the beginning of a file, and reads the copy before it gets its name: the medium may have changed since it
 /// was verified, and this is what answers in ten years. A copy that is there already and is not good is made anew; one
 /// that was good when it was made, and still is what was verified in this run byte for byte, need not be read a second
 /// time.
-fn copy(
-    from: &File,
-    size: u64,
-    path: &Path,
-    check: &dyn Fn(&File) -> Result<(), ArchiveError>,
-) -> Result<(), SiteError> {
-    let is_good = |kept: File| is_same(from, size, &kept).unwrap_or(false) || check(&kept).is_ok();
+fn copy(from: &File, size: u64, path: &Path, (kept, made): (Check<'_>, Check<'_>)) -> Result<(), SiteError> {
+    let is_good = |file: File| is_same(from, size, &file).unwrap_or(false) || kept(&file).is_ok();
     if File::open(path).is_ok_and(is_good) {
         return Ok(());
     }
@@ -271,7 +269,7 @@ fn copy(
             file.write_all(chunk)?;
             Ok(true)
         })?;
-        check(file).map_err(io::Error::other)
+        made(file).map_err(io::Error::other)
     });
     copied.map_err(|error| SiteError::Io(path.to_owned(), error))
 }

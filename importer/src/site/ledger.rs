@@ -80,7 +80,8 @@ pub(crate) struct KnownArchive {
 /// A ledger that was read and found whole.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// For appending; none when it was opened for reading only, or a write failed.
+    /// For appending; none when it was opened for reading only, or a write failed: then names and archives may be
+    /// known here that are not on the disk.
     file: Option<File>,
     head: Digest,
     number: u64,
@@ -305,6 +306,17 @@ impl Ledger {
 
     fn write(&mut self, lines: impl Iterator<Item = Line>, file: &File) -> Result<(), LedgerError> {
         let mut writer = BufWriter::with_capacity(WRITE_BYTES, file);
+        let written = self.write_to(lines, &mut writer);
+        // Dropped as it is, it would try once more to write what it holds.
+        let _ = writer.into_parts();
+        written
+    }
+
+    fn write_to(
+        &mut self,
+        lines: impl Iterator<Item = Line>,
+        writer: &mut impl io::Write,
+    ) -> Result<(), LedgerError> {
         for line in lines {
             // A clock that is set back within a run must not make a ledger that nobody accepts.
             let time = line.time.max(self.last);
@@ -414,5 +426,21 @@ mod tests {
         assert_eq!(ledger.head(), head, "no receipt names a line that is not there");
         let error = accept(&mut ledger, 2, "2024-11-03T21:32:00Z").unwrap_err();
         assert!(matches!(error, LedgerError::Interrupted), "{error}");
+        assert_eq!(opened(&path).head(), head);
+    }
+
+    #[test]
+    fn a_line_that_the_ledger_does_not_take_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let now = at("2024-11-03T21:30:00Z");
+        Ledger::create(&path, Digest::of(b"site"), now).unwrap();
+        let mut ledger = opened(&path);
+        accept(&mut ledger, 1, "2024-11-03T21:31:00Z").unwrap();
+        let other = ledger.accepted(&"core".parse().unwrap(), 1, Digest::of(b"x"), Digest::of(b"other"), now);
+        assert!(other.unwrap_err().to_string().contains("one serial with two contents"));
+        let again = opened(&path);
+        assert_eq!(again.head(), ledger.head());
+        assert_eq!(again.number, 2);
     }
 }

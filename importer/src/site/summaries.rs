@@ -90,7 +90,7 @@ impl Summaries {
 }
 
 /// The summaries of a receipt as they were read: the bytes of their file.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Kept(Vec<u8>);
 
 impl Kept {

@@ -175,6 +175,27 @@ fn a_tag_that_may_not_move_is_told_and_one_that_need_not_move_is_fine() {
 }
 
 #[test]
+fn a_signature_tag_that_is_frozen_as_soon_as_it_is_there_is_put_once() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    inside.freeze_all_tags("ghcr.io");
+    let (site, to) = inside.site(false);
+    let image = small_image("base", "web");
+    let signature = image::legacy_signature(image.digest(), "ghcr.io/demo/web", &[Signer::named("a")]);
+    let brought = Brought::new("ghcr.io/demo/web:1", &image).with_legacy("sig", &signature);
+    let archive = text(&site.archive(3, vec![brought]));
+    site.succeed(&["load", &archive, "--to", &to]);
+    let tag = image::legacy_tag(image.digest(), "sig");
+    let stored = inside.behind.store().manifest("ghcr.io/demo/web", &tag).unwrap();
+    let manifest: Value = serde_json::from_slice(&stored.bytes).unwrap();
+    assert_eq!(manifest["layers"].as_array().unwrap().len(), 2, "upstream's and the site's own");
+    inside.harbor.forget_requests();
+    let again = site.succeed(&["load", &archive, "--to", &to]);
+    assert!(again.contains("nothing was sent"), "{again}");
+    assert_eq!(writes(&inside.harbor.requests()), [""; 0]);
+}
+
+#[test]
 fn a_legacy_signature_that_would_not_fit_under_its_frozen_tag_is_told_before_the_first_byte() {
     let inside = Inside::new();
     inside.project("ghcr.io", -1);

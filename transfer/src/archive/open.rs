@@ -288,8 +288,8 @@ fn check_evidence<R: ReadAt>(
 }
 
 impl<R: ReadAt> Verified<R> {
-    /// Reads a copy of its evidence pack: the copy's own signature, and every byte. What its inventory says was read
-    /// here already, and is in memory once.
+    /// Reads a copy of its evidence pack, which was made just now: the signature that was judged, and every byte. What
+    /// its inventory says was read here already, and is in memory once.
     ///
     /// # Errors
     /// As [`signed`] and [`Signed::verify_evidence`].
@@ -298,8 +298,12 @@ impl<R: ReadAt> Verified<R> {
         copy: &C,
         trusted: impl FnOnce(Digest) -> Option<PublicKey>,
     ) -> Result<(), ArchiveError> {
-        let Opened { identity, layout, .. } = &self.0.0;
-        let (statement, _) = read_signature(copy, trusted)?;
+        let Opened { identity, layout, signature, key, .. } = &self.0.0;
+        let (statement, by) = read_signature(copy, trusted)?;
+        // Another good signature over the same inventory is not the one that the receipt will name.
+        if by != *key || statement.predicate != *signature {
+            return Err(EnvelopeError::Statement("the signature that was verified").into());
+        }
         let inventory = inventory_member(&statement.name, &statement.predicate)?;
         check::blob(&inventory, *identity, statement.subject)?;
         check::inventory(copy, &inventory, *identity)?;

@@ -142,5 +142,8 @@ fn full_name(upstream: &Repository, tag: &str) -> String {
 fn parts<'a>(
     trees: impl Iterator<Item = &'a crate::tree::Tree> + 'a,
 ) -> impl Iterator<Item = (Blob, bool)> + 'a {
-    trees.flat_map(|tree| tree.parts().enumerate().map(|(at, part)| (part, at >= tree.blobs.len())))
+    trees.flat_map(|tree| {
+        let blobs = tree.blobs.iter().map(|blob| (*blob, false));
+        blobs.chain(tree.manifest_parts().map(|manifest| (manifest, true)))
+    })
 }

@@ -11,12 +11,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use clients::Error;
 use clients::http::Http;
 use console::{Class, Failure};
+use futures_util::{StreamExt as _, stream};
 use manifests::Digest;
 use manifests::destinations::RegistryDestination;
 
 use self::api::{Api, Project, SystemInfo};
 use crate::client_failure;
 use crate::destinations::Survey;
+use crate::destinations::registry::QUESTIONS;
 use crate::shipment::Shipment;
 use crate::tree::Tree;
 
@@ -233,9 +235,13 @@ impl Harbor {
     /// Every one of them.
     pub(crate) async fn check_tags(&self, tags: &[(String, String)]) -> Result<(), Vec<Failure>> {
         let api = self.api().map_err(|failure| vec![failure])?;
+        let api = &api;
+        let asked = stream::iter(tags)
+            .map(|named| async move { (named, api.artifact(&named.0, &named.1).await) })
+            .buffered(QUESTIONS);
         let mut failures = Vec::new();
-        for (path, tag) in tags {
-            match api.artifact(path, tag).await {
+        for ((path, tag), answer) in asked.collect::<Vec<_>>().await {
+            match answer {
                 Ok(Some(artifact)) if artifact.is_immutable(tag) => {
                     let message = format!(
                         "found the tag {path}:{tag} with other content and immutable, wanted one that may move"

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use clients::registry::referrers::FallbackEntry;
-use clients::registry::{Merged, Remote};
+use clients::registry::{Merged, Remote, legacy};
 use console::{Class, Failure};
 use futures_util::{StreamExt as _, stream};
 use manifests::{Descriptor, Digest};
@@ -68,18 +68,37 @@ async fn grows(
     ours: &BTreeSet<&Descriptor>,
 ) -> Result<bool, Failure> {
     let name = format!("{}:{tag}", remote.repository());
-    for manifest in ours {
+    let read = |manifest: &Descriptor| {
         let bytes = shipment.blobs.metadata(manifest);
-        let bytes: Bytes = bytes.map_err(|error| archive_failure::failure(name.as_ref(), &error))?.into();
-        match remote.lacks_legacy(tag, &manifest.media_type, &bytes).await {
-            Ok(false) => {}
-            Ok(true) => return Ok(true),
-            // A policy does not let us see. The load will tell.
-            Err(error) if is_policy(&error.problem) => return Ok(false),
-            Err(error) => return Err(client_failure::failure(&name, &error)),
-        }
+        bytes.map_err(|error| archive_failure::failure(name.as_ref(), &error))
+    };
+    let (media_type, bytes) = combined(&name, ours, read)?;
+    match remote.lacks_legacy(tag, &media_type, &bytes).await {
+        Ok(lacks) => Ok(lacks),
+        // A policy does not let us see. The load will tell.
+        Err(error) if is_policy(&error.problem) => Ok(false),
+        Err(error) => Err(client_failure::failure(&name, &error)),
     }
-    Ok(false)
+}
+
+/// All that goes under one tag as one manifest: a tag that may be set and not moved is put once.
+fn combined(
+    name: &str,
+    ours: &BTreeSet<&Descriptor>,
+    read: impl Fn(&Descriptor) -> Result<Vec<u8>, Failure>,
+) -> Result<(String, Bytes), Failure> {
+    let mut all: Option<(String, Bytes)> = None;
+    for manifest in ours {
+        let bytes: Bytes = read(manifest)?.into();
+        let Some((media_type, before)) = &mut all else {
+            all = Some((manifest.media_type.clone(), bytes));
+            continue;
+        };
+        let merged = legacy::merge(before, media_type, &bytes, &manifest.media_type);
+        let merged = merged.map_err(|problem| Failure::new(Class::Failed, name, problem))?;
+        *before = merged.unwrap_or_else(|| before.clone());
+    }
+    all.ok_or_else(|| Failure::new(Class::Failed, name, "found nothing to put under the tag"))
 }
 
 impl Loader<'_> {
@@ -140,12 +159,9 @@ impl Loader<'_> {
     async fn legacy(&self, place: usize, tag: &str, found: &BTreeSet<&Descriptor>) -> Result<(), Failure> {
         let remote = self.remote(place)?;
         let name = format!("{}:{tag}", remote.repository());
-        // One after the other: each is merged with the one before.
-        for manifest in found {
-            let bytes: Bytes = self.read(&name, manifest)?.into();
-            let merged = remote.merge_legacy(tag, &manifest.media_type, &bytes).await;
-            self.count(merged.map_err(|error| self.failed(&name, &error))?);
-        }
+        let (media_type, bytes) = combined(&name, found, |manifest| self.read(&name, manifest))?;
+        let merged = remote.merge_legacy(tag, &media_type, &bytes).await;
+        self.count(merged.map_err(|error| self.failed(&name, &error))?);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use crate::destinations::NameThere;
 
 /// How many questions without content are under way at once. They cost a registry little, and each waits for
 /// an answer.
-const QUESTIONS: usize = 8;
+pub(super) const QUESTIONS: usize = 8;
 
 /// A registry.
 pub(crate) struct Registry {
