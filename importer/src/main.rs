@@ -24,6 +24,7 @@ mod folder_index;
 mod hosts;
 mod judgement;
 mod load;
+mod made;
 mod malware;
 mod open;
 mod plan;

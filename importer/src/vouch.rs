@@ -4,65 +4,19 @@
 //! Upstream's signatures travel too, but to judge them takes upstream's roots, identities and policy. Inside, one
 //! key is enough: what bears its signature was accepted here.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 
 use console::{Class, Failure};
-use manifests::cosign::{self, ImageSignature, Made};
+use manifests::cosign::{self, ImageSignature, Made as Signed};
 use manifests::inventory::Blob;
-use manifests::key::PrivateKey;
+use manifests::key::{KeyError, PrivateKey};
 use manifests::media_type::OCI_MANIFEST;
 use manifests::summary::{self, Resource, Verification};
 use manifests::{Descriptor, Digest};
-use transfer::archive::{ArchiveError, ReadAt};
 
-use crate::blobs::{Blobs, Metadata};
+use crate::made::Made;
 use crate::shipment::{Cargo, For, Proof, Shipment};
 use crate::tree::Tree;
-
-/// What was made here, in front of what the archive has.
-struct Overlay {
-    made: HashMap<Digest, Arc<[u8]>>,
-    archive: Arc<dyn Blobs>,
-}
-
-impl Metadata for Overlay {
-    fn metadata(&self, wanted: &Descriptor) -> Result<Vec<u8>, ArchiveError> {
-        match self.made.get(&wanted.digest) {
-            Some(bytes) => Ok(bytes.to_vec()),
-            None => self.archive.metadata(wanted),
-        }
-    }
-}
-
-impl Blobs for Overlay {
-    fn open(&self, digest: &Digest) -> Result<Box<dyn ReadAt>, ArchiveError> {
-        match self.made.get(digest) {
-            Some(bytes) => Ok(Box::new(Memory(Arc::clone(bytes)))),
-            None => self.archive.open(digest),
-        }
-    }
-
-    fn carries(&self, digest: &Digest) -> bool {
-        self.made.contains_key(digest) || self.archive.carries(digest)
-    }
-}
-
-struct Memory(Arc<[u8]>);
-
-impl ReadAt for Memory {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let part = start.checked_add(buffer.len()).and_then(|end| self.0.get(start..end));
-        buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-}
 
 /// What the site says with, and about what was decided.
 pub(crate) struct Voucher<'a> {
@@ -76,40 +30,45 @@ pub(crate) struct Voucher<'a> {
 /// the manifest that a node runs, which is one platform's, and Harbor looks at each child of an index for itself.
 ///
 /// # Errors
-/// When the key does not sign.
+/// When the key does not sign, or the disk fails.
 pub(crate) fn vouch(shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
     let Shipment { mut items, blobs, is_new } = shipment;
-    let mut made = HashMap::new();
+    let mut made = Made::new().map_err(unkept)?;
     for cargo in &mut items {
-        let proofs = statements(cargo, voucher, &mut made)
-            .map_err(|error| Failure::new(Class::Failed, "the receipt key", error))?;
+        let proofs = statements(cargo, voucher, &mut made)?;
         cargo.evidence.extend(proofs);
     }
-    Ok(Shipment { items, blobs: Arc::new(Overlay { made, archive: blobs }), is_new })
+    Ok(Shipment { items, blobs: made.before(blobs).map_err(unkept)?, is_new })
+}
+
+fn unkept(error: io::Error) -> Failure {
+    Failure::new(Class::Failed, "the signatures of the site", error)
 }
 
 fn statements(
     cargo: &Cargo,
     Voucher { key, verification }: &Voucher<'_>,
-    made: &mut HashMap<Digest, Arc<[u8]>>,
-) -> Result<Vec<Proof>, manifests::key::KeyError> {
+    made: &mut Made,
+) -> Result<Vec<Proof>, Failure> {
+    let unsigned = |error: KeyError| Failure::new(Class::Failed, "the receipt key", error);
     let repository = cargo.name.repository().to_string();
     let mut proofs = Vec::new();
     for subject in &cargo.tree.manifests {
         let digest = subject.digest;
         let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));
         let tag = |kind: &str| Some(format!("sha256-{}.{kind}", digest.hex()));
-        let signature = cosign::legacy_signature(digest, &repository, key)?;
+        let signature = cosign::legacy_signature(digest, &repository, key).map_err(unsigned)?;
         if has_tags_only(cargo, digest) {
-            let attestation = cosign::legacy_attestation(digest, &repository, summary, key)?;
-            proofs.push(proof(signature, digest, tag("sig"), For::Registries, made));
-            proofs.push(proof(attestation, digest, tag("att"), For::Registries, made));
+            let attestation =
+                cosign::legacy_attestation(digest, &repository, summary, key).map_err(unsigned)?;
+            proofs.push(proof(&signature, digest, tag("sig"), For::Registries, made)?);
+            proofs.push(proof(&attestation, digest, tag("att"), For::Registries, made)?);
         } else {
-            let bundle = cosign::referrer(subject, &repository, ImageSignature {}, key)?;
-            let attestation = cosign::referrer(subject, &repository, summary, key)?;
-            proofs.push(proof(bundle, digest, None, For::Registries, made));
-            proofs.push(proof(attestation, digest, None, For::Registries, made));
-            proofs.push(proof(signature, digest, tag("sig"), For::TagsOnly, made));
+            let bundle = cosign::referrer(subject, &repository, ImageSignature {}, key).map_err(unsigned)?;
+            let attestation = cosign::referrer(subject, &repository, summary, key).map_err(unsigned)?;
+            proofs.push(proof(&bundle, digest, None, For::Registries, made)?);
+            proofs.push(proof(&attestation, digest, None, For::Registries, made)?);
+            proofs.push(proof(&signature, digest, tag("sig"), For::TagsOnly, made)?);
         }
     }
     Ok(proofs)
@@ -130,25 +89,21 @@ fn has_tags_only(cargo: &Cargo, subject: Digest) -> bool {
 }
 
 fn proof(
-    Made { manifest, blobs }: Made,
+    signed: &Signed,
     subject: Digest,
     tag: Option<String>,
     whom: For,
-    made: &mut HashMap<Digest, Arc<[u8]>>,
-) -> Proof {
-    let mut keep = |bytes: Vec<u8>| {
-        let blob = Blob { digest: Digest::of(&bytes), size: bytes.len() as u64 };
-        made.entry(blob.digest).or_insert_with(|| bytes.into());
-        blob
-    };
-    let Blob { digest, size } = keep(manifest);
+    made: &mut Made,
+) -> Result<Proof, Failure> {
+    let Blob { digest, size } = made.keep(&signed.manifest).map_err(unkept)?;
+    let blobs = signed.blobs.iter().map(|bytes| made.keep(bytes).map_err(unkept));
     let manifest = Descriptor { digest, media_type: OCI_MANIFEST.to_owned(), size };
     let tree = Tree {
         manifests: vec![manifest.clone()],
-        blobs: blobs.into_iter().map(keep).collect(),
+        blobs: blobs.collect::<Result<_, _>>()?,
         // As the walk would find it: what stands under a tag names no subject.
         subject: tag.is_none().then_some(subject),
         has_bundle: tag.is_none(),
     };
-    Proof { manifest, subject, tag, tree, whom }
+    Ok(Proof { manifest, subject, tag, tree, whom })
 }

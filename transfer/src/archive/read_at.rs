@@ -82,7 +82,8 @@ pub struct Window<R> {
 }
 
 impl<R: ReadAt> Window<R> {
-    pub(crate) const fn new(inner: R, offset: u64, size: u64) -> Self {
+    /// The part of `inner` that begins at `offset`.
+    pub const fn new(inner: R, offset: u64, size: u64) -> Self {
         Self { inner, offset, size }
     }
 }
