@@ -27,6 +27,10 @@ use crate::blobs::Metadata;
 use crate::hosts;
 use crate::shipment::{Shipment, Signatures};
 
+/// How many questions without content are under way at once. They cost a registry little, and each waits for
+/// an answer.
+const QUESTIONS: usize = 8;
+
 /// The targets of one command.
 pub(crate) struct Destinations(Vec<Target>);
 

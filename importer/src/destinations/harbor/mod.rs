@@ -17,8 +17,7 @@ use manifests::destinations::RegistryDestination;
 
 use self::api::{Api, Project, SystemInfo};
 use crate::client_failure;
-use crate::destinations::Survey;
-use crate::destinations::registry::QUESTIONS;
+use crate::destinations::{QUESTIONS, Survey};
 use crate::shipment::Shipment;
 use crate::tree::Tree;
 

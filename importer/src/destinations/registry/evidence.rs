@@ -11,8 +11,8 @@ use futures_util::{StreamExt as _, stream};
 use manifests::{Descriptor, Digest};
 
 use super::load::Loader;
-use super::{QUESTIONS, Registry, is_policy, settle};
-use crate::destinations::Survey;
+use super::{Registry, is_policy, settle};
+use crate::destinations::{QUESTIONS, Survey};
 use crate::shipment::Shipment;
 use crate::{archive_failure, client_failure};
 

@@ -16,11 +16,7 @@ use manifests::destinations::RegistryDestination;
 use manifests::reference::Repository;
 
 use crate::client_failure;
-use crate::destinations::NameThere;
-
-/// How many questions without content are under way at once. They cost a registry little, and each waits for
-/// an answer.
-pub(super) const QUESTIONS: usize = 8;
+use crate::destinations::{NameThere, QUESTIONS};
 
 /// A registry.
 pub(crate) struct Registry {

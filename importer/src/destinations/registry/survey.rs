@@ -9,9 +9,9 @@ use manifests::Digest;
 use manifests::inventory::Blob;
 
 use super::places::Places;
-use super::{ManifestThere, QUESTIONS, Registry, has_manifest, name_there, settle};
+use super::{ManifestThere, Registry, has_manifest, name_there, settle};
 use crate::client_failure;
-use crate::destinations::{Amount, NameThere, Survey};
+use crate::destinations::{Amount, NameThere, QUESTIONS, Survey};
 use crate::shipment::{Cargo, Shipment};
 use crate::tree::Tree;
 
