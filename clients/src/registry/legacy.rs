@@ -24,25 +24,19 @@ impl Remote {
     /// # Errors
     /// As every request; or when what is there is not a manifest with layers.
     pub async fn merge_legacy(&self, tag: &str, media_type: &str, ours: &Bytes) -> Result<Merged, Error> {
-        let failed = self.failed(Selector::Tag(tag));
         let mut outcome = Merged::Present;
         for _ in 0..MERGES {
-            let (bytes, bytes_type) = match self.get_manifest(Selector::Tag(tag)).await {
-                Ok(found) if found.digest == Digest::of(ours) => return Ok(outcome),
-                Ok(found) => {
-                    let merged = merge(&found.bytes, &found.media_type, ours, media_type).map_err(&failed)?;
-                    let Some(merged) = merged else { return Ok(outcome) };
-                    (merged, found.media_type)
-                }
-                Err(Error { problem: Problem::NotFound(_), .. }) => (ours.clone(), media_type.to_owned()),
-                Err(error) => return Err(error),
+            let (bytes, bytes_type) = match self.compare_legacy(tag, media_type, ours).await? {
+                Compared::Same => return Ok(outcome),
+                Compared::Absent => (ours.clone(), media_type.to_owned()),
+                Compared::Lacking(merged, merged_type) => (merged, merged_type),
             };
             // Read again afterwards: there is no conditional write, and another importer may have replaced
             // what this one put.
             self.put_manifest(Selector::Tag(tag), &bytes_type, &bytes).await?;
             outcome = Merged::Written(Digest::of(&bytes));
         }
-        Err(failed(changed_again()))
+        Err(self.failed(Selector::Tag(tag))(changed_again()))
     }
 
     /// Whether [`Remote::merge_legacy`] would replace what is under a tag: something is there, and it lacks layers of
@@ -51,15 +45,31 @@ impl Remote {
     /// # Errors
     /// As every request; or when what is there is not a manifest with layers.
     pub async fn lacks_legacy(&self, tag: &str, media_type: &str, ours: &Bytes) -> Result<bool, Error> {
+        let compared = self.compare_legacy(tag, media_type, ours).await?;
+        Ok(matches!(compared, Compared::Lacking(..)))
+    }
+
+    async fn compare_legacy(&self, tag: &str, media_type: &str, ours: &Bytes) -> Result<Compared, Error> {
         let found = match self.get_manifest(Selector::Tag(tag)).await {
-            Ok(found) if found.digest == Digest::of(ours) => return Ok(false),
+            Ok(found) if found.digest == Digest::of(ours) => return Ok(Compared::Same),
             Ok(found) => found,
-            Err(Error { problem: Problem::NotFound(_), .. }) => return Ok(false),
+            Err(Error { problem: Problem::NotFound(_), .. }) => return Ok(Compared::Absent),
             Err(error) => return Err(error),
         };
         let merged = merge(&found.bytes, &found.media_type, ours, media_type);
-        merged.map(|merged| merged.is_some()).map_err(self.failed(Selector::Tag(tag)))
+        let merged = merged.map_err(self.failed(Selector::Tag(tag)))?;
+        Ok(merged.map_or(Compared::Same, |merged| Compared::Lacking(merged, found.media_type)))
     }
+}
+
+/// What is under a legacy tag, beside a manifest of ours.
+enum Compared {
+    /// All of our layers.
+    Same,
+    /// Nothing.
+    Absent,
+    /// Something that lacks some: it with them, and its media type.
+    Lacking(Bytes, String),
 }
 
 /// `existing` with the layers of `ours` that it lacks, all in one order; nothing when it has them all. A
