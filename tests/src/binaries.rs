@@ -37,7 +37,7 @@ pub fn programs() -> &'static Path {
         succeed(
             Command::new(cargo)
                 .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-                .args(["build", "--quiet", "--offline", "--workspace", "--bins", "--profile", profile])
+                .args(["build", "--quiet", "--locked", "--workspace", "--bins", "--profile", profile])
                 .arg("--target-dir")
                 .args(folder.parent()),
         );
