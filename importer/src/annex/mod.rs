@@ -77,8 +77,8 @@ pub(crate) fn find(
         }
     }
     let beside = beside(path, archive.inventory(), &mut annexes.notices);
-    let found = beside.iter().filter(|path| !given.iter().any(|given| is_same(given, path)));
-    for path in found.chain(kept) {
+    // One that was given as well is read twice, and counts once.
+    for path in beside.iter().chain(kept) {
         match read(path, archive, trusts, now) {
             Ok(annex) => annexes.counted.push(annex),
             Err(failure) => annexes.notices.push(format!("not counted: {failure}")),
@@ -107,10 +107,6 @@ fn last_words(annexes: Vec<Annex>) -> Vec<Annex> {
         last.get(&who) == Some(&at) && seen.insert((annex.identity, who))
     });
     kept
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The files beside an archive that have an annex's name, in order.

@@ -302,3 +302,37 @@ fn chunks(from: &File, size: u64, mut each: impl FnMut(&[u8], u64) -> io::Result
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_file_is_read_to_its_end_and_no_further() {
+        let file = tempfile::tempfile().unwrap();
+        let bytes: Vec<u8> = (0..3 * CHUNK).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        file.write_all_at(&bytes, 0).unwrap();
+        for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 7] {
+            let mut read = Vec::new();
+            let is_whole = chunks(&file, size, |chunk, at| {
+                assert_eq!(at, read.len() as u64);
+                read.extend_from_slice(chunk);
+                Ok(read.len() as u64 <= size)
+            });
+            assert!(is_whole.unwrap() && read == bytes[..usize::try_from(size).unwrap()], "{size}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_the_same_when_all_of_it_is() {
+        let (from, kept) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        from.write_all_at(b"the evidence, and large content", 0).unwrap();
+        kept.write_all_at(b"the evidence", 0).unwrap();
+        assert!(is_same(&from, 12, &kept).unwrap());
+        assert!(!is_same(&from, 13, &kept).unwrap(), "one is longer");
+        kept.write_all_at(b"E", 4).unwrap();
+        assert!(!is_same(&from, 12, &kept).unwrap(), "one byte is another");
+    }
+}

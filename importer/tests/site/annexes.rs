@@ -150,3 +150,33 @@ fn a_preparer_who_is_none_any_more_is_refused_beside_the_missing_approvals() {
     let said = site.refuse(&site.archive(&Draft::on(3)), &[]);
     assert!(said.contains("2024-11-01") && said.contains("found 0 of 2"), "{said}");
 }
+
+#[test]
+fn a_second_load_takes_for_annexes_what_was_kept_as_one() {
+    let site = Site::with(Setup { officers: 1, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    let path = site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
+    let load = ["load", &text(&archive.path), "--to", "content"];
+    site.succeed(&load);
+    fs::remove_file(path).unwrap();
+    let output = site.run(&load);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains("not counted"), "{said}");
+}
+
+#[test]
+fn of_a_flood_of_annexes_a_number_is_read_and_that_is_said() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    for (more, is_said) in [(64, false), (65, true)] {
+        site.write(&format!("core-{}.person-{more}.tar", archive.serial), "not an archive");
+        for at in 1..more {
+            site.write(&format!("core-{}.person-{at}.tar", archive.serial), "not an archive");
+        }
+        let output = site.run(&["verify", &text(&archive.path)]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.matches("not counted:").count(), 64, "{said}");
+        assert_eq!(said.contains("found more than 64 annexes"), is_said, "{said}");
+    }
+}

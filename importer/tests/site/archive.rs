@@ -37,6 +37,10 @@ pub(crate) struct Draft {
     pub(crate) more: Vec<(&'static str, &'static [&'static str])>,
     /// Artifacts of one layer: their media type and bytes.
     pub(crate) artifacts: Vec<(&'static str, Vec<u8>)>,
+    /// What the artifacts are said to be.
+    pub(crate) artifact_kind: ItemKind,
+    /// The media type of the artifacts' layers, where it is not their own.
+    pub(crate) layer_type: Option<&'static str>,
     pub(crate) audience: Vec<&'static str>,
     pub(crate) import_before: Option<Timestamp>,
     pub(crate) generator: &'static str,
@@ -73,6 +77,8 @@ impl Draft {
             findings: None,
             more: vec![],
             artifacts: vec![],
+            artifact_kind: ItemKind::Artifact,
+            layer_type: None,
             audience: vec![],
             import_before: None,
             generator: "airgap 0.1.0",
@@ -119,7 +125,7 @@ impl Draft {
     fn inventory(&self, blobs: &mut HashMap<Digest, Vec<u8>>) -> Inventory {
         let artifacts = self.artifacts.iter();
         let mut items: Vec<Item> =
-            artifacts.map(|(kind, bytes)| artifact(kind, bytes.clone(), blobs)).collect();
+            artifacts.map(|(kind, bytes)| self.artifact(kind, bytes.clone(), blobs)).collect();
         if !self.content.is_empty() {
             items.push(image(NAME, self.content, self.findings.as_ref(), &[], blobs));
         }
@@ -146,6 +152,16 @@ impl Draft {
             name: self.channel.parse().unwrap(),
             serial: self.created.serial(),
         }
+    }
+
+    fn artifact(&self, kind: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
+        let config = put(OCI_EMPTY, b"{}".to_vec(), blobs);
+        let layer = put(self.layer_type.unwrap_or(kind), bytes, blobs);
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": kind, "config": config, "layers": [layer],
+        });
+        let published = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
+        item(self.artifact_kind, format!("annex.local/artifact@{}", published.digest), published, None, &[])
     }
 }
 
@@ -192,15 +208,6 @@ fn image(
         Evidence { digest, media_type, size, subject: published.digest, tag: None }
     });
     item(ItemKind::Image, name.to_owned(), published, report, requires)
-}
-
-fn artifact(kind: &str, bytes: Vec<u8>, blobs: &mut HashMap<Digest, Vec<u8>>) -> Item {
-    let (config, layer) = (put(OCI_EMPTY, b"{}".to_vec(), blobs), put(kind, bytes, blobs));
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": kind, "config": config, "layers": [layer],
-    });
-    let published = put(OCI_MANIFEST, manifest.to_string().into_bytes(), blobs);
-    item(ItemKind::Artifact, format!("annex.local/artifact@{}", published.digest), published, None, &[])
 }
 
 fn item(

@@ -2,6 +2,8 @@
 
 use manifests::Digest;
 use manifests::exclusions::{ExcludedItem, Exclusions};
+use manifests::inventory::ItemKind;
+use manifests::limits::EVIDENCE_BYTES;
 use manifests::media_type::EXCLUSIONS;
 use manifests::slot::Verdict;
 use serde_json::json;
@@ -127,6 +129,22 @@ fn what_is_not_understood_in_an_annex_is_not_counted() {
         let verified = site.fail(3, &["verify", &path, "--annex", &text(&annex(&site, &archive.path))]);
         assert!(verified.contains(said), "{why}: {verified}");
     }
+    // What would count, but for one thing that is not as it should be.
+    let counted =
+        Draft { artifacts: vec![(EXCLUSIONS, of(DB, digest))], ..Draft::annex(&archive, Verdict::Approved) };
+    let too_large = vec![b' '; usize::try_from(EVIDENCE_BYTES).unwrap() + 1];
+    let report = manifests::media_type::MALWARE_REPORT;
+    for (annex, why) in [
+        (Draft { artifact_kind: ItemKind::Image, ..counted.clone() }, "said to be an image"),
+        (Draft { is_signed: true, ..counted.clone() }, "with evidence of its own"),
+        (Draft { layer_type: Some("application/x"), ..counted.clone() }, "a layer of another type"),
+        (Draft { artifacts: vec![(report, too_large)], ..counted.clone() }, "too large"),
+    ] {
+        site.annex(&archive, "officer-1", &annex, &site.people.officers[0]);
+        assert!(site.refuse(&archive, &[]).contains("found 0 of 1"), "{why}");
+    }
+    site.annex(&archive, "officer-1", &counted, &site.people.officers[0]);
+    site.succeed(&["verify", &path]);
     let image = Draft { content: "content", ..Draft::annex(&archive, Verdict::Approved) };
     site.annex(&archive, "officer-1", &image, &site.people.officers[0]);
     site.refuse(&archive, &[]);

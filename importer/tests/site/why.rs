@@ -197,3 +197,16 @@ fn a_policy_that_a_flag_added_is_kept_with_what_was_judged_by_it() {
         .join(format!("policy-{}.yaml", &digest.hex()[..12]));
     assert_eq!(fs::read(kept).unwrap(), fs::read(site.path("stricter.yaml")).unwrap());
 }
+
+#[test]
+fn what_a_cut_load_brought_is_known_by_the_evidence_that_it_kept() {
+    let (site, archive) = signed(0);
+    let layer = Digest::of("content".repeat(100).as_bytes());
+    let in_the_way = format!("content/oci/blobs/sha256/{}/in the way", layer.hex());
+    fs::create_dir_all(site.path(&in_the_way)).unwrap();
+    assert!(!site.run(&["load", &text(&archive.path), "--to", "content"]).status.success());
+    let receipts = fs::read_dir(site.path("state/receipts")).unwrap().count();
+    assert_eq!(receipts, 0, "it left no receipt");
+    let known = why(&site, &archive.identity.to_string());
+    assert_eq!(known["archives"].as_array().unwrap().len(), 1, "{known}");
+}
