@@ -25,6 +25,7 @@ use crate::exclusion::{self, Excluded};
 use crate::judgement;
 use crate::rescan::Rescanned;
 use crate::site::Site;
+use crate::site::ledger::KnownArchive;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
 #[derive(Debug)]
@@ -384,7 +385,7 @@ fn judge_for_site(archive: &Verified<File>, site: &Site, rules: &Rules<'_>, reas
         reasons.push(format!("found the channel {name}, which this site was not set up for"));
     }
     if let Some(known) = site.ledger.archive(name, *serial)
-        && known.content != content(archive.inventory())
+        && known.content != content(archive, Some(known))
     {
         let identities: Vec<String> = known.identities.iter().map(ToString::to_string).collect();
         reasons.push(format!(
@@ -404,9 +405,13 @@ fn judge_for_site(archive: &Verified<File>, site: &Site, rules: &Rules<'_>, reas
 
 /// The digest of what an archive brings: full and differential archives of one lock share a serial, and made
 /// by another version of Airgap it is still the same content.
+/// An identity that the site `known`s is the digest of the whole inventory, and brings what it brought then.
 #[must_use]
-pub(crate) fn content(inventory: &Inventory) -> Digest {
-    let mut inventory = inventory.clone();
+pub(crate) fn content(archive: &Verified<File>, known: Option<&KnownArchive>) -> Digest {
+    if let Some(known) = known.filter(|known| known.identities.contains(&archive.identity())) {
+        return known.content;
+    }
+    let mut inventory = archive.inventory().clone();
     inventory.base = None;
     inventory.generator = String::new();
     for blob in &mut inventory.content {

@@ -125,7 +125,8 @@ async fn examine(
 fn remember(site: &mut Site, accepted: &Accepted, given: &[Given], now: Timestamp) -> Result<(), Failures> {
     site.keep(accepted, given)?;
     let (identity, inventory) = (accepted.archive().identity(), accepted.archive().inventory());
-    let content = accept::content(inventory);
+    let known = site.ledger.archive(&inventory.name, inventory.serial);
+    let content = accept::content(accepted.archive(), known);
     site.note_accepted(&inventory.name, inventory.serial, identity, content, now)?;
     Ok(())
 }

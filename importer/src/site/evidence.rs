@@ -14,7 +14,8 @@ use super::{EVIDENCE, Site, SiteError, files, form};
 use crate::accept::Accepted;
 use crate::annex::Annex;
 
-const CHUNK: u64 = 1 << 20;
+/// How much is compared or copied at once, in bytes: what a processor's cache holds twice.
+const CHUNK: u64 = 1 << 17;
 
 /// Largest judgement that is read: 20,000 images with some hundred findings each have less.
 const JUDGEMENT_BYTES: u64 = 1 << 30;
