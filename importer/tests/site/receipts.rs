@@ -36,6 +36,29 @@ fn a_receipt_says_what_came_in_and_where_it_is() {
 }
 
 #[test]
+fn a_receipt_names_each_gate_of_all_policies_once() {
+    let (site, archive) = crate::summaries::signed(0);
+    let policy = fs::read_to_string(site.path("policy.yaml")).unwrap();
+    site.write("other.yaml", &policy.replace("spec: {", "spec: {version: 7, "));
+    site.succeed(&["load", &text(&archive.path), "--to", "content", "--policy", "other.yaml"]);
+    let receipt = site.json(&["receipt", "show"]);
+    assert_eq!(receipt["policyDigests"].as_array().unwrap().len(), 2);
+    assert_eq!(receipt["gates"], serde_json::json!(["signatures"]));
+}
+
+#[test]
+fn what_is_wrong_with_a_signature_is_told_from_one_that_is_missing() {
+    let site = loaded();
+    let bundle = bundle(&site.receipts()[1]);
+    fs::remove_file(&bundle).unwrap();
+    assert!(site.fail(3, &["receipt", "verify"]).contains("found no signature"));
+    fs::create_dir(&bundle).unwrap();
+    let output = site.run(&["receipt", "verify"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && !said.contains("found no signature"), "{said}");
+}
+
+#[test]
 fn a_chain_with_anything_changed_is_refused() {
     type Change = fn(&[std::path::PathBuf]);
     let cases: [(Change, &str); 7] = [

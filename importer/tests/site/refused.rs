@@ -71,6 +71,7 @@ fn what_nobody_trusted_signed_is_refused_without_a_name() {
             assert_eq!(receipt[field], Value::Null, "nothing of it is to be believed");
         }
         assert_eq!(receipt["reasons"].as_array().unwrap().len(), 1, "{receipt}");
+        assert!(site.path(&format!("state/receipts/00000{number}-unverified.json")).exists());
     }
     assert!(site.receipts().iter().all(|path| fs::metadata(path).unwrap().len() < 4096));
     let shown = site.succeed(&["receipt", "show", "2"]);

@@ -159,6 +159,9 @@ fn a_change_leaves_a_receipt_so_that_it_cannot_be_cut_off_the_ledger() {
     assert_eq!(receipt["state"], "changed");
     let trust = manifests::Digest::of(&fs::read(site.path("trust-2.yaml")).unwrap()).to_string();
     assert_eq!(receipt["trustDigests"], serde_json::json!([trust]));
+    let policy = manifests::Digest::of(&fs::read(site.path("policy.yaml")).unwrap()).to_string();
+    assert_eq!(receipt["policyDigests"], serde_json::json!([policy]));
+    assert!(site.receipts()[0].ends_with("000001-changed.json"));
     assert!(site.succeed(&["receipt", "show"]).contains("in force from now on"));
     site.succeed(&["receipt", "verify"]);
 
