@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 
-use crate::archive::Draft;
+use crate::archive::{Archive, Draft};
 use crate::site::{Site, text};
 
 /// A site that has loaded two archives, and the next one.
@@ -59,6 +59,34 @@ fn a_ledger_that_is_not_what_it_was_is_refused() {
         assert!(found.contains(said), "{why}: {found}");
         site.fail(3, &["receipt", "verify"]);
     }
+}
+
+#[test]
+fn a_receipt_of_another_past_of_the_site_does_not_follow_the_last_one() {
+    let site = Site::new();
+    let archives: Vec<Archive> = [(3, "a"), (4, "b"), (5, "c"), (6, "d"), (7, "e")]
+        .map(|(day, content)| site.archive(&Draft { content, ..Draft::on(day) }))
+        .into();
+    let load = |archive: &Archive, state: &str| {
+        site.succeed(&["load", &text(&archive.path), "--to", &format!("{state}-content"), "--state", state]);
+    };
+    load(&archives[0], "state");
+    let mut copy = std::process::Command::new("cp");
+    assert!(copy.args(["-r", "state", "other"]).current_dir(site.path("")).status().unwrap().success());
+    load(&archives[1], "state");
+    load(&archives[2], "state");
+    load(&archives[3], "other");
+    // The third receipt of one past behind the second of the other: its number follows, and its predecessor is another.
+    for entry in fs::read_dir(site.path("state/receipts")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        if name.to_str().unwrap().starts_with("000003") {
+            fs::copy(&path, site.path("other/receipts").join(name)).unwrap();
+        }
+    }
+    let path = text(&archives[4].path);
+    let said = site.fail(3, &["load", &path, "--to", "other-content", "--state", "other"]);
+    assert!(said.contains("wanted the one that the last receipt names"), "{said}");
 }
 
 #[test]
