@@ -64,6 +64,9 @@ fn one_rejection_outweighs_all_approvals() {
     site.annex(&archive, "officer-1", &approval, first);
     site.annex(&archive, "officer-2", &approval, second);
     site.annex(&archive, "officer-3", &Draft::annex(&archive, Verdict::Rejected), third);
+    site.fail(3, &["verify", &text(&archive.path)]);
+    let kept = site.path("state/evidence").join(archive.identity.hex());
+    assert!(!kept.exists(), "who only reads keeps nothing");
     let said = site.refuse(&archive, &[]);
     let rejected = "rejected by officer-3 at 2024-11-30T08:00:00Z (change: CHG-4711)";
     assert!(said.contains(rejected), "{said}");
