@@ -328,3 +328,24 @@ fn read_roots(folder: &Path, policy: &Policy) -> Result<Vec<(Digest, Vec<u8>)>, 
     }
     Ok(roots)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_none_that_is_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for length in [0, 9, 10] {
+            fs::write(&path, vec![b'x'; length]).unwrap();
+            assert_eq!(read_at_most(&path, 10).unwrap().len(), length);
+        }
+        for length in [11, 12, 1000] {
+            fs::write(&path, vec![b'x'; length]).unwrap();
+            assert!(read_at_most(&path, 10).is_err(), "{length}");
+        }
+    }
+}

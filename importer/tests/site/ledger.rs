@@ -96,6 +96,11 @@ fn a_missing_ledger_is_refused_with_advice() {
     let said = site.fail(3, &["load", &text(&next.path), "--to", "content"]);
     assert!(said.contains("found no ledger") && said.contains("restore"), "{said}");
     assert!(!site.path("state/ledger.jsonl").exists(), "none is started in its place");
+
+    fs::create_dir(site.path("state/ledger.jsonl")).unwrap();
+    let output = site.run(&["receipt", "verify"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && !said.contains("found no ledger"), "it is there: {said}");
 }
 
 #[test]
