@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use console::escape::escape;
+use console::progress::count;
 use console::report::finish;
 use console::{Class, Failure, Failures, input};
 use gates::NOTHING;
@@ -94,7 +95,8 @@ impl Checked {
         let last = last.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
         if *is_chain {
             format!(
-                "verified       {receipts} receipts in one unbroken chain, their verification summaries, and the ledger that they name\nlast           {last}\nkey            {key}\n"
+                "verified       {} in one unbroken chain, their verification summaries, and the ledger that they name\nlast           {last}\nkey            {key}\n",
+                count(*receipts, "receipt"),
             )
         } else {
             format!(

@@ -94,6 +94,38 @@ fn a_site_is_set_up_once_and_whole_or_not_at_all() {
 }
 
 #[test]
+fn the_trusted_roots_of_the_policy_are_kept_each_by_its_digest() {
+    let site = Site::prepared(USUAL);
+    let mut digests = Vec::new();
+    let mut roots = String::new();
+    for kind in ["logged", "timestamped"] {
+        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/data/sigstore-private");
+        let root = fs::read_to_string(format!("{data}/{kind}/trusted_root.json")).unwrap();
+        let digest = Digest::of(root.as_bytes()).hex();
+        site.write(&format!("{kind}.json"), &root);
+        roots += &format!("{{name: {kind}, sha256: {digest}, file: {kind}.json}}, ");
+        digests.push(digest);
+    }
+    let rule = |at: usize| {
+        format!(
+            "{{match: \"{at}/**\", keyless: {{issuer: a, identity: ^b$, trustedRoot: sha256:{}}}}}",
+            digests[at]
+        )
+    };
+    let unsigned = "{match: \"**\", accept: unsigned, reason: a, owner: b, until: 2999-01-01}";
+    let rules = [&rule(0), &rule(1), unsigned].join(", ");
+    site.write("policy.yaml", &policy(&format!("{{trustedRoots: [{roots}], signatures: [{rules}]}}")));
+    site.succeed(&INIT);
+    let archive = site.archive(&crate::archive::Draft::on(3));
+    site.load(&archive);
+    for digest in digests {
+        assert!(site.path(&format!("state/roots/{digest}.json")).exists());
+        let kept = format!("state/evidence/{}/root-{}.json", archive.identity.hex(), &digest[..12]);
+        assert!(site.path(&kept).exists(), "{kept}");
+    }
+}
+
+#[test]
 fn the_directory_names_the_site_when_nobody_does() {
     let site = Site::prepared(USUAL);
     let named = ["init", "--trust", "trust.yaml", "--policy", "policy.yaml", "--state"];
