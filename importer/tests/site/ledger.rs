@@ -7,7 +7,7 @@ use crate::archive::{Archive, Draft};
 use crate::site::{Site, text};
 
 /// A site that has loaded two archives, and the next one.
-fn used() -> (Site, crate::archive::Archive) {
+fn used() -> (Site, Archive) {
     let site = Site::new();
     site.load(&site.archive(&Draft::on(3)));
     site.load(&site.archive(&Draft { content: "second", ..Draft::on(4) }));

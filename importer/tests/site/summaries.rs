@@ -48,6 +48,8 @@ fn a_summary_names_the_policy_that_was_in_force() {
     site.write("build.key", &site.people.build.to_pem().unwrap());
     site.succeed(&["policy", "sign", "policy-2.yaml", "--key", "build.key"]);
     site.succeed(&["policy", "update", "policy-2.yaml"]);
+    // A change of another kind since.
+    crate::trust::follow(&site, &[("build-1", &site.people.build)]);
     site.load(&site.archive(&Draft::on(3)));
     let lines = lines(&summaries(site.receipts().last().unwrap()));
     assert_eq!(lines.len(), 2);

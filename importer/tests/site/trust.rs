@@ -92,7 +92,7 @@ fn whom_the_new_file_trusts_may_prepare_and_a_revoked_key_may_not() {
 
 /// Puts a trust file in force that has these people as preparers. The site of it has no approvers, so the preparers'
 /// keys decide.
-fn follow(site: &Site, people: &[(&str, &PrivateKey)]) {
+pub(crate) fn follow(site: &Site, people: &[(&str, &PrivateKey)]) {
     let person = |(name, key): &(&str, &PrivateKey)| {
         format!("{{name: {name}, keys: [{{pem: {}}}]}}", serde_json::to_string(&pem(key)).unwrap())
     };
