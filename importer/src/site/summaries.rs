@@ -18,7 +18,7 @@ use manifests::limits::SLOT_BYTES;
 use manifests::receipt::{ItemRecord, Outcome, Receipt, State, VerdictRecord};
 use manifests::slot;
 use manifests::summary::{self, Resource, Verification, VerificationResult, VerificationSummary};
-use manifests::{Digest, Reference, Timestamp};
+use manifests::{ChannelName, Digest, Reference, Timestamp};
 use transfer::archive::{ReadAt, Signed};
 
 use super::receipts::{self, Draft};
@@ -328,7 +328,8 @@ pub(crate) fn check(receipt: &Path, says: &Receipt, key: &PublicKey) -> Result<K
         )));
     }
     for (line, wanted) in summaries.lines().zip(&wanted) {
-        one(line, wanted, says, key).map_err(|reason| wrong(format!("{}: {reason}", wanted.name)))?;
+        one(line, wanted, (says.state, &says.site), key)
+            .map_err(|reason| wrong(format!("{}: {reason}", wanted.name)))?;
     }
     Ok(summaries)
 }
@@ -349,20 +350,60 @@ fn wanted(says: &Receipt) -> Vec<Wanted<'_>> {
     archive.into_iter().chain(items).collect()
 }
 
-fn one(line: &[u8], wanted: &Wanted<'_>, says: &Receipt, key: &PublicKey) -> Result<(), String> {
+fn one(
+    line: &[u8],
+    wanted: &Wanted<'_>,
+    (state, site): (State, &ChannelName),
+    key: &PublicKey,
+) -> Result<(), String> {
     let found = Digest::of(line);
     if found != wanted.digest {
         return Err(format!("found the verification summary {found}, wanted {}", wanted.digest));
     }
     let statement = Envelope::parse(line).and_then(|envelope| envelope.verify::<VerificationSummary>(key));
     let Statement { name, subject, predicate } = statement.map_err(|error| error.to_string())?;
-    let result = match says.state {
+    let result = match state {
         State::Refused => VerificationResult::Failed,
         State::Held | State::Published | State::Changed => VerificationResult::Passed,
     };
     let is_same = name == wanted.name
         && subject == wanted.subject
         && predicate.verification_result == result
-        && predicate.verifier.id == summary::verifier(&says.site);
+        && predicate.verifier.id == summary::verifier(site);
     if is_same { Ok(()) } else { Err("found a verification summary of something else".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_by_the_site_s_key_about_something_else_is_none_of_the_receipt() {
+        let key = PrivateKey::generate().unwrap();
+        let (app, site) = (Digest::of(b"app"), "sovereign-a".parse::<ChannelName>().unwrap());
+        let said = |site: &str, name: &str, subject, result| {
+            let verification = Verification {
+                site: site.parse().unwrap(),
+                version: "0.1.0".to_owned(),
+                policy: Digest::of(b"policy"),
+                at: "2024-11-30T08:00:00Z".parse().unwrap(),
+                result,
+            };
+            sign(name, subject, verification.summary(summary::item_uri("app:1"), vec![]), &key).unwrap()
+        };
+        let (passed, failed) = (VerificationResult::Passed, VerificationResult::Failed);
+        for (line, is_good, why) in [
+            (said("sovereign-a", "app:1", app, passed), true, "what the receipt says"),
+            (said("sovereign-a", "app:2", app, passed), false, "another name"),
+            (said("sovereign-a", "app:1", Digest::of(b"web"), passed), false, "another subject"),
+            (said("sovereign-a", "app:1", app, failed), false, "another result"),
+            (said("sovereign-b", "app:1", app, passed), false, "another site"),
+        ] {
+            let wanted = Wanted { digest: Digest::of(&line), name: "app:1", subject: app };
+            let found = one(&line, &wanted, (State::Published, &site), &key.public().unwrap());
+            assert_eq!(found.is_ok(), is_good, "{why}: {found:?}");
+            let refused = one(&line, &wanted, (State::Refused, &site), &key.public().unwrap());
+            assert!(refused.is_err() || why == "another result", "{why}: the receipt is one of a refusal");
+        }
+    }
 }

@@ -47,7 +47,7 @@ fn a_receipt_names_each_gate_of_all_policies_once() {
 }
 
 #[test]
-fn what_is_wrong_with_a_signature_is_told_from_one_that_is_missing() {
+fn what_cannot_be_read_is_told_from_what_is_missing() {
     let site = loaded();
     let bundle = bundle(&site.receipts()[1]);
     fs::remove_file(&bundle).unwrap();
@@ -56,6 +56,15 @@ fn what_is_wrong_with_a_signature_is_told_from_one_that_is_missing() {
     let output = site.run(&["receipt", "verify"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && !said.contains("found no signature"), "{said}");
+
+    let site = loaded();
+    let summaries = site.receipts()[1].with_extension("vsa.jsonl");
+    fs::remove_file(&summaries).unwrap();
+    assert!(site.fail(3, &["receipt", "verify"]).contains("found no verification summaries"));
+    fs::create_dir(&summaries).unwrap();
+    let output = site.run(&["receipt", "verify"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && !said.contains("found no verification summaries"), "{said}");
 }
 
 #[test]
@@ -147,9 +156,14 @@ fn a_load_that_is_held_is_published_later() {
     assert!(!names(&site), "content, and no name");
     assert_eq!(site.json(&["receipt", "show"])["items"][0]["places"][0]["name"]["outcome"], "held");
 
-    // The archive's medium has left again.
+    let issued = |site: &Site| site.json(&["receipt", "show"])["issued"].as_str().unwrap().to_owned();
+    let before = issued(&site);
+
+    // The archive's medium has left again. Receipts tell seconds.
     fs::remove_file(&archive.path).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     site.succeed(&["publish", "1", "--to", "content"]);
+    assert!(issued(&site) > before, "each at its own time");
     assert!(names(&site));
     let receipt = site.json(&["receipt", "show"]);
     assert_eq!(
