@@ -405,7 +405,9 @@ fn judge_for_site(archive: &Verified<File>, site: &Site, rules: &Rules<'_>, reas
 
 /// The digest of what an archive brings: full and differential archives of one lock share a serial, and made
 /// by another version of Airgap it is still the same content.
-/// An identity that the site `known`s is the digest of the whole inventory, and brings what it brought then.
+///
+/// `known` is what the ledger says of the serial. An identity is the digest of the whole inventory: one that was
+/// accepted brings what it brought then.
 #[must_use]
 pub(crate) fn content(archive: &Verified<File>, known: Option<&KnownArchive>) -> Digest {
     if let Some(known) = known.filter(|known| known.identities.contains(&archive.identity())) {

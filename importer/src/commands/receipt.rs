@@ -94,9 +94,9 @@ impl Checked {
         let Self { receipts, last, key, is_chain } = self;
         let last = last.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
         if *is_chain {
+            let receipts = count(*receipts, "receipt");
             format!(
-                "verified       {} in one unbroken chain, their verification summaries, and the ledger that they name\nlast           {last}\nkey            {key}\n",
-                count(*receipts, "receipt"),
+                "verified       {receipts} in one unbroken chain, their verification summaries, and the ledger that they name\nlast           {last}\nkey            {key}\n"
             )
         } else {
             format!(

@@ -125,6 +125,14 @@ impl Site {
         succeed(&mut self.command(arguments))
     }
 
+    /// Runs a command that has to succeed, and gives its notices.
+    pub(crate) fn notices(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let notices = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {notices}");
+        notices
+    }
+
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
         serde_json::from_str(&self.succeed(&arguments)).unwrap()
