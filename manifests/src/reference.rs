@@ -7,6 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::{Digest, DigestError};
 
+/// The host that is meant where none is named.
+const DOCKER_HUB: &str = "docker.io";
+
+/// What Docker called it before, and still takes for it.
+const DOCKER_HUB_INDEX: &str = "index.docker.io";
+
 /// A repository in a registry: `host[:port]/path`. `docker.io` and `library/` are filled in as Docker does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository {
@@ -41,7 +47,9 @@ impl Repository {
     pub fn new(host: &str, path: &str) -> Result<Self, ReferenceError> {
         let refuse = |why| Err(ReferenceError::Form(crate::json::shortened(&format!("{host}/{path}")), why));
         if !is_host(host) {
-            return refuse("the host has other characters than letters, digits, '.', '-' and a port");
+            return refuse(
+                "the host is no name of letters, digits, '-' and single dots, no address, or its port is none",
+            );
         }
         if !is_path(path) {
             return refuse("a part of the repository has other characters than a-z, 0-9, '.', '_' and '-'");
@@ -84,10 +92,11 @@ impl FromStr for Repository {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        match split_host(text) {
-            (Some(host), path) => Self::new(host, path),
-            (None, path) if path.contains('/') => Self::new("docker.io", path),
-            (None, path) => Self::new("docker.io", &format!("library/{path}")),
+        let (host, path) = split_host(text);
+        match host.unwrap_or(DOCKER_HUB) {
+            DOCKER_HUB | DOCKER_HUB_INDEX if path.contains('/') => Self::new(DOCKER_HUB, path),
+            DOCKER_HUB | DOCKER_HUB_INDEX => Self::new(DOCKER_HUB, &format!("library/{path}")),
+            host => Self::new(host, path),
         }
     }
 }
@@ -186,23 +195,29 @@ fn split_host(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// A host name, an IPv4 address or a bracketed IPv6 address, with an optional port.
+/// A DNS name, an IPv4 address or a bracketed IPv6 address, with an optional port from 1 to 65535 in its one
+/// spelling.
 #[must_use]
 pub fn is_host(text: &str) -> bool {
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (text, None),
     };
-    let name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+    let label_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(label_byte)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
     let bracketed = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let name_is_valid = match bracketed {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            (1..=253).contains(&name.len()) && name.bytes().all(name_byte) && !name.starts_with(['.', '-'])
-        }
+        None => name.len() <= 253 && name.split('.').all(is_label),
     };
+    // Written back the same: no sign, no leading zero.
     let port_is_valid =
-        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        |port: &str| port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port);
     name_is_valid && port.is_none_or(port_is_valid)
 }
 
@@ -241,6 +256,9 @@ mod tests {
         for (text, full) in [
             ("pause", "docker.io/library/pause:latest"),
             ("grafana/loki:3.1", "docker.io/grafana/loki:3.1"),
+            ("docker.io/pause", "docker.io/library/pause:latest"),
+            ("docker.io/grafana/loki:3.1", "docker.io/grafana/loki:3.1"),
+            ("index.docker.io/pause:1", "docker.io/library/pause:1"),
             ("localhost/app", "localhost/app:latest"),
             ("127.0.0.1:5000/a/b__c:v1", "127.0.0.1:5000/a/b__c:v1"),
             ("[::1]:5000/a:1", "[::1]:5000/a:1"),
@@ -265,6 +283,16 @@ mod tests {
             "ghcr.io/a@sha256:00",
             "gh cr.io/a",
             "ghcr.io:99999/a",
+            "ghcr.io:0/a",
+            "ghcr.io:0443/a",
+            "ghcr.io:+443/a",
+            "ghcr.io:/a",
+            "ghcr..io/a",
+            "ghcr.io./a",
+            ".ghcr.io/a",
+            "-ghcr.io/a",
+            "ghcr-.io/a",
+            "[::g]:5000/a",
             "ghcr.io/a-",
             "ghcr.io/a:.x",
             "user@ghcr.io/a",

@@ -70,8 +70,9 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         let time = PrimitiveDateTime::parse(text, FORM).ok().map(|time| Self(time.assume_utc()));
-        // The parser takes signs and more digits; what is not written back the same is another spelling.
-        time.filter(|time| time.to_string() == text)
+        // The parser takes signs and more digits; what is not written back the same is another spelling. A year
+        // before the first would give a serial that another moment has too.
+        time.filter(|time| time.0.year() >= 1 && time.to_string() == text)
             .ok_or_else(|| TimestampError(crate::json::shortened(text)))
     }
 }
@@ -135,8 +136,15 @@ mod tests {
             "2026-11-23T21:30:00.0Z",
             "",
             "2026-13-01T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "-0001-01-01T00:00:00Z",
+            "+2026-11-23T21:30:00Z",
+            "10000-01-01T00:00:00Z",
         ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+        for text in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
         }
     }
 }
