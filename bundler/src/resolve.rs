@@ -90,7 +90,7 @@ impl<'a> Update<'a> {
         if entry.wanted.is_local() || self.names.iter().any(|name| is_named(entry, name)) {
             return None;
         }
-        self.old.items.iter().find(|locked| entry.wanted.names(&locked.item))
+        entry.wanted.find(&self.old.items)
     }
 
     /// What was left out of the evidence in a repository that is not asked again.
@@ -248,6 +248,13 @@ fn failure(entry: &Entry, error: &PinError) -> Failure {
     match error {
         PinError::Absent(_) => Failure::new(Class::Failed, &entry.wanted, error)
             .advise("correct the name, or mark the entry `optional: true`"),
+        // Not absent: a range that was mistyped is no chart that somebody can do without.
+        PinError::NoVersion { with_v: 0, .. } => {
+            Failure::new(Class::Failed, &entry.wanted, error).advise("correct the range")
+        }
+        PinError::NoVersion { with_v, .. } => Failure::new(Class::Failed, &entry.wanted, error).advise(
+            format!("versions after a `v` are in no range ({with_v} of the tags): name one of them whole"),
+        ),
         PinError::Other { .. } => Failure::new(Class::Usage, &entry.wanted, error),
         PinError::Upstream(error) => error.failure(&entry.wanted.to_string()),
     }

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use console::{Class, Failure, input};
 use manifests::definition::Definition;
-use manifests::inventory::{Item, ItemKind};
+use manifests::inventory::ItemKind;
+use manifests::lock::LockedItem;
 use manifests::reference::{Reference, Repository};
 use manifests::{ChannelName, Descriptor, Digest, Platform};
 
@@ -58,6 +59,14 @@ pub(crate) enum PinError {
     /// There is no such thing upstream.
     #[error("found nothing of that name{0}")]
     Absent(String),
+    /// The chart is there, but in no version of the range.
+    #[error("found no version in the range, tags in all: {count}")]
+    NoVersion {
+        /// How many tags it has.
+        count: usize,
+        /// How many of them are versions after a `v`, which no range holds.
+        with_v: usize,
+    },
     /// Something else than an entry of its section may name.
     #[error("found {found}, wanted {wanted}")]
     Other {
@@ -128,12 +137,16 @@ impl Wanted {
         }
     }
 
-    /// Whether an item of a lock is what this entry named then.
-    pub(crate) fn names(&self, item: &Item) -> bool {
+    /// Which item of a lock is what this entry named then.
+    pub(crate) fn find<'l>(&self, items: &'l [LockedItem]) -> Option<&'l LockedItem> {
+        let named = |name: &str| items.iter().find(|locked| locked.item.name == name);
         match self {
-            Self::Image(reference) => image::name(reference).to_string() == item.name,
-            Self::Chart(wanted) => item.kind == ItemKind::Chart && wanted.fits(&item.name),
-            Self::Packaged(packaged) => packaged.reference.to_string() == item.name,
+            Self::Image(reference) => named(&image::name(reference).to_string()),
+            Self::Chart(wanted) => {
+                let charts = items.iter().filter(|locked| locked.item.kind == ItemKind::Chart);
+                wanted.highest(charts.map(|locked| locked.item.name.as_str())).and_then(named)
+            }
+            Self::Packaged(packaged) => named(&packaged.reference.to_string()),
         }
     }
 

@@ -20,6 +20,9 @@ fn a_range_takes_the_highest_version_that_fits() {
     chart::artifact("agent", "1.2.0+build.3")
         .put(upstream.store(), "charts/built", Some("1.2.0_build.3"))
         .unwrap();
+    for tag in ["v1.3.0", "v1.3.0_4"] {
+        chart::artifact("agent", tag).put(upstream.store(), "charts/built", Some(tag)).unwrap();
+    }
     for (chart, range, tag) in [
         ("agent", "^1", "1.2.0"),
         ("agent", "^1.3.0-0", "1.3.0-rc.1"),
@@ -28,6 +31,9 @@ fn a_range_takes_the_highest_version_that_fits() {
         ("agent", "*", "2.0.0"),
         ("built", "~1.2.0", "1.2.0_build.3"),
         ("built", "1.2.0+build.3", "1.2.0_build.3"),
+        ("built", "v1.3.0", "v1.3.0"),
+        ("built", "v1.3.0+4", "v1.3.0_4"),
+        ("built", "*", "1.2.0_build.3"),
     ] {
         let project = Project::new(&format!(
             "charts: [{{ref: \"oci://{host}/charts/{chart}\", version: \"{range}\"}}]"
@@ -70,7 +76,17 @@ fn what_is_no_chart_or_in_no_range_is_said() {
     let upstream = upstream::start(Options::default()).unwrap();
     let host = upstream.host();
     for (entry, status, said) in [
-        (format!("{{ref: \"oci://{host}/charts/agent\", version: ^3}}"), 1, "none of 4 tags"),
+        (
+            format!("{{ref: \"oci://{host}/charts/agent\", version: ^3}}"),
+            1,
+            "found no version in the range, tags in all: 4",
+        ),
+        (
+            format!("{{ref: \"oci://{host}/charts/agent\", version: ^3, optional: true}}"),
+            1,
+            "tags in all: 4 (correct the range)",
+        ),
+        (format!("{{ref: \"oci://{host}/charts/agent\", version: v1.0.0}}"), 1, "charts/agent:v1.0.0"),
         (format!("{{ref: \"oci://{host}/charts/gone\", version: ^1}}"), 1, "found nothing of that name"),
         (
             format!("{{ref: \"oci://{host}/charts/agent\", version: \"latest\"}}"),
@@ -82,6 +98,9 @@ fn what_is_no_chart_or_in_no_range_is_said() {
         let project = Project::new(&format!("charts: [{entry}]"));
         project.run(&["lock", "core.yaml"]).fails(status, &[said]);
     }
+    chart::artifact("agent", "v1.9.0").put(upstream.store(), "charts/agent", Some("v1.9.0")).unwrap();
+    let project = Project::new(&format!("charts: [{{ref: \"oci://{host}/charts/agent\", version: ~1.9}}]"));
+    project.run(&["lock", "core.yaml"]).fails(1, &["tags in all: 5", "(1 of the tags)"]);
     let web = upstream.store().manifest("demo/web", "2.0.1").unwrap();
     upstream.store().put_manifest("charts/agent", &web.media_type, web.bytes.clone());
     upstream.store().tag("charts/agent", "1.9.0", web.digest);

@@ -178,6 +178,6 @@ fn every_failure_is_reported_at_once() {
          charts: [{{ref: \"oci://{host}/demo/app\", version: ^1}}]"
     ));
     let ran = project.run(&["lock", "core.yaml"]);
-    ran.fails(1, &["demo/app:2", "gone:1", "demo/app ^1", "none of 1 tags", "optional: true"]);
+    ran.fails(1, &["demo/app:2", "gone:1", "demo/app ^1", "tags in all: 1", "optional: true"]);
     assert!(!project.path("core.lock.json").exists());
 }

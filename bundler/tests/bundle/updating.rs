@@ -118,6 +118,36 @@ fn an_update_pins_what_is_new_in_the_definition_as_well() {
 }
 
 #[test]
+fn an_update_keeps_each_version_of_a_chart_for_the_range_that_took_it() {
+    let upstream = fixtures::upstream::start(Options::default()).unwrap();
+    let host = upstream.host();
+    let chart = |range: &str| format!("{{ref: \"oci://{host}/charts/agent\", version: \"{range}\"}}");
+    // 1.0.0 and 1.2.0, where the first range holds both and the second one only.
+    let project = Project::new(&format!(
+        "images: [{{ref: \"{host}/demo/web:2.0.1\"}}], charts: [{}, {}]",
+        chart("^1"),
+        chart("~1.0")
+    ));
+    let web = format!("{host}/demo/web");
+    project.lock();
+    let charts = |project: &Project| {
+        let lock = project.locked();
+        let mut names: Vec<String> = lock["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["item"]["name"].as_str().unwrap().into())
+            .collect();
+        names.retain(|name| name.contains("/charts/"));
+        names
+    };
+    let wanted = ["1.0.0", "1.2.0"].map(|version| format!("{host}/charts/agent:{version}"));
+    assert_eq!(charts(&project), wanted);
+    project.run(&["lock", "core.yaml", "--update", &web]).succeeds();
+    assert_eq!(charts(&project), wanted);
+}
+
+#[test]
 fn an_update_needs_a_lock_and_the_same_platforms() {
     let upstream = Upstream::new();
     let host = upstream.registry.host();

@@ -29,13 +29,21 @@ impl Wanted {
         &self.repository
     }
 
-    /// Whether an item's name is one of this chart in a version that fits.
-    pub(super) fn fits(&self, name: &str) -> bool {
-        let reference: Option<Reference> = name.parse().ok();
-        let Some(reference) = reference.filter(|name| *name.repository() == self.repository) else {
-            return false;
-        };
-        reference.tag().and_then(version).is_some_and(|version| self.range.fits(&version))
+    /// Which of these names of items is this chart in the highest version that fits: of a chart that is locked in
+    /// two ranges, both may fit the wider one.
+    pub(super) fn highest<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+        let tagged = names.filter_map(|name| Some((name.parse::<Reference>().ok()?, name)));
+        let ours = tagged.filter(|(reference, _)| *reference.repository() == self.repository);
+        match exact(&self.written) {
+            Some(tag) => {
+                ours.filter(|(reference, _)| reference.tag() == Some(&tag)).map(|(_, name)| name).last()
+            }
+            None => {
+                let versions = ours.filter_map(|(reference, name)| Some((version(reference.tag()?)?, name)));
+                let fitting = versions.filter(|(version, _)| self.range.fits(version));
+                fitting.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, name)| name)
+            }
+        }
     }
 }
 
@@ -111,12 +119,18 @@ pub(super) async fn pin(wanted: &Wanted, upstream: &Upstream) -> Result<Pin, Pin
     Ok(Pin { name, source, origin: Some(repository.clone()) })
 }
 
-/// The tag of a whole version: no list of tags is needed to find it.
+/// The tag of a whole version, as Helm writes it: no list of tags is needed to find it. A `v` before it belongs to
+/// the tag.
 fn exact(written: &str) -> Option<String> {
-    Version::parse(written).is_ok().then(|| written.replace('+', "_"))
+    Version::parse(without_v(written)).is_ok().then(|| written.replace('+', "_"))
 }
 
-/// The version that a tag stands for: `_` is `+`, which tags cannot have.
+fn without_v(version: &str) -> &str {
+    version.strip_prefix('v').unwrap_or(version)
+}
+
+/// The version that a tag stands for: `_` is `+`, which tags cannot have. With a `v` it stands for none, as with
+/// Helm: a range would mean another chart here than there.
 fn version(tag: &str) -> Option<Version> {
     Version::parse(&tag.replace('_', "+")).ok()
 }
@@ -126,11 +140,11 @@ async fn highest(wanted: &Wanted, upstream: &Upstream) -> Result<String, PinErro
     let tags = upstream.tags(&wanted.repository).await?;
     let tags = tags.ok_or_else(|| PinError::Absent(String::new()))?;
     let count = tags.len();
+    let with_v = tags.iter().filter(|tag| tag.starts_with('v') && version(without_v(tag)).is_some()).count();
     let versions = tags.into_iter().filter_map(|tag| Some((version(&tag)?, tag)));
     // Build metadata does not order versions, but the same tags must give the same result: `Version`
     // compares it last.
     let fitting = versions.filter(|(version, _)| wanted.range.fits(version));
     let highest = fitting.max_by(|(one, _), (other, _)| one.cmp(other));
-    let absent = || PinError::Absent(format!(": none of {count} tags is a version in the range"));
-    highest.map(|(_, tag)| tag).ok_or_else(absent)
+    highest.map(|(_, tag)| tag).ok_or(PinError::NoVersion { count, with_v })
 }
