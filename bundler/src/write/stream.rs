@@ -6,12 +6,12 @@ use std::path::Path;
 
 use bytes::Bytes;
 use clients::Http;
-use clients::registry::{self, BlobStream};
+use clients::registry::{self, BlobReader};
 use console::progress::Progress;
 use console::{Class, Failure, Failures};
 use manifests::digest::Hasher;
 use manifests::inventory::Blob;
-use manifests::{Descriptor, Digest};
+use manifests::{Descriptor, Digest, Reference};
 use tokio::runtime::Runtime;
 use transfer::archive::{Layout, write};
 
@@ -19,9 +19,6 @@ use super::local::{self, Remote};
 use super::{Writer, Written};
 use crate::archive_failure;
 use crate::beside::Beside;
-
-/// How often a download is begun again from where it was cut without having come further in between.
-const TRIES: u32 = 6;
 
 /// Writes the archive to `out`.
 ///
@@ -77,13 +74,11 @@ impl<'a> Opener<'a> {
         let repository = registry::Remote::new(self.http, &remote.repository).map_err(io::Error::other)?;
         Ok(Content::Remote(Box::new(Download {
             runtime: self.runtime,
-            repository,
-            blob: remote.blob,
+            reader: repository.read_blob(*digest, remote.blob.size, 0),
+            wanted: remote.repository.at(*digest),
             item: &remote.item,
             progress: self.progress,
-            stream: None,
             hasher: Some(Hasher::default()),
-            done: 0,
             chunk: Bytes::new(),
         })))
     }
@@ -107,22 +102,19 @@ impl Read for Content<'_> {
 /// A download that is read while it comes. Its end is given only when the digest agrees.
 struct Download<'a> {
     runtime: &'a Runtime,
-    repository: registry::Remote,
-    blob: Blob,
+    reader: BlobReader,
+    wanted: Reference,
     item: &'a str,
     progress: &'a Progress,
-    stream: Option<BlobStream>,
     hasher: Option<Hasher>,
-    done: u64,
     chunk: Bytes,
 }
 
 impl Read for Download<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.chunk.is_empty() {
-            match self.runtime.block_on(next(&self.repository, self.blob, self.done, &mut self.stream)) {
+            match self.runtime.block_on(self.reader.next()) {
                 Ok(Some(chunk)) => {
-                    self.done += chunk.len() as u64;
                     self.hasher.iter_mut().for_each(|hasher| hasher.update(&chunk));
                     self.progress.add(chunk.len() as u64);
                     self.chunk = chunk;
@@ -142,37 +134,13 @@ impl Read for Download<'_> {
 impl Download<'_> {
     fn end(&mut self) -> io::Result<usize> {
         let found = self.hasher.take().map(Hasher::finish);
-        let wanted = self.blob.digest;
         match found {
-            Some(found) if found != wanted => {
-                let place = self.repository.repository().at(wanted);
-                let message = format!("{}: {place}: found content with the digest {found}", self.item);
+            Some(found) if Some(found) != self.wanted.digest() => {
+                let message =
+                    format!("{}: {}: found content with the digest {found}", self.item, self.wanted);
                 Err(io::Error::other(message))
             }
             _ => Ok(0),
-        }
-    }
-}
-
-/// The next piece; a cut connection is opened again where it was cut.
-async fn next(
-    repository: &registry::Remote,
-    blob: Blob,
-    done: u64,
-    stream: &mut Option<BlobStream>,
-) -> Result<Option<Bytes>, clients::Error> {
-    let mut tries = 0;
-    loop {
-        let opened = match stream {
-            Some(opened) => opened,
-            None => stream.insert(repository.open_blob(blob.digest, blob.size, done).await?),
-        };
-        match opened.next().await {
-            Err(error) if error.problem.is_transient() && tries < TRIES => {
-                tries += 1;
-                *stream = None;
-            }
-            other => return other,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading answers: never more than a limit, never waiting for a silent server for ever.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -13,6 +13,10 @@ use crate::error::{Problem, network, shown};
 /// How long a server may be silent within a body.
 pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 
+/// How much of a large body has to come in [`SILENCE`], in bytes: a server that sends a byte now and then is never
+/// silent. A hundredth of what a connection by satellite brings.
+const LEAST: u64 = 16 * 1024;
+
 /// How long a document may take in all: a server that sends a byte now and then is never silent.
 const DOCUMENT: Duration = Duration::from_secs(5 * 60);
 
@@ -24,6 +28,39 @@ pub(crate) async fn chunk(response: &mut Response) -> Result<Option<Bytes>, Prob
     match tokio::time::timeout(SILENCE, response.chunk()).await {
         Ok(chunk) => chunk.map_err(network),
         Err(_) => Err(Problem::Network(format!("the server was silent for {} s", SILENCE.as_secs()))),
+    }
+}
+
+/// How fast a large body comes. Only the time that is waited for the server counts, not what is done with the pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// The next piece of a body, from a server that neither falls silent nor drips.
+    pub(crate) async fn chunk(&mut self, response: &mut Response) -> Result<Option<Bytes>, Problem> {
+        let began = Instant::now();
+        let chunk = chunk(response).await?;
+        self.count(began.elapsed(), chunk.as_ref().map_or(0, Bytes::len) as u64)?;
+        Ok(chunk)
+    }
+
+    fn count(&mut self, waited: Duration, bytes: u64) -> Result<(), Problem> {
+        self.waited += waited;
+        self.bytes += bytes;
+        if self.waited < SILENCE {
+            return Ok(());
+        }
+        let Self { waited, bytes } = std::mem::take(self);
+        if bytes >= LEAST {
+            return Ok(());
+        }
+        let (waited, least) = (waited.as_secs(), SILENCE.as_secs());
+        Err(Problem::Network(format!(
+            "found {bytes} bytes in {waited} s, wanted {LEAST} in {least} s at least"
+        )))
     }
 }
 
@@ -134,4 +171,31 @@ pub(crate) fn is_html(response: &Response) -> bool {
 pub(crate) fn content_type(response: &Response) -> Option<String> {
     let value = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
     value.split(';').next().map(|essence| essence.trim().to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_drips_is_given_up_and_a_slow_one_is_not() {
+        let mut dripping = Pace::default();
+        let second = Duration::from_secs(1);
+        for _ in 0..59 {
+            dripping.count(second, 1).unwrap();
+        }
+        let problem = dripping.count(second, 1).unwrap_err();
+        assert!(problem.is_transient(), "{problem}");
+        assert_eq!(problem.to_string(), "found 60 bytes in 60 s, wanted 16384 in 60 s at least");
+        let mut slow = Pace::default();
+        for _ in 0..600 {
+            slow.count(second, LEAST / 60 + 1).unwrap();
+        }
+        // What came in one minute does not speak for the next.
+        slow.count(second, 10 * LEAST).unwrap();
+        for _ in 0..59 {
+            slow.count(second, 0).unwrap();
+        }
+        assert!((0..60).any(|_| slow.count(second, 0).is_err()));
+    }
 }

@@ -11,7 +11,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Remote;
 use crate::error::{Error, Problem, shown};
-use crate::http::{Call, answer};
+use crate::http::Call;
+use crate::http::answer::Pace;
+use crate::http::retry::Tries;
 
 /// How much must come for the tries to be counted anew: a server that sends a byte and hangs up makes no
 /// progress.
@@ -26,40 +28,69 @@ pub struct BlobStart {
     pub hasher: Hasher,
 }
 
-/// The content of a blob from an offset on. It holds one of the host's connections: a task that waits for
-/// another request to the same host while it keeps this may wait for ever.
+/// A blob that is read piece by piece, and opened again where its connection was cut. While it is read it holds one
+/// of the host's connections: a task that waits for another request to the same host meanwhile may wait for ever.
 #[derive(Debug)]
-pub struct BlobStream {
-    response: Option<Response>,
-    /// Bytes at the start that were not asked for, from a server without ranges.
-    skip: u64,
-    offset: u64,
+pub struct BlobReader {
+    remote: Remote,
+    digest: Digest,
     size: u64,
-    subject: String,
-    _permit: Option<OwnedSemaphorePermit>,
+    offset: u64,
+    tries: Tries,
+    /// Where the blob was when the tries were counted anew.
+    counted_from: u64,
+    open: Option<Open>,
 }
 
-impl BlobStream {
-    /// The next bytes; none at the end, when exactly the wanted ones have come. They are not yet verified.
+/// One answer with a blob's content.
+#[derive(Debug)]
+struct Open {
+    response: Response,
+    /// Bytes at the start that were not asked for, from a server without ranges.
+    skip: u64,
+    pace: Pace,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl BlobReader {
+    /// The next bytes; none at the end, when exactly the wanted ones have come. They are not yet verified: the caller
+    /// hashes them.
     ///
     /// # Errors
-    /// A cut or silent connection is a transient error: open the blob again from [`Self::offset`]. Bytes
-    /// beyond the size are [`Problem::LengthMismatch`].
+    /// When it is not there (404 only), or is cut again and again without coming further; bytes beyond the size are
+    /// [`Problem::LengthMismatch`]; or as every request.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        self.next_chunk().await.map_err(|problem| problem.about(self.subject.as_str()))
+        let piece = self.next_piece().await;
+        piece.map_err(|problem| problem.about(self.remote.subject(self.digest.into())))
     }
 
-    /// How far the content has come, counted from the blob's start.
-    #[must_use]
-    pub const fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    async fn next_chunk(&mut self) -> Result<Option<Bytes>, Problem> {
-        let Some(response) = &mut self.response else { return Ok(None) };
+    async fn next_piece(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
-            let Some(mut chunk) = answer::chunk(response).await? else {
-                self.response = None;
+            if self.offset == self.size && self.open.is_none() {
+                return Ok(None);
+            }
+            let problem = match self.try_next().await {
+                Ok(piece) => return Ok(piece),
+                Err(problem) => problem,
+            };
+            // Its connection is free for others while this one waits.
+            self.open = None;
+            if self.offset >= self.counted_from + PROGRESS {
+                self.counted_from = self.offset;
+                self.tries.reset();
+            }
+            self.tries.wait_after(problem).await?;
+        }
+    }
+
+    async fn try_next(&mut self) -> Result<Option<Bytes>, Problem> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => self.open.insert(self.remote.open(self.digest, self.size, self.offset).await?),
+        };
+        loop {
+            let Some(mut chunk) = open.pace.chunk(&mut open.response).await? else {
+                self.open = None;
                 let (offset, size) = (self.offset, self.size);
                 if offset < size {
                     let text = format!("the content ended after {offset} of {size} bytes");
@@ -67,13 +98,12 @@ impl BlobStream {
                 }
                 return Ok(None);
             };
-            let skipped = self.skip.min(chunk.len() as u64);
-            self.skip -= skipped;
+            let skipped = open.skip.min(chunk.len() as u64);
+            open.skip -= skipped;
             // Not more than the chunk's length, which fits.
             let _ = chunk.split_to(skipped as usize);
             let end = self.offset + chunk.len() as u64;
             if end > self.size {
-                self.response = None;
                 return Err(Problem::LengthMismatch { wanted: self.size, found: end });
             }
             self.offset = end;
@@ -85,29 +115,14 @@ impl BlobStream {
 }
 
 impl Remote {
-    /// The content of a blob from `offset` on. The caller hashes it; [`Self::fetch_blob`] does all of that.
-    ///
-    /// # Errors
-    /// When it is not there (404 only), has another length than `size`, or as every request.
-    pub async fn open_blob(&self, digest: Digest, size: u64, offset: u64) -> Result<BlobStream, Error> {
-        let subject = self.subject(digest.into());
-        let mut tries = self.host.retry().start();
-        loop {
-            match self.try_open(digest, size, offset).await {
-                Ok(stream) => return Ok(stream),
-                Err(problem) => {
-                    tries.wait_after(problem).await.map_err(|problem| problem.about(subject.as_str()))?;
-                }
-            }
-        }
+    /// Reads a blob from `offset` on; nothing is asked for before the first piece is. [`Self::fetch_blob`] hashes it too.
+    #[must_use]
+    pub fn read_blob(&self, digest: Digest, size: u64, offset: u64) -> BlobReader {
+        let (remote, tries) = (self.clone(), self.host.retry().start());
+        BlobReader { remote, digest, size, offset, tries, counted_from: offset, open: None }
     }
 
-    async fn try_open(&self, digest: Digest, size: u64, offset: u64) -> Result<BlobStream, Problem> {
-        let subject = self.subject(digest.into());
-        if offset == size {
-            let stream = BlobStream { response: None, skip: 0, offset, size, subject, _permit: None };
-            return Ok(stream);
-        }
+    async fn open(&self, digest: Digest, size: u64, offset: u64) -> Result<Open, Problem> {
         let permit = self.host.permit().await?;
         let mut call = Call::new(Method::GET, self.blob_url(digest)?, self.pull());
         if offset > 0 {
@@ -128,8 +143,7 @@ impl Remote {
         if let Some(found) = response.content_length().filter(|found| *found != wanted) {
             return Err(Problem::LengthMismatch { wanted, found });
         }
-        let response = Some(response);
-        Ok(BlobStream { response, skip, offset, size, subject, _permit: Some(permit) })
+        Ok(Open { response, skip, pace: Pace::default(), _permit: permit })
     }
 
     /// Reads a whole blob, or what `start` lacks of it, and hashes every byte once as it comes. `write`
@@ -170,39 +184,14 @@ impl Remote {
         W: FnMut(u64, &[u8]) -> io::Result<()> + Send,
     {
         let BlobStart { length: mut offset, mut hasher } = start;
-        let mut tries = self.host.retry().start();
-        let mut counted_from = offset;
-        loop {
-            let outcome = self.receive(digest, size, &mut offset, &mut hasher, write).await;
-            let Err(problem) = outcome else { break };
-            if offset >= counted_from + PROGRESS {
-                counted_from = offset;
-                tries.reset();
-            }
-            tries.wait_after(problem).await?;
+        let mut reader = self.read_blob(digest, size, offset);
+        while let Some(chunk) = reader.next_piece().await? {
+            hasher.update(&chunk);
+            write(offset, &chunk).map_err(Problem::Sink)?;
+            offset = reader.offset;
         }
         let found = hasher.finish();
         if found == digest { Ok(()) } else { Err(Problem::DigestMismatch { wanted: digest, found }) }
-    }
-
-    async fn receive<W>(
-        &self,
-        digest: Digest,
-        size: u64,
-        offset: &mut u64,
-        hasher: &mut Hasher,
-        write: &mut W,
-    ) -> Result<(), Problem>
-    where
-        W: FnMut(u64, &[u8]) -> io::Result<()> + Send,
-    {
-        let mut stream = self.try_open(digest, size, *offset).await?;
-        while let Some(chunk) = stream.next_chunk().await? {
-            hasher.update(&chunk);
-            write(*offset, &chunk).map_err(Problem::Sink)?;
-            *offset = stream.offset();
-        }
-        Ok(())
     }
 
     /// A small blob, verified, in memory.

@@ -1,7 +1,7 @@
 //! A registry of the OCI distribution specification 1.1, one repository at a time.
 //!
 //! ```text
-//! reading   manifest (get, head)   blob (open, fetch, get, head)   tags (list)   referrers
+//! reading   manifest (get, head)   blob (read, fetch, get, head)   tags (list)   referrers
 //! writing   push (mount, push)   manifest (put)   merged, not overwritten: referrers, legacy
 //! ```
 //!
@@ -24,7 +24,7 @@ use manifests::reference::{Reference, Repository, is_tag};
 use manifests::{Digest, limits};
 use reqwest::{Method, Url};
 
-pub use blob::{BlobStart, BlobStream};
+pub use blob::{BlobReader, BlobStart};
 pub use manifest::{ManifestHead, PutAnswer, RemoteManifest};
 pub use push::Pushed;
 pub use referrers::{FallbackEntry, Merged, Referrers};

@@ -65,16 +65,6 @@ async fn a_cut_connection_is_resumed_where_it_was_cut() {
 }
 
 #[tokio::test]
-async fn an_open_blob_says_how_far_it_came() {
-    let server = Server::start(|_| cut(10, b"0123")).await;
-    let mut stream = server.remote().open_blob(Digest::of(b"0123456789"), 10, 0).await.unwrap();
-    assert_eq!(stream.next().await.unwrap().unwrap(), "0123");
-    let error = stream.next().await.unwrap_err();
-    assert!(error.problem.is_transient(), "{error}");
-    assert_eq!(stream.offset(), 4);
-}
-
-#[tokio::test]
 async fn a_server_that_cuts_every_time_is_given_up() {
     let server = Server::start(|seen| match seen.header("range") {
         "" => cut(10, b"0123"),
@@ -84,6 +74,33 @@ async fn a_server_that_cuts_every_time_is_given_up() {
     let error = server.remote().get_blob(Digest::of(b"0123456789"), 10, 100).await.unwrap_err();
     assert!(error.problem.is_transient(), "{error}");
     assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn a_byte_at_a_time_is_no_progress() {
+    let server = Server::start(|seen| {
+        let range = seen.header("range");
+        let from = range.strip_prefix("bytes=").and_then(|range| range.strip_suffix("-9")).unwrap_or("0");
+        let at: usize = from.parse().unwrap();
+        let mut response = cut(10 - at, &b"0123456789"[at..=at]);
+        if at > 0 {
+            *response.status_mut() = axum::http::StatusCode::PARTIAL_CONTENT;
+            let range = format!("bytes {at}-9/10").parse().unwrap();
+            response.headers_mut().insert("content-range", range);
+        }
+        response
+    })
+    .await;
+    let mut reader = server.remote().read_blob(Digest::of(b"0123456789"), 10, 0);
+    let mut came = Vec::new();
+    let error = loop {
+        match reader.next().await {
+            Ok(piece) => came.extend_from_slice(&piece.unwrap()),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.problem.is_transient(), "{error}");
+    assert_eq!((came.as_slice(), server.seen().len()), (b"0123".as_slice(), 4));
 }
 
 fn cut_at_once() -> impl futures_util::Stream<Item = std::io::Result<axum::body::Bytes>> {
@@ -109,9 +126,10 @@ async fn lengths_that_lie_are_errors() {
 
     let short = || Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("01234")]));
     let server = Server::start(move |_| answer(200, &[], short())).await;
-    let mut stream = server.remote().open_blob(digest, 10, 0).await.unwrap();
-    assert_eq!(stream.next().await.unwrap().unwrap(), "01234");
-    assert!(stream.next().await.unwrap_err().to_string().contains("5 of 10"), "short without a length");
+    let mut reader = server.remote().read_blob(digest, 10, 0);
+    assert_eq!(reader.next().await.unwrap().unwrap(), "01234");
+    // Opened again from there on, as if it had been cut; this server knows no ranges, so nothing more comes.
+    assert!(reader.next().await.unwrap_err().to_string().contains("5 of 10"), "short without a length");
 }
 
 #[tokio::test]
@@ -123,7 +141,7 @@ async fn another_range_than_the_wanted_is_an_error() {
         ("", "not said"),
     ] {
         let server = Server::start(move |_| answer(206, &[("content-range", range)], "456789")).await;
-        let error = server.remote().open_blob(Digest::of(b"0123456789"), 10, 4).await.unwrap_err();
+        let error = server.remote().read_blob(Digest::of(b"0123456789"), 10, 4).next().await.unwrap_err();
         assert!(matches!(error.problem, Problem::Protocol(_)), "{why}: {error}");
     }
 }
@@ -146,9 +164,10 @@ async fn a_host_gets_no_more_requests_at_once_than_its_settings_say() {
     let remote = server.remote_with(Options { hosts, ..options() });
     let open = Arc::new(AtomicUsize::new(0));
     let reads = (0..8).map(|_| async {
-        let mut stream = remote.open_blob(Digest::of(b"0123456789"), 10, 0).await.unwrap();
-        assert!(open.fetch_add(1, Ordering::SeqCst) < 2);
-        while stream.next().await.unwrap().is_some() {
+        let mut reader = remote.read_blob(Digest::of(b"0123456789"), 10, 0);
+        let first = reader.next().await.unwrap();
+        assert!(first.is_some() && open.fetch_add(1, Ordering::SeqCst) < 2);
+        while reader.next().await.unwrap().is_some() {
             tokio::task::yield_now().await;
         }
         open.fetch_sub(1, Ordering::SeqCst);
