@@ -9,6 +9,7 @@
 
 mod fetch;
 mod journal;
+mod left;
 mod local;
 mod pieces;
 mod stream;
@@ -19,9 +20,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clients::Http;
+use console::escape::escape;
 use console::progress::Progress;
 use console::{Class, Failure, Failures, clock};
 use gates::Judgement;
+use indicatif::HumanBytes;
 use manifests::inventory::Inventory;
 use manifests::key::{PrivateKey, PublicKey};
 use manifests::slot::{self, ArchiveSignature};
@@ -36,6 +39,7 @@ use crate::judge::Judged;
 use crate::malware::Malware;
 use fetch::Complete;
 use journal::Journal;
+use left::Left;
 
 pub(crate) use fetch::CONNECTIONS;
 pub(crate) use stream::to_stream;
@@ -83,11 +87,16 @@ pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failu
     let inventory = inventory(writer.judged);
     let identity = json::digest(&inventory);
     let key = writer.key.public().map_err(|error| Failure::new(Class::Usage, "the key", error))?;
+    let journal = beside(path, ".journal");
     if let Some(found) = existing(path, identity, &key)? {
+        // A build that was killed after the archive had its name left it. Whoever holds it now removes it.
+        if journal.exists() {
+            let _ = Journal::open(&journal, identity).map(Journal::remove);
+        }
         return again(writer, path, &found, &key);
     }
     let failed = |error: io::Error| Failure::new(Class::Failed, path.display(), error);
-    let journal = Journal::open(&beside(path, ".journal"), identity)?;
+    let journal = Journal::open(&journal, identity)?;
     // Another build may have finished it while this one waited to look.
     if let Some(found) = existing(path, identity, &key)? {
         journal.remove().map_err(failed)?;
@@ -95,6 +104,9 @@ pub(crate) fn to_file(writer: &Writer<'_>, path: &Path) -> Result<Written, Failu
     }
     let slot = sign(&inventory, identity, writer.key)?;
     let partial = beside(path, ".partial");
+    if !writer.quiet {
+        left::drafts(path, &inventory.name).iter().for_each(notice);
+    }
     let draft =
         Draft::create(&partial, &inventory).map_err(|error| archive_failure::failure(&partial, &error))?;
     if !draft.is_reserved() && !writer.quiet {
@@ -208,6 +220,15 @@ fn sign(inventory: &Inventory, identity: Digest, key: &PrivateKey) -> Result<Vec
         verdict: None,
     };
     slot::seal(identity, signature, key).map_err(|error| Failure::new(Class::Failed, "the key", error))
+}
+
+/// Before the space is taken, which may then not be there.
+fn notice(left: &Left) {
+    let (path, size) = (escape(&left.path.display().to_string()), HumanBytes(left.size));
+    eprintln!(
+        "notice: {path} ({size}) is left from an interrupted build of another lock; remove it, with its journal, if \
+         that one is not wanted"
+    );
 }
 
 /// `path` with another ending behind it.

@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use fixtures::chart;
 use fixtures::faults::{Fault, Rule};
 use fixtures::image::{self, Blob, Format, Layer};
 use fixtures::registry::{Options, Registry, Storage};
@@ -124,6 +125,37 @@ fn a_build_that_is_told_to_stop_says_that_it_can_go_on() {
     ended.fails(1, &["interrupted", "goes on where this one was"]);
     upstream.recover();
     assert!(upstream.project.build()["resumedBytes"].as_u64().unwrap() > NOTED);
+}
+
+#[test]
+fn a_journal_that_outlived_its_archive_is_removed() {
+    let project = Project::new("charts: [{path: chart.tgz}]");
+    project.write("chart.tgz", chart::archive_of("demo", "1.0.0"));
+    project.lock();
+    let identity = project.build()["identity"].as_str().unwrap().to_owned();
+    project.write("core.tar.journal", format!("{{\"identity\":\"{identity}\"}}\n"));
+    assert_eq!(project.build()["wasThere"], true);
+    assert!(!project.path("core.tar.journal").exists());
+}
+
+#[test]
+fn drafts_of_older_locks_are_named_and_left_alone() {
+    let project = Project::new("charts: [{path: chart.tgz}]");
+    project.write("chart.tgz", chart::archive_of("demo", "1.0.0"));
+    project.lock();
+    let old = "core-20250101000000.tar.partial";
+    let at_work = "core-20250202000000.tar.partial";
+    for name in [old, at_work, "core-x.tar.partial", "core-2.tar", "other-20250101000000.tar.partial"] {
+        project.write(name, vec![1; 8192]);
+    }
+    let journal = std::fs::File::create(project.path("core-20250202000000.tar.journal")).unwrap();
+    journal.lock().unwrap();
+    let ran = project.run(&BUILD).succeeds();
+    let notices: Vec<String> =
+        ran.stderr().lines().filter(|line| line.contains("is left from")).map(str::to_owned).collect();
+    assert_eq!(notices.len(), 1, "{}", ran.stderr());
+    assert!(notices[0].contains(old) && notices[0].contains("(8.00 KiB)"), "{notices:?}");
+    assert!(project.path(old).exists());
 }
 
 #[test]
