@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
-use console::{Class, Failure, Failures};
+use console::{Class, Failure};
 use futures_util::{StreamExt as _, stream};
 use manifests::definition::Definition;
 use manifests::inventory::{Evidence, Item};
@@ -117,10 +117,8 @@ fn is_named(entry: &Entry, name: &str) -> bool {
         || name.parse::<manifests::Reference>().is_ok_and(|named| named.to_string() == written)
 }
 
-/// Pins everything that `definition` names. All failures are returned, not only the first.
-///
-/// # Errors
-/// Every name that is absent and not optional, is something else, or cannot be had.
+/// Pins everything that `definition` names, and gives every name that is absent and not optional, is something else,
+/// or cannot be had.
 pub(crate) async fn resolve(
     definition: &Definition,
     entries: Vec<Entry>,
@@ -128,7 +126,7 @@ pub(crate) async fn resolve(
     created: Timestamp,
     update: Option<&Update<'_>>,
     upstream: &Upstream,
-) -> Result<Resolved, Failures> {
+) -> (Resolved, Vec<Failure>) {
     let mut failures = Vec::new();
     let mut skipped = Vec::new();
     let mut items = BTreeMap::new();
@@ -187,7 +185,7 @@ pub(crate) async fn resolve(
         skipped,
         _private: (),
     };
-    Failures::unless_empty(failures, resolved)
+    (resolved, failures)
 }
 
 fn item(definition: &Definition, entry: &Entry, pin: Pin, kept: Option<Kept>) -> ResolvedItem {

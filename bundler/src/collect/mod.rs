@@ -27,18 +27,19 @@ pub(crate) struct Collected {
     pub(crate) notices: Vec<String>,
 }
 
-/// Collects everything that was resolved. All failures are returned, not only the first.
+/// Collects everything that was resolved. All failures are returned, not only the first: those of steps before stand
+/// first among them.
 ///
 /// # Errors
-/// Everything that cannot be had, or that no archive can carry.
+/// `failures`, and everything that cannot be had, or that no archive can carry.
 pub(crate) async fn collect(
     resolved: Resolved,
+    mut failures: Vec<Failure>,
     upstream: &Upstream,
     scans: &Scans,
     quiet: bool,
 ) -> Result<Collected, Failures> {
     let Resolved { name, audience, import_before, created, inputs, items, mut skipped, .. } = resolved;
-    let mut failures = Vec::new();
     let mut notices = Vec::new();
     let mut locked = Vec::new();
     let mut collecting = stream::iter(&items).map(|item| item::collect(item, upstream)).buffered(AT_ONCE);

@@ -107,7 +107,7 @@ async fn make(
     upstream: &Upstream,
     (scans, quiet): (&Scans, bool),
 ) -> Result<Collected, Failures> {
-    let (entries, mut inputs) = sources::entries(&project.definition, &project.folder).map_err(all)?;
+    let (entries, mut inputs, mut failures) = sources::entries(&project.definition, &project.folder);
     inputs.insert(project.name.clone(), project.digest);
     if !quiet {
         announce(&entries);
@@ -123,9 +123,10 @@ async fn make(
             return Err(failure.into());
         }
     };
-    let resolved =
-        resolve::resolve(&project.definition, entries, inputs, created, update.as_ref(), upstream).await?;
-    let mut collected = collect::collect(resolved, upstream, scans, quiet).await?;
+    let (resolved, unresolved) =
+        resolve::resolve(&project.definition, entries, inputs, created, update.as_ref(), upstream).await;
+    failures.extend(unresolved);
+    let mut collected = collect::collect(resolved, failures, upstream, scans, quiet).await?;
     collected.lock.hosts = hosts(&collected.lock, old);
     Ok(collected)
 }

@@ -83,16 +83,14 @@ pub(crate) enum PinError {
 /// The files that entries were read from, by their names in the definition, with their digests.
 pub(crate) type Inputs = BTreeMap<String, Digest>;
 
-/// Reads every entry of a definition, whose files lie relative to `folder`.
-///
-/// # Errors
-/// Every file that cannot be read or is not what it should be.
-pub(crate) fn entries(definition: &Definition, folder: &Path) -> Result<(Vec<Entry>, Inputs), Vec<Failure>> {
+/// The entries of a definition with the files that they were read from, and every file that cannot be read or is not
+/// what it should be. The files lie relative to `folder`.
+pub(crate) fn entries(definition: &Definition, folder: &Path) -> (Vec<Entry>, Inputs, Vec<Failure>) {
     let mut reader = Reader { folder, inputs: Inputs::new(), failures: Vec::new() };
     let mut entries = Vec::new();
     entries.extend(image::entries(&definition.images, &mut reader));
     entries.extend(chart::entries(&definition.charts, &mut reader));
-    if reader.failures.is_empty() { Ok((entries, reader.inputs)) } else { Err(reader.failures) }
+    (entries, reader.inputs, reader.failures)
 }
 
 /// Reads the files that a definition names, and remembers what was in them.

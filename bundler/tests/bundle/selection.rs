@@ -173,11 +173,18 @@ fn a_list_gives_one_item_a_reference() {
 fn every_failure_is_reported_at_once() {
     let registry = registry(&one("linux/amd64", "app", Format::Oci));
     let host = registry.host();
+    // One that is found, but whose config is not there.
+    let torn = one("linux/arm64", "torn", Format::Oci);
+    torn.put(registry.store(), "demo/torn", Some("1")).unwrap();
+    assert!(registry.store().remove_blob("demo/torn", torn.blobs()[0].digest()));
     let project = Project::new(&format!(
-        "images: [{{ref: \"{host}/demo/app:2\"}}, {{ref: \"{host}/demo/app:1\"}}, {{ref: \"{host}/gone:1\"}}], \
-         charts: [{{ref: \"oci://{host}/demo/app\", version: ^1}}]"
+        "images: [{{from: gone.txt}}, {{ref: \"{host}/demo/app:2\"}}, {{ref: \"{host}/demo/torn:1\"}}, \
+         {{ref: \"{host}/demo/app:1\"}}, {{ref: \"{host}/gone:1\"}}], \
+         charts: [{{path: gone.tgz}}, {{ref: \"oci://{host}/demo/app\", version: ^1}}]"
     ));
     let ran = project.run(&["lock", "core.yaml"]);
-    ran.fails(1, &["demo/app:2", "gone:1", "demo/app ^1", "tags in all: 1", "optional: true"]);
+    let said =
+        ["gone.txt", "gone.tgz", "demo/app:2", "gone:1", "demo/app ^1", "tags in all: 1", "optional: true"];
+    ran.fails(2, &said).fails(2, &["demo/torn:1"]);
     assert!(!project.path("core.lock.json").exists());
 }
