@@ -116,6 +116,9 @@ fn answers_that_are_no_content_are_errors() {
         (Fault::Longer(1), "wanted 3000000"),
         (Fault::Endless, "wanted 3000000"),
         (Fault::Redirect("http://192.0.2.1/x".into()), "redirect"),
+        (Fault::Redirect("https://10.0.0.1/x".into()), "redirect"),
+        (Fault::Redirect("https://169.254.169.254/latest/meta-data".into()), "redirect"),
+        (Fault::Redirect("https://[fd00::1]/x".into()), "redirect"),
         (Fault::Redirect("ftp://127.0.0.1/x".into()), "redirect"),
         (Fault::Status(StatusCode::FORBIDDEN), "403"),
     ] {

@@ -1,11 +1,14 @@
 //! What `build` takes: a lock that fits its definition, a policy, settings of hosts.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use fixtures::image::{self, Format, Layer};
 use fixtures::registry::{Auth, Credentials, Options, Registry};
 use fixtures::upstream;
 use serde_json::json;
 
-use crate::project::{BUILD, Project, item};
+use crate::project::{BUILD, Project, Ran, item};
 
 fn small() -> (Registry, Project) {
     let registry = Registry::start(Options::default()).unwrap();
@@ -144,6 +147,37 @@ fn credentials_come_from_the_docker_configuration_and_tokens_are_renewed() {
         let lock = String::from_utf8(project.read("core.lock.json")).unwrap();
         assert!(!lock.contains("secret-word") && !lock.contains("YnVpbGQ6"));
         project.verify("core.tar");
+    }
+}
+
+#[test]
+fn credentials_come_from_the_helpers_that_docker_names() {
+    let credentials = Credentials { user: "build".into(), password: "secret-word".into() };
+    let upstream = upstream::start(Options { auth: Auth::Basic(credentials), ..Options::default() }).unwrap();
+    let host = upstream.host();
+    let project = Project::new(&format!("images: [{{ref: \"{host}/demo/web:2.0.1\"}}]"));
+    let lock = || {
+        let path =
+            std::env::join_paths([project.folder(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+        Ran(project.command(&["lock", "core.yaml"]).env("PATH", path).output().unwrap())
+    };
+    let helper = |script: &str| {
+        let path = project.path("docker-credential-vault");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let answers = format!(
+        r#"[ "$1" = get ] && [ "$(cat)" = "{host}" ] && echo '{{"ServerURL":"{host}","Username":"build","Secret":"secret-word"}}'"#
+    );
+    for config in [json!({"credHelpers": {&host: "vault"}}), json!({"credsStore": "vault"})] {
+        project.write("config.json", config.to_string());
+        helper(&answers);
+        lock().succeeds();
+        helper("cat > /dev/null; echo credentials not found in native keychain; exit 1");
+        lock().fails(1, &["demo/web:2.0.1", "401"]);
+        helper("cat > /dev/null; echo locked, secret-word; exit 1");
+        let failed = lock().fails(2, &["demo/web:2.0.1", "vault failed"]);
+        assert!(!(failed.stdout() + &failed.stderr()).contains("secret-word"));
     }
 }
 
