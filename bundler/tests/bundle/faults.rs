@@ -89,7 +89,8 @@ fn a_wrong_digest_is_tried_once_more_and_then_named() {
     let upstream = Upstream::locked();
     upstream.fault(&digest, Fault::ChangedByte(0), u64::MAX);
     let place = format!("{}/demo/app@{digest}", upstream.registry.host());
-    upstream.project.run(&BUILD).fails(1, &["demo/app:1", &place, "found content with the digest sha256:"]);
+    let ran = upstream.project.run(&BUILD);
+    ran.fails(1, &["demo/app:1", &place, "found content with the digest sha256:"]).in_one_line();
     assert_eq!(upstream.requests_of_the_layer(), 2);
     assert!(!upstream.project.path("core.tar").exists());
     // What was right is kept for the next run.
@@ -124,7 +125,7 @@ fn answers_that_are_no_content_are_errors() {
     ] {
         let upstream = Upstream::locked();
         upstream.fault(&upstream.layer().digest().to_string(), fault, u64::MAX);
-        upstream.project.run(&BUILD).fails(1, &["demo/app:1", said]);
+        upstream.project.run(&BUILD).fails(1, &["demo/app:1", said]).in_one_line();
         assert!(!upstream.project.path("core.tar").exists());
     }
 }
@@ -140,7 +141,7 @@ fn manifests_that_are_not_what_they_are_offered_as_are_refused() {
     ] {
         let upstream = Upstream::new();
         upstream.fault("/manifests/1", fault, u64::MAX);
-        upstream.project.run(&["lock", "core.yaml"]).fails(1, &["demo/app:1", said]);
+        upstream.project.run(&["lock", "core.yaml"]).fails(1, &["demo/app:1", said]).in_one_line();
         assert!(!upstream.project.path("core.lock.json").exists());
     }
 }

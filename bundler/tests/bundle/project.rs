@@ -114,6 +114,14 @@ impl Ran {
         ran
     }
 
+    /// The command said what is wrong in one line.
+    pub(crate) fn in_one_line(self) -> Self {
+        let stderr = self.stderr();
+        let is_failure = |line: &&str| !line.starts_with("will ask ") && !line.starts_with("notice: ");
+        assert_eq!(stderr.lines().filter(is_failure).count(), 1, "{stderr}");
+        self
+    }
+
     pub(crate) fn json(self) -> Value {
         let ran = self.succeeds();
         serde_json::from_str(&ran.stdout()).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout()))

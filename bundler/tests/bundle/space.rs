@@ -34,7 +34,7 @@ fn too_little_space_is_found_before_the_first_byte() {
         command
     };
     let ran = Ran(command.current_dir(project.folder()).output().unwrap());
-    let ran = ran.fails(1, &["full/core.tar"]);
+    let ran = ran.fails(1, &["full/core.tar"]).in_one_line();
     assert!(!can_mount || ran.stderr().contains("bytes free"), "{}", ran.stderr());
     assert_eq!(registry.requests().len(), 0);
     assert!(!folder.join("core.tar").exists());
