@@ -27,6 +27,7 @@ mod load;
 mod made;
 mod malware;
 mod open;
+mod plain;
 mod plan;
 mod publish;
 mod report;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,6 +20,7 @@ use super::{Directory, parts};
 use crate::archive_failure;
 use crate::blobs::{Blobs, Check, Metadata as _};
 use crate::destinations::{Delivery, Survey};
+use crate::plain;
 use crate::shipment::{Cargo, Shipment};
 
 /// How much is read and written at once, in bytes.
@@ -64,6 +65,8 @@ impl Directory {
         _survey: &Survey,
         progress: &Progress,
     ) -> Result<Delivery, Vec<Failure>> {
+        // The survey looked as well, hours ago where a target before this one is slow.
+        self.check().map_err(|failure| vec![failure])?;
         let _lock = self.prepare().map_err(|error| vec![self.failed(&error)])?;
         let jobs = jobs(shipment);
         let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -118,11 +121,7 @@ impl Directory {
     fn prepare(&self) -> io::Result<File> {
         fs::create_dir_all(self.layout.join("blobs/sha256"))?;
         fs::create_dir_all(self.partial())?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.layout.join(".partial.lock"))?;
+        let lock = plain::open_lock(&self.layout.join(".partial.lock"))?;
         if lock.try_lock().is_err() {
             let text = "found another load into this folder under way, wanted to be the only one";
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
@@ -132,7 +131,7 @@ impl Directory {
             fs::remove_file(leftover?.path())?;
         }
         let layout = self.layout.join("oci-layout");
-        if fs::read(&layout).ok().as_deref() != Some(OCI_LAYOUT) {
+        if !is_marked(&layout) {
             let mut file = NamedTempFile::new_in(self.partial())?;
             file.write_all(OCI_LAYOUT)?;
             named(file, &layout)?;
@@ -150,7 +149,7 @@ impl Directory {
 
     fn bring(&self, blobs: &dyn Blobs, part: &Blob, progress: &Progress) -> Result<Outcome, Wrong> {
         let path = self.folder().path(&part.digest);
-        if let Ok(file) = File::open(&path)
+        if let Ok(file) = plain::open(&path)
             && ReadAt::size(&file).is_ok_and(|size| size == part.size)
             && copy(&file, part, |_| Ok(())).is_ok()
         {
@@ -200,6 +199,13 @@ impl Directory {
             }
         }
     }
+}
+
+/// Whether a file is the one that marks a layout.
+fn is_marked(path: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let read = |file: File| file.take(OCI_LAYOUT.len() as u64 + 1).read_to_end(&mut bytes);
+    plain::open(path).and_then(read).is_ok() && bytes == OCI_LAYOUT
 }
 
 fn named(file: NamedTempFile, path: &Path) -> io::Result<()> {

@@ -5,6 +5,7 @@
 
 mod load;
 mod publish;
+mod shape;
 
 use std::path::{Path, PathBuf};
 
@@ -66,8 +67,9 @@ impl Directory {
     /// Looks at what is there: blobs by their size; their content is compared when they are loaded.
     ///
     /// # Errors
-    /// When the folder cannot be written to, or has too little room.
+    /// When the folder leads elsewhere, cannot be written to, or has too little room.
     pub(crate) fn survey(&self, shipment: &Shipment) -> Result<Survey, Vec<Failure>> {
+        self.check().map_err(|failure| vec![failure])?;
         let index = self.index().map_err(|failure| vec![failure])?;
         let folder = self.folder();
         let mut survey = Survey { places: vec![0; shipment.items.len()], ..Survey::default() };
@@ -78,7 +80,7 @@ impl Directory {
                 None => None,
             });
             for (part, is_manifest) in parts(cargo.trees()).filter(|(part, _)| seen.insert(part.digest)) {
-                let is_there = std::fs::metadata(folder.path(&part.digest))
+                let is_there = std::fs::symlink_metadata(folder.path(&part.digest))
                     .is_ok_and(|found| found.is_file() && found.len() == part.size);
                 match (is_there, is_manifest) {
                     (true, true) => {}
@@ -123,11 +125,12 @@ impl Directory {
     /// What names point to now.
     ///
     /// # Errors
-    /// When the index cannot be read.
+    /// When the folder leads elsewhere, or the index cannot be read.
     pub(crate) fn look_up(
         &self,
         names: &[(Repository, String)],
     ) -> Result<Vec<Option<Digest>>, Vec<Failure>> {
+        self.check().map_err(|failure| vec![failure])?;
         let index = self.index().map_err(|failure| vec![failure])?;
         let at = |(upstream, tag): &(Repository, String)| index.get(&full_name(upstream, tag));
         Ok(names.iter().map(|name| at(name).map(|found| found.digest)).collect())
