@@ -21,6 +21,7 @@ mod commands;
 mod destinations;
 mod exclusion;
 mod folder_index;
+mod held;
 mod hosts;
 mod judgement;
 mod load;

@@ -16,7 +16,7 @@ use manifests::{Descriptor, Digest};
 use tempfile::NamedTempFile;
 use transfer::archive::{ArchiveError, ReadAt};
 
-use super::{Directory, parts};
+use super::{Directory, not_carried, parts};
 use crate::archive_failure;
 use crate::blobs::{Blobs, Check, Metadata as _};
 use crate::destinations::{Delivery, Survey};
@@ -36,6 +36,8 @@ const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 enum Wrong {
     /// It cannot be read as what it is.
     Source(ArchiveError),
+    /// It is not whole in the folder, and nowhere else.
+    Changed(Digest),
     /// It cannot be written.
     Target(io::Error),
 }
@@ -79,7 +81,7 @@ impl Directory {
                     Ok(Outcome::Written) => written.push((job.part.digest, job.part.size, job.is_manifest)),
                     Err(wrong) => {
                         is_over.store(true, Ordering::Relaxed);
-                        return (written, Some(self.wrong(job.item, &wrong)));
+                        return (written, Some(self.wrong(shipment, job.item, &wrong)));
                     }
                 }
             }
@@ -155,7 +157,10 @@ impl Directory {
         {
             return Ok(Outcome::Present);
         }
-        let source = blobs.open(&part.digest).map_err(Wrong::Source)?;
+        let source = blobs.open(&part.digest).map_err(|error| match error {
+            ArchiveError::NoBlob(digest) => Wrong::Changed(digest),
+            error => Wrong::Source(error),
+        })?;
         let mut file = NamedTempFile::new_in(self.partial()).map_err(Wrong::Target)?;
         copy(source.as_ref(), part, |piece| {
             file.write_all(piece)?;
@@ -190,9 +195,10 @@ impl Directory {
         Ok(if is_new { Confirmation::ReadBack } else { Confirmation::Present })
     }
 
-    fn wrong(&self, item: &Cargo, wrong: &Wrong) -> Failure {
+    fn wrong(&self, shipment: &Shipment, item: &Cargo, wrong: &Wrong) -> Failure {
         match wrong {
             Wrong::Source(error) => archive_failure::failure(item.name.to_string().as_ref(), error),
+            Wrong::Changed(digest) => not_carried(shipment, item, &format!("{digest} changed here")),
             Wrong::Target(error) => {
                 let message = format!("{}: {error}", self.layout.display());
                 Failure::new(Class::Failed, &item.name, message)

@@ -17,7 +17,7 @@ use manifests::reference::Repository;
 use crate::blobs::Folder;
 use crate::destinations::Survey;
 use crate::folder_index::FolderIndex;
-use crate::shipment::Shipment;
+use crate::shipment::{Cargo, Shipment};
 
 /// An absolute path without links, as far as it exists.
 fn canonical(path: &Path) -> PathBuf {
@@ -91,10 +91,7 @@ impl Directory {
                 if is_there {
                     survey.has.insert((0, part.digest));
                 } else if !shipment.blobs.carries(&part.digest) {
-                    let message = format!("found no {} here, which the archive's base has", part.digest);
-                    absent.push(
-                        Failure::new(Class::Failed, &cargo.name, message).advise("load the base first"),
-                    );
+                    absent.push(not_carried(shipment, cargo, &format!("no {} here", part.digest)));
                 }
             }
         }
@@ -139,6 +136,16 @@ impl Directory {
 
 fn full_name(upstream: &Repository, tag: &str) -> String {
     format!("{upstream}:{tag}")
+}
+
+/// That something is not as it should be, and cannot be brought from what is at hand.
+fn not_carried(shipment: &Shipment, cargo: &Cargo, found: &str) -> Failure {
+    let (wanted, advice) = if shipment.is_held {
+        ("what was loaded and held", "load it again")
+    } else {
+        ("what the archive's base has", "load the base first")
+    };
+    Failure::new(Class::Failed, &cargo.name, format!("found {found}, wanted {wanted}")).advise(advice)
 }
 
 /// Everything of some trees, and whether it is a manifest; children before parents.
