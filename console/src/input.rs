@@ -1,12 +1,14 @@
 //! Reading what a person gives: documents and the files that they name, within bounds.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use manifests::policy::{Policy, Signatures};
 use manifests::trust::Trust;
 use manifests::{Digest, limits};
+use rustix::fs::OFlags;
 
 use crate::{Class, Failure};
 
@@ -98,15 +100,43 @@ pub fn policy(path: &Path) -> Result<PolicyFile, Failure> {
     Ok(PolicyFile { roots: roots.collect::<Result<_, Failure>>()?, policy, text })
 }
 
-/// Opens an archive for reading in any order.
+/// Opens an archive for reading in any order: a file, or a block device that was written as one.
 ///
 /// # Errors
-/// When it cannot be opened or is a folder: a part of the path was left out.
+/// When it cannot be opened or is something else, such as a folder: a part of the path was left out.
 pub fn archive(path: &Path) -> Result<File, Failure> {
     let failed = |message: String| Failure::new(Class::Usage, path.display(), message);
-    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(failed("found a folder, wanted an archive".to_owned()));
+    // A FIFO on a medium would keep whoever opens it waiting for ever.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|error| failed(error.to_string()))?;
+    let kind = file.metadata().map_err(|error| failed(error.to_string()))?.file_type();
+    if kind.is_file() || kind.is_block_device() {
+        return Ok(file);
     }
-    Ok(file)
+    let wrong = |found: &str| failed(format!("found {found}, wanted an archive"));
+    Err(match () {
+        () if kind.is_dir() => wrong("a folder"),
+        () if kind.is_fifo() => wrong("a pipe").advise("give it as standard input, where - may stand"),
+        () => wrong("a device"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_in_any_order_is_no_archive() {
+        let path = std::env::temp_dir().join(format!("airgap-console-pipe-{}", std::process::id()));
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let said = [&path, Path::new("/dev/null"), Path::new("/")].map(|path| archive(path).unwrap_err());
+        fs::remove_file(path).unwrap();
+        for (failure, found) in said.into_iter().zip(["a pipe", "a device", "a folder"]) {
+            assert_eq!(failure.message, format!("found {found}, wanted an archive"));
+            assert_eq!(failure.class, Class::Usage);
+        }
+    }
 }

@@ -18,6 +18,7 @@ use transfer::archive::layout::Placed;
 use transfer::archive::{ArchiveError, ReadAt, Signed, Unverified, Verified};
 
 use crate::accept::{Accepted, Assessment};
+use crate::plain;
 
 /// How much is read at once, in bytes. Each stream holds up to three pieces.
 const PIECE: u64 = 128 * 1024;
@@ -237,7 +238,7 @@ impl Metadata for Folder {
 
 impl Blobs for Folder {
     fn open(&self, digest: &Digest) -> Result<Box<dyn ReadAt>, ArchiveError> {
-        match File::open(self.path(digest)) {
+        match plain::open(&self.path(digest)) {
             Ok(file) => Ok(Box::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ArchiveError::NoBlob(*digest)),
             Err(error) => Err(error.into()),

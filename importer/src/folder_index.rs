@@ -8,13 +8,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use manifests::{Descriptor, Digest, json, limits, media_type};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use transfer::archive::{IMAGE_NAME, REF_NAME, ref_names};
+
+use crate::plain;
 
 /// An index, as it was read and is changed. Entries are kept as text: parsed, each takes four times as much.
 #[derive(Debug, Default)]
@@ -35,7 +37,7 @@ impl FolderIndex {
     /// # Errors
     /// When it cannot be read, is too large or is not an index.
     pub(crate) fn read(folder: &Path) -> io::Result<Self> {
-        let file = match File::open(folder.join("index.json")) {
+        let file = match plain::open(&folder.join("index.json")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             file => file?,
         };
@@ -137,7 +139,13 @@ impl FolderIndex {
         let rest = self.rest.iter().map(|(key, value)| (key.as_str(), Part::Other(value)));
         let document: BTreeMap<&str, Part<'_>> = rest.chain([("manifests", manifests)]).collect();
         let partial = folder.join(".index.json.partial");
-        let file = File::create(&partial)?;
+        // What is there was left by a run that was killed, or put there: it is not written through, as it may be a
+        // link. One name, so that killed runs leave one file; the lock is held by whoever writes it.
+        match fs::remove_file(&partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = File::create_new(&partial)?;
         json::write(&document, &file)?;
         file.sync_all()?;
         fs::rename(&partial, folder.join("index.json"))?;
@@ -204,8 +212,7 @@ impl IndexLock {
     /// # Errors
     /// When the lock file cannot be made or the file system has no locks.
     pub(crate) fn take(folder: &Path) -> io::Result<Self> {
-        let path: PathBuf = folder.join(".index.json.lock");
-        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        let file = plain::open_lock(&folder.join(".index.json.lock"))?;
         file.lock()?;
         Ok(Self(file))
     }

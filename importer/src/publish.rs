@@ -6,26 +6,22 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::sync::Arc;
 
-use console::progress::Progress;
 use console::{Class, Failure, Failures, clock};
 use manifests::Digest;
 use manifests::inventory::{Inventory, Item, ItemKind};
-use manifests::receipt::{Confirmation, ItemRecord, NameOutcome, NameRecord, Place, Receipt};
+use manifests::receipt::{Confirmation, NameOutcome, NameRecord, Place, Receipt};
 use manifests::reference::Repository;
 use manifests::{ChannelName, Reference};
 use transfer::archive::Signed;
 
 use crate::blobs::Metadata;
 use crate::destinations::{Destinations, Move, Target};
-use crate::exclusion::Excluded;
+use crate::held::There;
 use crate::load::{Delivered, Loaded};
 use crate::plan::Asked;
-use crate::shipment::{self, Cargo, For, Signatures};
 use crate::site::ledger::{Ledger, LedgerError};
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
-use crate::vouch::{Voucher, vouch};
 
 /// An item that is at its targets.
 #[derive(Debug, Clone)]
@@ -89,59 +85,8 @@ pub(crate) fn held(loaded: Loaded) -> Vec<Arrived> {
     records.list
 }
 
-/// The site's signatures and summaries that were brought to a target, by the target and the item.
-pub(crate) type Vouched = HashMap<(String, String), Vec<Digest>>;
-
-/// Brings the site's own signatures and summaries of what a receipt with the state `held` names: while it was held it
-/// bore none, so that no cluster would run it by its digest.
-///
-/// # Errors
-/// What is no longer at a target, or could not be brought.
-pub(crate) async fn vouch_held(
-    receipt: &Receipt,
-    evidence: &Arc<Signed<File>>,
-    destinations: &Destinations,
-    voucher: &Voucher<'_>,
-) -> Result<Vouched, Failures> {
-    let (mut vouched, mut failures) = (Vouched::new(), Vec::new());
-    for target in destinations.targets() {
-        match vouch_at(target, receipt, evidence, voucher).await {
-            Ok(made) => vouched.extend(made),
-            Err(reasons) => failures.extend(reasons),
-        }
-    }
-    Failures::unless_empty(failures, vouched)
-}
-
-async fn vouch_at(
-    target: &Target,
-    receipt: &Receipt,
-    evidence: &Arc<Signed<File>>,
-    voucher: &Voucher<'_>,
-) -> Result<Vouched, Vec<Failure>> {
-    let signatures = target.signatures().await?;
-    let is_there = |item: &&ItemRecord| item.places.iter().any(|place| place.target == target.name());
-    let names: Vec<String> = receipt.items.iter().filter(is_there).map(|item| item.name.clone()).collect();
-    if signatures == Signatures::Unwanted || names.is_empty() {
-        return Ok(Vouched::new());
-    }
-    let blobs = Arc::new(Arc::clone(evidence));
-    let packed = shipment::pack(evidence.inventory(), &Excluded::default(), blobs, false, &names)
-        .map_err(|failures| failures.into_iter().collect::<Vec<_>>())?;
-    let shipment = vouch(packed, voucher).map_err(|failure| vec![failure])?.for_target(signatures);
-    // What is no longer there cannot be sent from here, and is told before a name moves.
-    let survey = target.survey(&shipment).await?;
-    target.load(&shipment, &survey, &Progress::new("publish", survey.send.bytes, true)).await?;
-    let made = |cargo: &Cargo| {
-        let proofs = cargo.evidence.iter().filter(|proof| proof.whom != For::All);
-        let digests = proofs.map(|proof| proof.manifest.digest).collect();
-        ((target.name().to_owned(), cargo.name.to_string()), digests)
-    };
-    Ok(shipment.items.iter().map(made).collect())
-}
-
 /// Moves the names of a receipt with the state `held`. `evidence` is the site's evidence pack of the archive:
-/// it has every manifest.
+/// it has every manifest. `there` is what was found just now.
 ///
 /// # Errors
 /// Every name that could not be moved.
@@ -149,7 +94,7 @@ pub(crate) async fn publish_held(
     receipt: &Receipt,
     evidence: &Signed<File>,
     destinations: &Destinations,
-    vouched: &Vouched,
+    there: &There,
     ledger: &mut Ledger,
 ) -> Result<Vec<Arrived>, Failures> {
     let inventory = evidence.inventory();
@@ -157,7 +102,7 @@ pub(crate) async fn publish_held(
     let mut failures = missing_targets(receipt, destinations);
     let mut at = Vec::new();
     for target in destinations.targets() {
-        match held_at(target, receipt, inventory, vouched) {
+        match held_at(target, receipt, inventory, there) {
             Ok(waiting) => at.push((target, waiting)),
             Err(failure) => failures.push(failure),
         }
@@ -184,7 +129,7 @@ fn held_at<'a>(
     target: &Target,
     receipt: &Receipt,
     inventory: &'a Inventory,
-    vouched: &Vouched,
+    there: &There,
 ) -> Result<Vec<Waiting<'a>>, Failure> {
     let mut waiting = Vec::new();
     for record in &receipt.items {
@@ -204,8 +149,11 @@ fn held_at<'a>(
             );
             return Err(Failure::new(Class::Usage, &record.name, message));
         }
-        let (confirmation, mut evidence) = (place.confirmation, place.evidence.clone());
-        evidence.extend(vouched.get(&(place.target.clone(), record.name.clone())).into_iter().flatten());
+        // What the receipt of the load says of it is as old as that.
+        let found = there.get(&(place.target.clone(), name.to_string()));
+        let found = found.ok_or_else(|| wrong("found it in the receipt and looked for it nowhere"))?;
+        let (confirmation, mut evidence) = (found.confirmation, place.evidence.clone());
+        evidence.extend(&found.vouched);
         evidence.sort_unstable();
         evidence.dedup();
         waiting.push(Waiting { item, name, confirmation, evidence, found: None, is_known: false });

@@ -23,6 +23,8 @@ pub(crate) struct Shipment {
     /// Whether the site knows that it never began to bring it anywhere: nothing of it lies at a target without a
     /// name by the site's own doing.
     pub(crate) is_new: bool,
+    /// Whether a load brought it before and held its names: what is missing was there, and is not at hand any more.
+    pub(crate) is_held: bool,
 }
 
 /// One item with what it consists of.
@@ -122,7 +124,7 @@ pub(crate) fn pack(
         })
     });
     let items = packed.collect::<Result<_, Failure>>()?;
-    Ok(Shipment { items, blobs, is_new })
+    Ok(Shipment { items, blobs, is_new, is_held: false })
 }
 
 fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {

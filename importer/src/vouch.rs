@@ -32,13 +32,13 @@ pub(crate) struct Voucher<'a> {
 /// # Errors
 /// When the key does not sign, or the disk fails.
 pub(crate) fn vouch(shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
-    let Shipment { mut items, blobs, is_new } = shipment;
+    let Shipment { mut items, blobs, is_new, is_held } = shipment;
     let mut made = Made::new().map_err(unkept)?;
     for cargo in &mut items {
         let proofs = statements(cargo, voucher, &mut made)?;
         cargo.evidence.extend(proofs);
     }
-    Ok(Shipment { items, blobs: made.before(blobs).map_err(unkept)?, is_new })
+    Ok(Shipment { items, blobs: made.before(blobs).map_err(unkept)?, is_new, is_held })
 }
 
 fn unkept(error: io::Error) -> Failure {

@@ -18,6 +18,7 @@ use manifests::{ChannelName, Digest, Timestamp};
 use transfer::archive::{ArchiveError, Signed, Verified, open};
 
 use crate::archive_failure;
+use crate::plain;
 pub(crate) use contents::Contents;
 
 /// Most files beside an archive that are looked at. A dozen people sign; beyond this somebody fills a medium.
@@ -71,7 +72,7 @@ pub(crate) fn find(
 ) -> Result<Annexes, Failures> {
     let (mut annexes, mut failures) = (Annexes::default(), Vec::new());
     for path in given {
-        match read(path, archive, trusts, now) {
+        match input::archive(path).and_then(|file| examine(file, path, archive, trusts, now)) {
             Ok(annex) => annexes.counted.push(annex),
             Err(failure) => failures.push(failure),
         }
@@ -79,7 +80,7 @@ pub(crate) fn find(
     let beside = beside(path, archive.inventory(), &mut annexes.notices);
     // One that was given as well is read twice, and counts once.
     for path in beside.iter().chain(kept) {
-        match read(path, archive, trusts, now) {
+        match found(path).and_then(|file| examine(file, path, archive, trusts, now)) {
             Ok(annex) => annexes.counted.push(annex),
             Err(failure) => annexes.notices.push(format!("not counted: {failure}")),
         }
@@ -136,8 +137,9 @@ fn beside(path: &Path, inventory: &Inventory, notices: &mut Vec<String>) -> Vec<
     found
 }
 
-fn read(path: &Path, about: &Signed<File>, trusts: &[&Trust], now: Timestamp) -> Result<Annex, Failure> {
-    examine(input::archive(path)?, path, about, trusts, now)
+/// Opens one that nobody asked for: whoever carried the medium may have put anything there under its name.
+fn found(path: &Path) -> Result<File, Failure> {
+    plain::open(path).map_err(|error| Failure::new(Class::Failed, path.display(), error))
 }
 
 /// Reads the annex in `file`, which goes by `path` in what is said about it.

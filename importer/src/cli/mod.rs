@@ -311,7 +311,8 @@ pub(crate) struct PublishArguments {
 #[command(after_help = "\
 Repositories go by their names upstream: HOST:PORT/ghcr.io/openova-io/bp-cilium, and as a mirror of
 containerd's by ?ns=. Everything is hashed again while it is sent. On loopback an archive needs its preparer's
-signature; beyond, it must be accepted as by load.
+signature; beyond, it must be accepted as by load. A folder is served on loopback only, as nothing in it says who
+accepted what is there.
 
 Examples:
   airgap-import serve sovereign-core-20261123213000.tar --listen 127.0.0.1:5000

@@ -17,7 +17,7 @@ use crate::destinations::Destinations;
 use crate::site::summaries::Subject;
 use crate::site::{Access, Site, SiteError, receipts, summaries};
 use crate::vouch::Voucher;
-use crate::{archive_failure, publish};
+use crate::{archive_failure, held, publish};
 
 /// What `publish` prints.
 #[derive(Serialize)]
@@ -56,8 +56,8 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let vouching = site.vouching_key(&key)?;
     let voucher =
         Voucher { key: &vouching, verification: site.accepted_as(evidence.inventory(), clock::now()) };
-    let vouched = publish::vouch_held(&held, &evidence, &destinations, &voucher).await?;
-    let arrived = publish::publish_held(&held, &evidence, &destinations, &vouched, &mut site.ledger).await?;
+    let there = held::look(&held, &evidence, &destinations, &voucher).await?;
+    let arrived = publish::publish_held(&held, &evidence, &destinations, &there, &mut site.ledger).await?;
     let successor = summaries::published(site, held, &kept, arrived, clock::now())?;
     let text = super::receipt::render_items(&successor.receipt.items);
     let items = successor.receipt.items.len();

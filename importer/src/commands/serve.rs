@@ -1,5 +1,6 @@
 //! `serve`: an archive, or a folder that was loaded into, as a read-only registry.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use console::{Class, Failure, Failures, input};
@@ -25,14 +26,24 @@ pub(crate) async fn run(arguments: &ServeArguments, global: &Global) -> Result<S
         let failure = Failure::new(Class::Usage, listen, message).advise("give --trust in place of it");
         return Err(failure.into());
     }
-    let content =
-        if content.is_dir() { Content::Directory(content.clone()) } else { archive(arguments, global)? };
+    let content = if content.is_dir() { folder(content, listen)? } else { archive(arguments, global)? };
     let tls = match (tls_cert, tls_key) {
         (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
         _ => None,
     };
     serve(content, *listen, tls).await?;
     Ok(Served {})
+}
+
+/// Nothing in a folder says who accepted what is in it: its index is whoever's who wrote there last. So it is for this
+/// machine only.
+fn folder(path: &Path, listen: &SocketAddr) -> Result<Content, Failure> {
+    if listen.ip().is_loopback() {
+        return Ok(Content::Directory(path.to_owned()));
+    }
+    let message = format!("found a folder to be served on {listen}, wanted 127.0.0.1 or [::1]");
+    Err(Failure::new(Class::Usage, path.display(), message)
+        .advise("load into a registry for others, or serve the archive"))
 }
 
 /// The DMZ scans what is served on loopback before anybody accepts it, so trust is enough there. Beyond, it is for

@@ -37,7 +37,7 @@ pub(crate) enum Content {
     Verified(Box<Verified<std::fs::File>>),
     /// An archive that nobody verified; only on loopback.
     Unverified(Box<Unverified<std::fs::File>>),
-    /// A folder that was loaded into: what its index names.
+    /// A folder that was loaded into: what its index names; only on loopback.
     Directory(PathBuf),
 }
 

@@ -1,6 +1,8 @@
 //! Approvals and rejections: small archives beside the big one.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use manifests::slot::Verdict;
 use manifests::trust::Role;
@@ -117,6 +119,53 @@ fn a_notice_says_why_a_file_beside_the_archive_was_not_counted() {
     site.write(&format!("core-{}.officer-1.tar", archive.serial), "not an archive");
     let said = site.notices(&["verify", &text(&archive.path)]);
     assert!(said.contains("notice: not counted:"), "{said}");
+}
+
+/// Runs a command that is ended where it waits for ever, and gives its status and what it says.
+fn in_time(site: &Site, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new("timeout");
+    command.args(["60", env!("CARGO_BIN_EXE_airgap-import")]).args(arguments);
+    let output = command.current_dir(site.folder.path()).env("AIRGAP_STATE", "state").output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn what_has_the_name_of_an_annex_and_is_no_file_keeps_nobody_waiting() {
+    let site = Site::with(Setup { officers: 1, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    let officer = &site.people.officers[0];
+    let approval = site.annex(&archive, "officer-1", &Draft::annex(&archive, Verdict::Approved), officer);
+    fs::rename(&approval, site.path("elsewhere")).unwrap();
+    let make_pipe = |name: &str| {
+        let status = Command::new("mkfifo").arg(site.path(name)).status().unwrap();
+        assert!(status.success());
+    };
+    let name = |person: &str| format!("core-{}.{person}.tar", archive.serial);
+    make_pipe(&name("officer-2"));
+    symlink("elsewhere", &approval).unwrap();
+    let path = text(&archive.path);
+    let load = ["load", &path, "--to", "content"];
+    let (status, said) = in_time(&site, &load);
+    assert_eq!(status, Some(3), "{said}");
+    let (status, said) = in_time(&site, &[&load[..], &["--annex", "elsewhere"]].concat());
+    assert_eq!(status, Some(0), "{said}");
+    for (person, found) in [("officer-1", "a link"), ("officer-2", "a pipe")] {
+        let notice = format!("{}: found {found}, wanted a file", text(&site.path(&name(person))));
+        assert!(said.contains(&format!("notice: not counted: {notice}")), "{said}");
+    }
+
+    make_pipe("pipe");
+    for arguments in [
+        &["load", &path, "--to", "content", "--annex", "pipe"][..],
+        &["load", "pipe", "--to", "content"],
+        &["load", "pipe", "--to", "content", "--spool", "."],
+        &["inspect", "pipe"],
+        &["serve", "pipe", "--listen", "127.0.0.1:0", "--unverified"],
+    ] {
+        let (status, said) = in_time(&site, arguments);
+        assert_eq!(status, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("pipe: found a pipe, wanted an archive (give it as standard input"), "{said}");
+    }
 }
 
 #[test]

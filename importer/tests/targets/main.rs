@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod harbor;
+mod held;
+mod hostile_folder;
 mod load_directory;
 mod load_registry;
 mod names;

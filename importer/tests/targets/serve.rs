@@ -133,6 +133,26 @@ fn an_unverified_archive_is_served_on_loopback_only() {
 }
 
 #[test]
+fn a_folder_is_served_on_loopback_only() {
+    let site = Site::new();
+    let to = site.path("content");
+    site.load(&site.archive(3, items()), &to);
+    // What was loaded here is refused as what was not: the index says nothing about who accepted it.
+    for folder in [&to, &to.join("oci")] {
+        for address in ["0.0.0.0:0", "[::]:0"] {
+            let mut command = Command::new("timeout");
+            command.args(["20", env!("CARGO_BIN_EXE_airgap-import"), "serve", "--listen", address]);
+            let output = command.arg(folder).env("AIRGAP_STATE", site.path("state")).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains(&format!("found a folder to be served on {address}")), "{said}");
+        }
+    }
+    let server = Server::start(&site, &to, &[]);
+    assert_eq!(server.get("/v2/ghcr.io/demo/app/manifests/2").0, 200);
+}
+
+#[test]
 fn tls_is_spoken_with_the_certificate_that_is_given() {
     let site = Site::new();
     let archive = site.archive(3, items());

@@ -32,7 +32,10 @@ const PLUG_INS: [(&str, &str, &[&str]); 2] = [
     (
         "importer/src",
         "destinations",
-        &["receive", "join", "open", "verify", "accept", "plan", "load", "publish", "serve", "commands"],
+        &[
+            "receive", "join", "open", "verify", "accept", "plan", "load", "held", "publish", "serve",
+            "commands",
+        ],
     ),
 ];
 

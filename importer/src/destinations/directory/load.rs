@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,10 +16,11 @@ use manifests::{Descriptor, Digest};
 use tempfile::NamedTempFile;
 use transfer::archive::{ArchiveError, ReadAt};
 
-use super::{Directory, parts};
+use super::{Directory, not_carried, parts};
 use crate::archive_failure;
 use crate::blobs::{Blobs, Check, Metadata as _};
 use crate::destinations::{Delivery, Survey};
+use crate::plain;
 use crate::shipment::{Cargo, Shipment};
 
 /// How much is read and written at once, in bytes.
@@ -35,6 +36,8 @@ const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 enum Wrong {
     /// It cannot be read as what it is.
     Source(ArchiveError),
+    /// It is not whole in the folder, and nowhere else.
+    Changed(Digest),
     /// It cannot be written.
     Target(io::Error),
 }
@@ -64,6 +67,8 @@ impl Directory {
         _survey: &Survey,
         progress: &Progress,
     ) -> Result<Delivery, Vec<Failure>> {
+        // The survey looked as well, hours ago where a target before this one is slow.
+        self.check().map_err(|failure| vec![failure])?;
         let _lock = self.prepare().map_err(|error| vec![self.failed(&error)])?;
         let jobs = jobs(shipment);
         let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -76,7 +81,7 @@ impl Directory {
                     Ok(Outcome::Written) => written.push((job.part.digest, job.part.size, job.is_manifest)),
                     Err(wrong) => {
                         is_over.store(true, Ordering::Relaxed);
-                        return (written, Some(self.wrong(job.item, &wrong)));
+                        return (written, Some(self.wrong(shipment, job.item, &wrong)));
                     }
                 }
             }
@@ -118,11 +123,7 @@ impl Directory {
     fn prepare(&self) -> io::Result<File> {
         fs::create_dir_all(self.layout.join("blobs/sha256"))?;
         fs::create_dir_all(self.partial())?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.layout.join(".partial.lock"))?;
+        let lock = plain::open_lock(&self.layout.join(".partial.lock"))?;
         if lock.try_lock().is_err() {
             let text = "found another load into this folder under way, wanted to be the only one";
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
@@ -132,7 +133,7 @@ impl Directory {
             fs::remove_file(leftover?.path())?;
         }
         let layout = self.layout.join("oci-layout");
-        if fs::read(&layout).ok().as_deref() != Some(OCI_LAYOUT) {
+        if !is_marked(&layout) {
             let mut file = NamedTempFile::new_in(self.partial())?;
             file.write_all(OCI_LAYOUT)?;
             named(file, &layout)?;
@@ -150,13 +151,16 @@ impl Directory {
 
     fn bring(&self, blobs: &dyn Blobs, part: &Blob, progress: &Progress) -> Result<Outcome, Wrong> {
         let path = self.folder().path(&part.digest);
-        if let Ok(file) = File::open(&path)
+        if let Ok(file) = plain::open(&path)
             && ReadAt::size(&file).is_ok_and(|size| size == part.size)
             && copy(&file, part, |_| Ok(())).is_ok()
         {
             return Ok(Outcome::Present);
         }
-        let source = blobs.open(&part.digest).map_err(Wrong::Source)?;
+        let source = blobs.open(&part.digest).map_err(|error| match error {
+            ArchiveError::NoBlob(digest) => Wrong::Changed(digest),
+            error => Wrong::Source(error),
+        })?;
         let mut file = NamedTempFile::new_in(self.partial()).map_err(Wrong::Target)?;
         copy(source.as_ref(), part, |piece| {
             file.write_all(piece)?;
@@ -191,15 +195,23 @@ impl Directory {
         Ok(if is_new { Confirmation::ReadBack } else { Confirmation::Present })
     }
 
-    fn wrong(&self, item: &Cargo, wrong: &Wrong) -> Failure {
+    fn wrong(&self, shipment: &Shipment, item: &Cargo, wrong: &Wrong) -> Failure {
         match wrong {
             Wrong::Source(error) => archive_failure::failure(item.name.to_string().as_ref(), error),
+            Wrong::Changed(digest) => not_carried(shipment, item, &format!("{digest} changed here")),
             Wrong::Target(error) => {
                 let message = format!("{}: {error}", self.layout.display());
                 Failure::new(Class::Failed, &item.name, message)
             }
         }
     }
+}
+
+/// Whether a file is the one that marks a layout.
+fn is_marked(path: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let read = |file: File| file.take(OCI_LAYOUT.len() as u64 + 1).read_to_end(&mut bytes);
+    plain::open(path).and_then(read).is_ok() && bytes == OCI_LAYOUT
 }
 
 fn named(file: NamedTempFile, path: &Path) -> io::Result<()> {

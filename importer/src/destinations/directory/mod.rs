@@ -5,6 +5,7 @@
 
 mod load;
 mod publish;
+mod shape;
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ use manifests::reference::Repository;
 use crate::blobs::Folder;
 use crate::destinations::Survey;
 use crate::folder_index::FolderIndex;
-use crate::shipment::Shipment;
+use crate::shipment::{Cargo, Shipment};
 
 /// An absolute path without links, as far as it exists.
 fn canonical(path: &Path) -> PathBuf {
@@ -66,8 +67,9 @@ impl Directory {
     /// Looks at what is there: blobs by their size; their content is compared when they are loaded.
     ///
     /// # Errors
-    /// When the folder cannot be written to, or has too little room.
+    /// When the folder leads elsewhere, cannot be written to, or has too little room.
     pub(crate) fn survey(&self, shipment: &Shipment) -> Result<Survey, Vec<Failure>> {
+        self.check().map_err(|failure| vec![failure])?;
         let index = self.index().map_err(|failure| vec![failure])?;
         let folder = self.folder();
         let mut survey = Survey { places: vec![0; shipment.items.len()], ..Survey::default() };
@@ -78,7 +80,7 @@ impl Directory {
                 None => None,
             });
             for (part, is_manifest) in parts(cargo.trees()).filter(|(part, _)| seen.insert(part.digest)) {
-                let is_there = std::fs::metadata(folder.path(&part.digest))
+                let is_there = std::fs::symlink_metadata(folder.path(&part.digest))
                     .is_ok_and(|found| found.is_file() && found.len() == part.size);
                 match (is_there, is_manifest) {
                     (true, true) => {}
@@ -89,10 +91,7 @@ impl Directory {
                 if is_there {
                     survey.has.insert((0, part.digest));
                 } else if !shipment.blobs.carries(&part.digest) {
-                    let message = format!("found no {} here, which the archive's base has", part.digest);
-                    absent.push(
-                        Failure::new(Class::Failed, &cargo.name, message).advise("load the base first"),
-                    );
+                    absent.push(not_carried(shipment, cargo, &format!("no {} here", part.digest)));
                 }
             }
         }
@@ -123,11 +122,12 @@ impl Directory {
     /// What names point to now.
     ///
     /// # Errors
-    /// When the index cannot be read.
+    /// When the folder leads elsewhere, or the index cannot be read.
     pub(crate) fn look_up(
         &self,
         names: &[(Repository, String)],
     ) -> Result<Vec<Option<Digest>>, Vec<Failure>> {
+        self.check().map_err(|failure| vec![failure])?;
         let index = self.index().map_err(|failure| vec![failure])?;
         let at = |(upstream, tag): &(Repository, String)| index.get(&full_name(upstream, tag));
         Ok(names.iter().map(|name| at(name).map(|found| found.digest)).collect())
@@ -136,6 +136,16 @@ impl Directory {
 
 fn full_name(upstream: &Repository, tag: &str) -> String {
     format!("{upstream}:{tag}")
+}
+
+/// That something is not as it should be, and cannot be brought from what is at hand.
+fn not_carried(shipment: &Shipment, cargo: &Cargo, found: &str) -> Failure {
+    let (wanted, advice) = if shipment.is_held {
+        ("what was loaded and held", "load it again")
+    } else {
+        ("what the archive's base has", "load the base first")
+    };
+    Failure::new(Class::Failed, &cargo.name, format!("found {found}, wanted {wanted}")).advise(advice)
 }
 
 /// Everything of some trees, and whether it is a manifest; children before parents.

@@ -13,12 +13,14 @@ impl Directory {
     /// Moves names, and lists what has none, in one step.
     ///
     /// # Errors
-    /// When the index cannot be replaced; then every name is where it was.
+    /// When the folder leads elsewhere, or the index cannot be replaced; then every name is where it was.
     pub(crate) fn publish(&self, moves: &[Move<'_>], manifests: &dyn Metadata) -> Result<(), Vec<Failure>> {
         self.replace_index(moves, manifests).map_err(|failure| vec![failure])
     }
 
     fn replace_index(&self, moves: &[Move<'_>], manifests: &dyn Metadata) -> Result<(), Failure> {
+        // Once more, right before something is written.
+        self.check()?;
         let _lock = IndexLock::take(&self.layout).map_err(|error| self.failed(&error))?;
         let mut index = self.index()?;
         for one in moves {

@@ -69,7 +69,7 @@ impl Registry {
             if !missing.contains(&place) && (blob.size >= WORTH_ASKING || !is_carried) {
                 asked.insert((place, blob.digest));
             } else if !is_carried {
-                absent.push(not_carried(cargo, blob));
+                absent.push(not_carried(shipment, cargo, blob));
             }
         }
         let answers = stream::iter(asked).map(|(place, digest)| async move {
@@ -86,7 +86,7 @@ impl Registry {
         let somewhere: HashSet<Digest> = survey.has.iter().map(|(_, digest)| *digest).collect();
         for (_, cargo, blob) in wanted_blobs(shipment, &survey) {
             if !shipment.blobs.carries(&blob.digest) && !somewhere.contains(&blob.digest) {
-                absent.push(not_carried(cargo, blob));
+                absent.push(not_carried(shipment, cargo, blob));
             }
         }
         count(shipment, &mut survey);
@@ -153,7 +153,11 @@ fn wanted_blobs<'a>(
     })
 }
 
-fn not_carried(cargo: &Cargo, blob: &Blob) -> Failure {
+fn not_carried(shipment: &Shipment, cargo: &Cargo, blob: &Blob) -> Failure {
+    if shipment.is_held {
+        let message = format!("found no blob {} here, wanted what was loaded and held", blob.digest);
+        return Failure::new(console::Class::Failed, &cargo.name, message).advise("load it again");
+    }
     let message = format!(
         "found neither here nor in the archive the blob {}, which the archive's base has",
         blob.digest
