@@ -155,6 +155,37 @@ fn evidence_is_about_the_item_its_parts_or_other_evidence() {
 }
 
 #[test]
+fn evidence_that_leads_only_to_itself_is_refused() {
+    let mut store = Store::default();
+    let image = store.image("config", &[]);
+    let (one, two) = (store.image("one", &[]), store.image("two", &[]));
+    let (listed, other) = (store.image("listed", &[]), store.image("other", &[]));
+    let list = store.index(&[&listed]);
+    let walked = |pieces: &[(&Descriptor, &Descriptor)]| {
+        let evidence = pieces.iter().map(|(manifest, subject)| Evidence {
+            digest: manifest.digest,
+            media_type: manifest.media_type.clone(),
+            size: manifest.size,
+            subject: subject.digest,
+            tag: Some(format!("sha256-{}.sig", subject.digest.hex())),
+        });
+        store.walk(&[Item { evidence: evidence.collect(), ..item(&image) }])
+    };
+    for (pieces, is_right, why) in [
+        (&[(&one, &one)][..], false, "about itself"),
+        (&[(&one, &two), (&two, &one)], false, "a circle"),
+        (&[(&one, &image), (&other, &two), (&two, &other)], false, "a circle beside what is right"),
+        (&[(&one, &image), (&two, &one), (&one, &two)], true, "a circle that leads to the item"),
+        (&[(&two, &one), (&one, &image)], true, "evidence on evidence, in any order"),
+        (&[(&list, &image), (&one, &listed)], true, "what an index of evidence lists"),
+        (&[(&list, &listed)], false, "an index about what it lists itself"),
+    ] {
+        let walked = walked(pieces);
+        assert_eq!(walked.is_ok(), is_right, "{why}: {walked:?}");
+    }
+}
+
+#[test]
 fn contradictions_and_endless_nesting_are_refused() {
     let mut store = Store::default();
     let one = store.image("config", &[("layer", 10)]);
