@@ -163,14 +163,17 @@ impl<E> Walk<'_, E> {
             about.entry(evidence.subject).or_default().push(evidence.digest);
         }
         let mut known = HashSet::new();
-        let mut rest = vec![item.source.digest, item.published.digest];
+        // What the source lists beside what is published is not here, whether another item brings it or not.
+        let mut rest = vec![item.published.digest];
+        rest.extend(about.get(&item.source.digest).into_iter().flatten());
         while let Some(digest) = rest.pop() {
             if known.insert(digest) {
                 rest.extend(self.children.get(&digest).into_iter().flatten());
                 rest.extend(about.get(&digest).into_iter().flatten());
             }
         }
-        match item.evidence.iter().find(|evidence| !known.contains(&evidence.subject)) {
+        let is_known = |subject: &Digest| *subject == item.source.digest || known.contains(subject);
+        match item.evidence.iter().find(|evidence| !is_known(&evidence.subject)) {
             Some(Evidence { digest, subject, .. }) => {
                 Err(ClosureError::Stranger { item: item.name.clone(), digest: *digest, subject: *subject })
             }
