@@ -63,6 +63,9 @@ pub enum EnvelopeError {
     /// Signed, but not a statement of this kind.
     #[error("found another signed statement, wanted one of type {0}")]
     Statement(&'static str),
+    /// Said by somebody who is no approver.
+    #[error("found {0} by another role than an approver's, wanted it by approvers only")]
+    Approver(&'static str),
 }
 
 #[derive(Serialize, Deserialize)]

@@ -31,8 +31,28 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     Strict { depth: 0 }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
-        .and_then(|()| serde_json::from_slice(bytes))
-        .map_err(|error| JsonError(error.to_string()))
+        .map_err(|error| JsonError(error.to_string()))?;
+    read(bytes)
+}
+
+/// Reads a document that [`parse`] has read before, as something else.
+///
+/// # Errors
+/// When it is not of that form.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    serde_json::from_slice(bytes).map_err(|error| JsonError(error.to_string()))
+}
+
+/// A key as other readers take it, Go's among them: `Layers` for `layers`. The two letters are the only ones beyond
+/// ASCII that any case mapping brings to ASCII alone, and all known keys are ASCII, so the rest stays as it is: two
+/// readers with different tables of Unicode must see the same duplicates.
+pub(crate) fn folded(key: &str) -> String {
+    let fold = |letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    key.chars().map(fold).collect()
 }
 
 /// Whether a document says that it is of this kind, whatever else is wrong with it.
@@ -168,9 +188,7 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
-            // Go reads `Layers` as `layers`: keys that differ in case only are one key to other readers.
-            let folded = key.to_lowercase().replace('\u{17f}', "s");
-            if !seen.insert(folded) {
+            if !seen.insert(folded(&key)) {
                 return Err(serde::de::Error::custom(format_args!("found the key {key:?} twice")));
             }
             entries.next_value_seed(inner)?;
@@ -212,10 +230,13 @@ mod tests {
             r#"{"x":[{"a":{"b":1,"b":1}}]}"#,
             r#"{"a":1,"\u0061":2}"#,
             r#"{"layers":1,"Layer\u017f":2}"#,
+            r#"{"k":1,"\u212a":2}"#,
         ] {
             let error = parse::<serde_json::Value>(bytes.as_bytes()).unwrap_err();
             assert!(error.to_string().contains("twice"), "{error}");
         }
+        // Of letters beyond ASCII each reader would need the same tables.
+        assert!(parse::<serde_json::Value>("{\"ä\":1,\"Ä\":2,\"i\":3,\"İ\":4}".as_bytes()).is_ok());
     }
 
     #[test]

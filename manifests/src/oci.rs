@@ -3,9 +3,11 @@
 //! Manifests travel byte for byte and are never written back, so fields that are unknown here are kept
 //! by their bytes and ignored by the view. Layer `urls` are among them on purpose.
 
+mod spelling;
+
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Digest;
 use crate::platform::Platform;
@@ -31,7 +33,8 @@ pub struct Entry {
     pub digest: Digest,
     /// Media type of the content.
     pub media_type: String,
-    /// Size of the content in bytes.
+    /// Size of the content in bytes, below [`limits::SIZE`].
+    #[serde(deserialize_with = "exact")]
     pub size: u64,
     /// The platform, in an index.
     #[serde(default)]
@@ -148,6 +151,7 @@ impl Manifest {
             return Err(ManifestError::MediaType(json::shortened(outside)));
         }
         let raw: Raw = json::parse(bytes)?;
+        spelling::check(bytes)?;
         // helm leaves the media type out; then the one outside is all there is.
         if let Some(inside) = raw.media_type.filter(|inside| inside != outside) {
             return Err(ManifestError::OtherMediaType {
@@ -177,6 +181,15 @@ impl Manifest {
             (_, _, Some(_)) => Err(ManifestError::Shape("manifests where layers belong, or both")),
         }
     }
+}
+
+/// A size that is the same number in every JSON implementation.
+fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let size = u64::deserialize(deserializer)?;
+    if size < limits::SIZE {
+        return Ok(size);
+    }
+    Err(serde::de::Error::custom(format_args!("found the size {size}, wanted less than 2^53")))
 }
 
 impl Entry {
@@ -226,6 +239,17 @@ mod tests {
         ] {
             assert!(Manifest::parse(bytes.as_bytes(), outside).is_err(), "{why}");
         }
+        for (changed, why) in [
+            (image.replace("layers", "Layers"), "a key in another case"),
+            (image.replace("\"size\":0", "\"size\":9007199254740992"), "a size that is not exact everywhere"),
+            (image.replace("schemaVersion\":2", "schemaVersion\":2.0"), "a number in another form"),
+        ] {
+            assert_ne!(changed, image, "{why}");
+            assert!(Manifest::parse(changed.as_bytes(), OCI_MANIFEST).is_err(), "{why}");
+        }
+        // Go writes an empty list and an absent one like this.
+        let null = image.replacen('{', r#"{"manifests":null,"annotations":null,"mediaType":null,"#, 1);
+        assert!(Manifest::parse(null.as_bytes(), OCI_MANIFEST).is_ok());
         let lies = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","config":{ENTRY},"layers":[]}}"#);
         assert!(matches!(
             Manifest::parse(lies.as_bytes(), OCI_MANIFEST),

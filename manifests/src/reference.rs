@@ -210,9 +210,12 @@ pub fn is_host(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
+    let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
     let bracketed = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let name_is_valid = match bracketed {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        // No top-level domain is a number: resolvers take such a name for an address, `10.1` for 10.0.0.1.
+        None if name.rsplit('.').next().is_some_and(is_number) => name.parse::<std::net::Ipv4Addr>().is_ok(),
         None => name.len() <= 253 && name.split('.').all(is_label),
     };
     // Written back the same: no sign, no leading zero.
@@ -262,6 +265,8 @@ mod tests {
             ("localhost/app", "localhost/app:latest"),
             ("127.0.0.1:5000/a/b__c:v1", "127.0.0.1:5000/a/b__c:v1"),
             ("[::1]:5000/a:1", "[::1]:5000/a:1"),
+            ("10.0.0.255/a:1", "10.0.0.255/a:1"),
+            ("10.0.0.1a/a:1", "10.0.0.1a/a:1"),
             ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"),
         ] {
             assert_eq!(text.parse::<Reference>().unwrap().to_string(), full);
@@ -292,6 +297,12 @@ mod tests {
             ".ghcr.io/a",
             "-ghcr.io/a",
             "ghcr-.io/a",
+            "10.1/a",
+            "10.0.0.256/a",
+            "10.0.0.01/a",
+            "1.2.3.4.5:80/a",
+            "registry.5000/a",
+            "5000:80/a",
             "[::g]:5000/a",
             "ghcr.io/a-",
             "ghcr.io/a:.x",

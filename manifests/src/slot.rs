@@ -53,6 +53,27 @@ impl Predicate for ArchiveSignature {
     const TYPE: &'static str = "https://airgap.openova.io/archive/v1";
 }
 
+impl ArchiveSignature {
+    /// Holds what is said to the role in which it is said: a verdict, and what it was reached by, is an approver's. A
+    /// preparer's would read as an approval where only the verdict is looked at.
+    ///
+    /// # Errors
+    /// When somebody else says what only an approver may say.
+    pub fn check(&self) -> Result<(), EnvelopeError> {
+        let Self { change, policy_digest, role, trust_digest, verdict, .. } = self;
+        let said = [
+            ("change", change.is_some()),
+            ("policyDigest", policy_digest.is_some()),
+            ("trustDigest", trust_digest.is_some()),
+            ("verdict", verdict.is_some()),
+        ];
+        match said.into_iter().find(|(_, is_said)| *is_said && !role.approves()) {
+            Some((key, _)) => Err(EnvelopeError::Approver(key)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Signs an inventory and returns the slot's bytes.
 ///
 /// # Errors
@@ -87,18 +108,45 @@ pub fn empty() -> Vec<u8> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_slot_holds_one_bundle_and_spaces() {
-        let key = PrivateKey::generate().unwrap();
-        let signature = ArchiveSignature {
+    fn by(role: Role) -> ArchiveSignature {
+        ArchiveSignature {
             change: None,
             inventory_size: 7,
             policy_digest: None,
-            role: "preparer".parse().unwrap(),
+            role,
             signed_at: "2026-11-23T21:30:00Z".parse().unwrap(),
             trust_digest: None,
             verdict: None,
-        };
+        }
+    }
+
+    #[test]
+    fn only_an_approver_says_what_an_approver_says() {
+        let roles = [
+            (Role::Preparer, false),
+            (Role::Recovery, false),
+            (Role::SecurityOfficer, true),
+            (Role::SovereignAdmin, true),
+        ];
+        for (role, approves) in roles {
+            let digest = Some(Digest::of(b"x"));
+            assert_eq!(by(role).check(), Ok(()), "{role}");
+            for (said, key) in [
+                (ArchiveSignature { change: Some("CHG-1".to_owned()), ..by(role) }, "change"),
+                (ArchiveSignature { policy_digest: digest, ..by(role) }, "policyDigest"),
+                (ArchiveSignature { trust_digest: digest, ..by(role) }, "trustDigest"),
+                (ArchiveSignature { verdict: Some(Verdict::Rejected), ..by(role) }, "verdict"),
+            ] {
+                let wanted = if approves { Ok(()) } else { Err(EnvelopeError::Approver(key)) };
+                assert_eq!(said.check(), wanted, "{key} by {role}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_holds_one_bundle_and_spaces() {
+        let key = PrivateKey::generate().unwrap();
+        let signature = by(Role::Preparer);
         let slot = seal(Digest::of(b"x"), signature.clone(), &key).unwrap();
         let statement = open(&slot).unwrap().verify::<ArchiveSignature>(&key.public().unwrap()).unwrap();
         assert_eq!(

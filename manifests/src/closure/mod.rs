@@ -78,7 +78,7 @@ pub enum ClosureError<E> {
     },
     /// Evidence about something that is not the item's.
     #[error(
-        "{item}: found the evidence {digest} about {subject}, wanted it about the item, a part of it or other evidence"
+        "{item}: found the evidence {digest} about {subject}, wanted it about the item, a part of it or evidence about those"
     )]
     Stranger {
         /// The item.
@@ -154,18 +154,26 @@ impl<E> Walk<'_, E> {
         self.subjects(item)
     }
 
-    /// Evidence is about the item, a part of it, or other evidence of it. What is about something else would be
-    /// pushed to a place where nobody looks for it, and could pass there as somebody else's.
+    /// Evidence leads to the item: it is about the item, a part of it, or evidence that leads there itself. What is
+    /// about something else, be it by way of evidence about itself, would be pushed to a place where nobody looks for
+    /// it, and could pass there as somebody else's.
     fn subjects(&self, item: &Item) -> Result<(), ClosureError<E>> {
+        let mut about: HashMap<Digest, Vec<Digest>> = HashMap::new();
+        for evidence in &item.evidence {
+            about.entry(evidence.subject).or_default().push(evidence.digest);
+        }
         let mut known = HashSet::new();
-        let mut rest = vec![item.source.digest, item.published.digest];
-        rest.extend(item.evidence.iter().map(|evidence| evidence.digest));
+        // What the source lists beside what is published is not here, whether another item brings it or not.
+        let mut rest = vec![item.published.digest];
+        rest.extend(about.get(&item.source.digest).into_iter().flatten());
         while let Some(digest) = rest.pop() {
             if known.insert(digest) {
                 rest.extend(self.children.get(&digest).into_iter().flatten());
+                rest.extend(about.get(&digest).into_iter().flatten());
             }
         }
-        match item.evidence.iter().find(|evidence| !known.contains(&evidence.subject)) {
+        let is_known = |subject: &Digest| *subject == item.source.digest || known.contains(subject);
+        match item.evidence.iter().find(|evidence| !is_known(&evidence.subject)) {
             Some(Evidence { digest, subject, .. }) => {
                 Err(ClosureError::Stranger { item: item.name.clone(), digest: *digest, subject: *subject })
             }

@@ -155,6 +155,67 @@ fn evidence_is_about_the_item_its_parts_or_other_evidence() {
 }
 
 #[test]
+fn evidence_that_leads_only_to_itself_is_refused() {
+    let mut store = Store::default();
+    let image = store.image("config", &[]);
+    let (one, two) = (store.image("one", &[]), store.image("two", &[]));
+    let (listed, other) = (store.image("listed", &[]), store.image("other", &[]));
+    let list = store.index(&[&listed]);
+    let walked = |pieces: &[(&Descriptor, &Descriptor)]| {
+        let evidence = pieces.iter().map(|(manifest, subject)| Evidence {
+            digest: manifest.digest,
+            media_type: manifest.media_type.clone(),
+            size: manifest.size,
+            subject: subject.digest,
+            tag: Some(format!("sha256-{}.sig", subject.digest.hex())),
+        });
+        store.walk(&[Item { evidence: evidence.collect(), ..item(&image) }])
+    };
+    for (pieces, is_right, why) in [
+        (&[(&one, &one)][..], false, "about itself"),
+        (&[(&one, &two), (&two, &one)], false, "a circle"),
+        (&[(&one, &image), (&other, &two), (&two, &other)], false, "a circle beside what is right"),
+        (&[(&one, &image), (&two, &one), (&one, &two)], true, "a circle that leads to the item"),
+        (&[(&two, &one), (&one, &image)], true, "evidence on evidence, in any order"),
+        (&[(&list, &image), (&one, &listed)], true, "what an index of evidence lists"),
+        (&[(&list, &listed)], false, "an index about what it lists itself"),
+    ] {
+        let walked = walked(pieces);
+        assert_eq!(walked.is_ok(), is_right, "{why}: {walked:?}");
+    }
+}
+
+#[test]
+fn what_the_source_lists_is_not_known_by_another_item() {
+    let mut store = Store::default();
+    let (amd, arm) = (store.image("config-a", &[]), store.image("config-b", &[]));
+    let entry = |image: &Descriptor, architecture: &str| {
+        let text = String::from_utf8(crate::json::encode(image)).unwrap();
+        text.replacen('{', &format!(r#"{{"platform":{{"architecture":"{architecture}","os":"linux"}},"#), 1)
+    };
+    let list = [entry(&amd, "amd64"), entry(&arm, "arm64")].join(",");
+    let index = store.put(OCI_INDEX, format!(r#"{{"schemaVersion":2,"manifests":[{list}]}}"#));
+    let signature = store.image("signature", &[]);
+    let selected = |subject: &Descriptor| Item {
+        evidence: vec![Evidence {
+            digest: signature.digest,
+            media_type: signature.media_type.clone(),
+            size: signature.size,
+            subject: subject.digest,
+            tag: Some(format!("sha256-{}.sig", subject.digest.hex())),
+        }],
+        platforms: vec!["linux/amd64".parse().unwrap()],
+        source: index.clone(),
+        ..item(&amd)
+    };
+    for (subject, is_right) in [(&index, true), (&amd, true), (&arm, false)] {
+        for items in [vec![selected(subject)], vec![item(&index), selected(subject)]] {
+            assert_eq!(store.walk(&items).is_ok(), is_right, "{items:?}");
+        }
+    }
+}
+
+#[test]
 fn contradictions_and_endless_nesting_are_refused() {
     let mut store = Store::default();
     let one = store.image("config", &[("layer", 10)]);

@@ -123,6 +123,7 @@ pub(super) fn inventory_member(
     if name != slot::SUBJECT || size == 0 || size > INVENTORY_BYTES {
         return Err(EnvelopeError::Statement("an inventory of at most 64 MiB").into());
     }
+    signature.check()?;
     Ok(Member { path: slot::SUBJECT.to_owned(), offset: INVENTORY_OFFSET, size, content: Content::Inventory })
 }
 
