@@ -86,11 +86,12 @@ fn an_annex_that_is_none_does_not_count_and_is_a_failure_when_it_was_asked_for()
     let approval = Draft::annex(&archive, Verdict::Approved);
     let officer = &site.people.officers[0];
     let ahead = Draft { signed_at: at("2998-01-01T00:00:00Z"), ..approval.clone() };
+    let silent_preparer = Draft { role: Role::Preparer, verdict: None, ..approval.clone() };
     for (draft, key, said, why) in [
         (&Draft::annex(&other, Verdict::Approved), officer, "wanted one of", "of another archive"),
         (&Draft { annex_of: None, ..approval.clone() }, officer, "an archive of its own", "no annex"),
         (&Draft { verdict: None, ..approval.clone() }, officer, "found no verdict", "without a verdict"),
-        (&Draft { role: Role::Preparer, ..approval.clone() }, officer, "signed as preparer", "a preparer's"),
+        (&silent_preparer, officer, "signed as preparer", "a preparer's"),
         (
             &Draft { role: Role::SovereignAdmin, ..approval.clone() },
             officer,
@@ -110,6 +111,20 @@ fn an_annex_that_is_none_does_not_count_and_is_a_failure_when_it_was_asked_for()
     let path = site.annex(&archive, "officer-1", &approval, officer);
     fs::rename(path, site.path("elsewhere")).unwrap();
     site.succeed(&["load", &text(&archive.path), "--to", "content", "--annex", "elsewhere"]);
+}
+
+#[test]
+fn an_approvers_word_under_a_preparers_role_is_damage() {
+    let site = Site::with(Setup { officers: 1, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    let draft = Draft { role: Role::Preparer, ..Draft::annex(&archive, Verdict::Approved) };
+    let path = site.annex(&archive, "officer-1", &draft, &site.people.officers[0]);
+    let beside = site.refuse(&archive, &[]);
+    assert!(beside.contains("found 0 of 1"), "{beside}");
+    fs::rename(path, site.path("elsewhere")).unwrap();
+    let said = site.fail(4, &["load", &text(&archive.path), "--to", "content", "--annex", "elsewhere"]);
+    assert!(said.contains("by another role than an approver's"), "{said}");
+    assert!(site.index().is_none(), "{said}");
 }
 
 #[test]
