@@ -148,7 +148,8 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
     };
     let (host, prefix) =
         rest.trim_end_matches('/').split_once('/').unwrap_or((rest.trim_end_matches('/'), ""));
-    if !reference::is_host(host) || !(prefix.is_empty() || reference::is_path(prefix)) {
+    let host = host.to_ascii_lowercase();
+    if !reference::is_host(&host) || !(prefix.is_empty() || reference::is_path(prefix)) {
         return Err(rule(
             "found a url that is not https://HOST[:PORT][/PATH]; credentials never stand in it",
         ));
@@ -166,7 +167,7 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
     }
     Ok(RegistryDestination {
         name: spec.name,
-        host: host.to_owned(),
+        host,
         plain_http,
         prefix: prefix.to_owned(),
         kind,
@@ -217,10 +218,11 @@ mod tests {
     #[test]
     fn images_keep_their_upstream_name_below_the_upstream_host() {
         let read = destinations(
-            "registries: [{name: mgt, url: \"https://harbor.example/team\", type: harbor, map: [{from: ghcr.io/openova-io, to: platform}, {from: ghcr.io, to: other}]}]",
+            "registries: [{name: mgt, url: \"https://Harbor.example/team\", type: harbor, map: [{from: ghcr.io/openova-io, to: platform}, {from: ghcr.io, to: other}]}]",
         )
         .unwrap();
         let [registry] = read.registries.as_slice() else { panic!("{read:?}") };
+        assert_eq!(registry.host, "harbor.example");
         for (upstream, path) in [
             ("docker.io/library/nginx", "team/docker.io/library/nginx"),
             ("ghcr.io/openova-io/bp-cilium", "team/platform/bp-cilium"),

@@ -322,6 +322,10 @@ fn check_item(item: &Item, names: &HashSet<&str>) -> Result<(), InventoryError> 
     check_annotations(&item.annotations)?;
     let keys = item.evidence.iter().map(|evidence| (evidence.subject, evidence.digest, &evidence.tag));
     rule(is_increasing(keys), "found evidence that is not in order")?;
+    let mut tags = HashSet::new();
+    let is_alone =
+        item.evidence.iter().filter_map(|evidence| evidence.tag.as_ref()).all(|tag| tags.insert(tag));
+    rule(is_alone, "found two manifests under one tag")?;
     rule(
         item.evidence.len() <= limits::EVIDENCE_PER_ITEM,
         "found more evidence than an item may have (10,000 manifests)",

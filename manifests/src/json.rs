@@ -20,27 +20,29 @@ use crate::limits;
 #[error("{0}")]
 pub struct JsonError(String);
 
-/// Reads one document: duplicate keys at any depth, nesting beyond [`limits::JSON_DEPTH`] and trailing
-/// bytes are errors. Unknown fields are the type's own matter (`deny_unknown_fields` in our documents,
-/// ignored in upstream's).
+/// Reads one document, which is an object: duplicate keys at any depth, nesting beyond [`limits::JSON_DEPTH`]
+/// and trailing bytes are errors. Unknown fields are the type's own matter (`deny_unknown_fields` in our
+/// documents, ignored in upstream's).
 ///
 /// # Errors
 /// What was found, and where.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    Strict { depth: 0 }
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end())
-        .map_err(|error| JsonError(error.to_string()))?;
-    read(bytes)
+    // serde would take a list of its fields' values for a struct.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(JsonError("found no JSON object, wanted one".to_owned()));
+    }
+    read_with(Strict { depth: 0 }, bytes)?;
+    serde_json::from_slice(bytes).map_err(|error| JsonError(error.to_string()))
 }
 
-/// Reads a document that [`parse`] has read before, as something else.
+/// Reads a document with this, to its end.
 ///
 /// # Errors
-/// When it is not of that form.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    serde_json::from_slice(bytes).map_err(|error| JsonError(error.to_string()))
+/// What it does not take.
+pub(crate) fn read_with<'a, S: DeserializeSeed<'a>>(seed: S, bytes: &'a [u8]) -> Result<S::Value, JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = seed.deserialize(&mut deserializer);
+    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| JsonError(error.to_string()))
 }
 
 /// A key as other readers take it, Go's among them: `Layers` for `layers`. The two letters are the only ones beyond
@@ -248,10 +250,22 @@ mod tests {
     #[test]
     fn trailing_bytes_and_deep_nesting_are_refused() {
         assert!(parse::<serde_json::Value>(b"{} {}").is_err());
-        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let deep = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
         assert!(parse::<serde_json::Value>(deep(limits::JSON_DEPTH).as_bytes()).is_ok());
         assert!(parse::<serde_json::Value>(deep(limits::JSON_DEPTH + 1).as_bytes()).is_err());
         assert!(parse::<serde_json::Value>(deep(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_list_of_the_values_is_not_the_document() {
+        #[derive(Deserialize)]
+        struct Note {
+            text: String,
+        }
+        assert_eq!(parse::<Note>(br#" {"text":"a"}"#).unwrap().text, "a");
+        for bytes in [r#"["a"]"#, r#" ["a"]"#, r#""a""#, "null", ""] {
+            assert!(parse::<Note>(bytes.as_bytes()).is_err(), "{bytes}");
+        }
     }
 
     #[test]

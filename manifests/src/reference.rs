@@ -13,7 +13,8 @@ const DOCKER_HUB: &str = "docker.io";
 /// What Docker called it before, and still takes for it.
 const DOCKER_HUB_INDEX: &str = "index.docker.io";
 
-/// A repository in a registry: `host[:port]/path`. `docker.io` and `library/` are filled in as Docker does.
+/// A repository in a registry: `host[:port]/path`. `docker.io` and `library/` are filled in as Docker does, and a host
+/// is the same in every case, so that it is written in one: a policy's pattern compares bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository {
     host: String,
@@ -48,7 +49,7 @@ impl Repository {
         let refuse = |why| Err(ReferenceError::Form(crate::json::shortened(&format!("{host}/{path}")), why));
         if !is_host(host) {
             return refuse(
-                "the host is no name of letters, digits, '-' and single dots, no address, or its port is none",
+                "the host is no name of a-z, digits, '-' and single dots, no address, or its port is none",
             );
         }
         if !is_path(path) {
@@ -93,7 +94,7 @@ impl FromStr for Repository {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let (host, path) = split_host(text);
-        match host.unwrap_or(DOCKER_HUB) {
+        match host.unwrap_or(DOCKER_HUB).to_ascii_lowercase().as_str() {
             DOCKER_HUB | DOCKER_HUB_INDEX if path.contains('/') => Self::new(DOCKER_HUB, path),
             DOCKER_HUB | DOCKER_HUB_INDEX => Self::new(DOCKER_HUB, &format!("library/{path}")),
             host => Self::new(host, path),
@@ -195,15 +196,15 @@ fn split_host(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// A DNS name, an IPv4 address or a bracketed IPv6 address, with an optional port from 1 to 65535 in its one
-/// spelling.
+/// A DNS name in lower case, an IPv4 address or a bracketed IPv6 address (RFC 5952), with an optional port from 1 to
+/// 65535, each in its one spelling.
 #[must_use]
 pub fn is_host(text: &str) -> bool {
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (text, None),
     };
-    let label_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let label_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(label_byte)
@@ -213,7 +214,9 @@ pub fn is_host(text: &str) -> bool {
     let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
     let bracketed = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let name_is_valid = match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        Some(address) => {
+            address.parse::<std::net::Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address)
+        }
         // No top-level domain is a number: resolvers take such a name for an address, `10.1` for 10.0.0.1.
         None if name.rsplit('.').next().is_some_and(is_number) => name.parse::<std::net::Ipv4Addr>().is_ok(),
         None => name.len() <= 253 && name.split('.').all(is_label),
@@ -265,6 +268,10 @@ mod tests {
             ("localhost/app", "localhost/app:latest"),
             ("127.0.0.1:5000/a/b__c:v1", "127.0.0.1:5000/a/b__c:v1"),
             ("[::1]:5000/a:1", "[::1]:5000/a:1"),
+            ("[FD00::1]/a:1", "[fd00::1]/a:1"),
+            ("[::ffff:10.0.0.1]/a:1", "[::ffff:10.0.0.1]/a:1"),
+            ("GHCR.io/a/b:V1", "ghcr.io/a/b:V1"),
+            ("Index.Docker.io/pause:1", "docker.io/library/pause:1"),
             ("10.0.0.255/a:1", "10.0.0.255/a:1"),
             ("10.0.0.1a/a:1", "10.0.0.1a/a:1"),
             ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"),
@@ -304,6 +311,11 @@ mod tests {
             "registry.5000/a",
             "5000:80/a",
             "[::g]:5000/a",
+            "[0::1]/a",
+            "[::01]/a",
+            "[1:0:0:2:0:0:0:3]/a",
+            "[::ffff:a00:1]/a",
+            "[::1%eth0]/a",
             "ghcr.io/a-",
             "ghcr.io/a:.x",
             "user@ghcr.io/a",

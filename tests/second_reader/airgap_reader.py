@@ -1,13 +1,13 @@
 """A second reader of Airgap archives, written from the page docs/format.md alone.
 
-    airgap_reader.py ARCHIVE --key PUBLIC-KEY [--evidence-pack]
+    airgap_reader.py ARCHIVE --key PUBLIC-KEY [--role ROLE] [--evidence-pack]
 
 Prints what the archive is. It exists to show that the page says enough, and to notice when the programs and
-the page part ways. The modules are the page's sections: layout, slot, canonical_json, inventory, walk,
-platforms, index_json; this one is the list of steps at the end of section "The slot".
+the page part ways. The modules are the page's sections: layout, slot, canonical_json, inventory, references,
+walk, manifest, platforms, index_json; this one is the list of steps at the end of section "The slot".
 
-Exit status: 0 verified, 1 no such file or no such key, 2 another version of the format, 3 unknown key,
-4 damaged.
+Exit status: 0 verified, 1 no such file or no such key, 2 another version of the format, 3 signed by another key, in
+another role or at a time that cannot be, 4 damaged.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import hashlib
 import os
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,15 +38,15 @@ class Archive:
     statement: slot.Statement
 
 
-def verify(file: BinaryIO, key: slot.Key, evidence_pack: bool = False) -> Archive:
+def verify(file: BinaryIO, key: slot.Key, evidence_pack: bool = False, role: str = "preparer") -> Archive:
     """Does all steps, or raises a Refusal. Nothing of the inventory is looked at before step 4."""
     statement = verify_slot(file, key)
     text = verify_inventory_bytes(file, statement)
     inventory = inventories.read(text)
-    slot.check_signer(statement, inventory)
     members = layout.members(inventory, text, evidence_pack)
     verify_rest(file, members, evidence_pack)
     walk.check(inventory, Blobs(file, members).read)
+    slot.check_signer(statement, inventory, role, datetime.now(timezone.utc).replace(tzinfo=None))
     return Archive("sha256:" + statement.inventory_digest, inventory, statement)
 
 
@@ -141,12 +142,14 @@ def main() -> int:
     arguments = Arguments(description="Verifies an Airgap archive.")
     arguments.add_argument("archive", type=Path)
     arguments.add_argument("--key", type=Path, required=True, help="the signer's public key in PEM")
+    arguments.add_argument("--role", default="preparer", choices=("preparer", *slot.APPROVERS),
+                           help="what the key is trusted for")
     arguments.add_argument("--evidence-pack", action="store_true", help="it is cut before its content")
     given = arguments.parse_args()
     try:
         key = slot.Key(given.key.read_text("ascii"))
         with given.archive.open("rb") as file:
-            archive = verify(file, key, given.evidence_pack)
+            archive = verify(file, key, given.evidence_pack, given.role)
     except Refusal as refusal:
         print(f"refused: {refusal}", file=sys.stderr)
         return refusal.status

@@ -150,13 +150,24 @@ def statement(text: bytes, **predicate) -> dict:
 def archive(signer: Signer, store: Store, inventory: dict, evidence_pack: bool = False, **predicate) -> bytes:
     """A whole archive of the blobs that the inventory says are carried."""
     text = canonical_json.write(inventory)
+    written = signed(signer, text, **predicate) + members(store, inventory, text, evidence_pack)
+    return written if evidence_pack else written + layout.END
+
+
+def signed(signer: Signer, text: bytes, **predicate) -> bytes:
+    """The slot of an archive whose inventory is this text, with its header."""
     payload = canonical_json.write(statement(text, **predicate))
     signature = signer.sign(slot.authenticated(payload))
-    written = layout.header(layout.SLOT_PATH, slot.SLOT_SIZE) + bundle(payload, signature, signer.key.hint())
+    return layout.header(layout.SLOT_PATH, slot.SLOT_SIZE) + bundle(payload, signature, signer.key.hint())
+
+
+def members(store: Store, inventory: dict, text: bytes, evidence_pack: bool = False) -> bytes:
+    """Every member from the inventory on, which is this text."""
+    written = bytearray()
     for member in layout.members(inventory, text, evidence_pack):
         content = store.blobs[member.digest] if member.content is None else member.content
         written += member.header() + content + member.padding()
-    return written if evidence_pack else written + layout.END
+    return bytes(written)
 
 
 def changed(value: dict, path: tuple, new) -> dict:

@@ -1,7 +1,9 @@
 """Section "Canonical JSON": RFC 8785, narrowed to whole numbers and ASCII keys."""
 
 import json
+import math
 import re
+import string
 
 from refusal import Damaged, require, shown
 
@@ -10,14 +12,21 @@ LARGEST_NUMBER = 2**53 - 1
 
 PRINTABLE = re.compile(r"[ -~]*")
 
+# Keys that come to the same by this, and by nothing else, are duplicates.
+FOLDS = str.maketrans(string.ascii_uppercase + "\u017f\u212a", string.ascii_lowercase + "sk")
+
 
 def parse(data: bytes, what: str):
     """The value of a document that must be spelled as `write` spells it."""
     value = parse_any_spelling(data, what)
-    require(nesting(value) <= DEEPEST, f"{what}: found more than {DEEPEST} levels of nesting")
+    check_spelling(value, data, what)
+    return value
+
+
+def check_spelling(value, data: bytes, what: str) -> None:
+    """Refuses a document that `parse_any_spelling` read as this value and that is not in the one spelling."""
     check(value, what)
     require(write(value) == data, f"{what}: found another spelling than that of RFC 8785")
-    return value
 
 
 def write(value) -> bytes:
@@ -33,12 +42,16 @@ def write(value) -> bytes:
 def parse_any_spelling(data: bytes, what: str):
     """JSON as RFC 8259 has it, as manifests are written: any white space and order of keys, no key twice."""
     try:
-        return json.loads(
+        value = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=without_duplicates,
             parse_int=whole_number,
+            parse_float=number_in_range,
             parse_constant=no_constant,
         )
+        require(nesting(value) <= DEEPEST, f"found more than {DEEPEST} levels of nesting")
+        write(value)  # finds half a surrogate pair
+        return value
     except Damaged as error:
         raise Damaged(f"{what}: {error}") from error
     except RecursionError as error:
@@ -48,15 +61,25 @@ def parse_any_spelling(data: bytes, what: str):
 
 
 def without_duplicates(pairs):
-    found = dict(pairs)
-    folded = {key.lower().replace("\u017f", "s") for key, _ in pairs}
-    require(len(folded) == len(pairs), "found a key twice")
-    return found
+    distinct = {folded(key) for key, _ in pairs}
+    require(len(distinct) == len(pairs), "found a key twice")
+    return dict(pairs)
+
+
+def folded(key: str) -> str:
+    """The key as a reader takes it that does not tell upper from lower case, such as Go's."""
+    return key.translate(FOLDS)
 
 
 def whole_number(text: str):
-    # Python refuses to convert thousands of digits; as a float such a number is no size either.
-    return int(text) if len(text) <= 20 else float(text)
+    # Python refuses to convert thousands of digits. As a float such a number is no size either, nor is minus zero.
+    return int(text) if len(text) <= 20 and text != "-0" else number_in_range(text)
+
+
+def number_in_range(text: str) -> float:
+    value = float(text)
+    require(math.isfinite(value), f"found {shown(text)}, wanted a number in the range of a 64-bit float")
+    return value
 
 
 def no_constant(text: str):

@@ -4,10 +4,11 @@ import re
 
 import canonical_json
 from records import (
-    ascending, both, digest, false, listed, matching, name, names, not_empty, number, one_of, printable,
+    ascending, both, digest, distinct, false, graphic_keys, listed, name, names, not_empty, number, one_of, printable,
     record, texts, time,
 )
-from refusal import Damaged, Newer, require, shown
+from references import pinned, reference
+from refusal import Damaged, OtherVersion, require, shown
 
 API_VERSION = "airgap/v1"
 LARGEST_METADATA = 33_554_432
@@ -27,26 +28,15 @@ INDEXES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 
-# The page gives no grammar for references; this is the one of distribution/reference, with SHA-256 only.
-HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-REFERENCE = re.compile(
-    rf"(?P<host>{HOST})/(?P<repository>{COMPONENT}(?:/{COMPONENT})*)"
-    r"(?P<tag>:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?P<digest>@sha256:[0-9a-f]{64})?"
-)
-LONGEST_REFERENCE = 768
-PLATFORM = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+# A part of a platform, of those that were asked for and of those that are offered.
+PLATFORM_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
-def reference(value, what):
-    """`host/repository:tag`, `host/repository@digest` or with both, written in full."""
-    match = REFERENCE.fullmatch(value) if isinstance(value, str) and len(value) <= LONGEST_REFERENCE else None
-    if match is None or not (match["tag"] or match["digest"]):
-        raise Damaged(f"{what}: found {shown(value)}, wanted host/repository:tag or host/repository@digest")
-    full = "." in match["host"] or ":" in match["host"] or match["host"] == "localhost"
-    require(full, f"{what}: found {shown(value)} without a host")
-    library = match["host"] == "docker.io" and "/" not in match["repository"]
-    require(not library, f"{what}: found {shown(value)}, wanted docker.io/library/...")
+def platform(value, what):
+    """`os/arch` or `os/arch/variant`."""
+    parts = value.split("/") if isinstance(value, str) else []
+    if len(parts) not in (2, 3) or not all(PLATFORM_PART.fullmatch(part) for part in parts):
+        raise Damaged(f"{what}: found {shown(value)}, wanted os/arch or os/arch/variant")
     return value
 
 
@@ -58,9 +48,16 @@ def legacy_tag(value, what):
     return value
 
 
+def one_tag_each(pieces, what):
+    tags = [piece["tag"] for piece in pieces if "tag" in piece]
+    require(len(set(tags)) == len(tags), f"{what}: found two pieces under one tag")
+    return pieces
+
+
 size = number(0, LARGEST_SIZE)
 manifest_type = one_of(*MANIFESTS, *INDEXES)
 manifest_size = number(0, LARGEST_MANIFEST)
+annotations = both(texts, graphic_keys)
 DESCRIPTOR = {"digest": digest, "mediaType": manifest_type, "size": manifest_size}
 
 evidence = both(
@@ -76,13 +73,14 @@ item = record(
         "source": record(DESCRIPTOR),
     },
     {
-        "annotations": not_empty(texts),
+        "annotations": not_empty(annotations),
         "evidence": not_empty(both(
             listed(evidence),
             ascending(lambda piece: (piece["subject"], piece["digest"], piece.get("tag", ""))),
+            one_tag_each,
         )),
         "group": name,
-        "platforms": not_empty(listed(matching(PLATFORM, "os/arch or os/arch/variant"))),
+        "platforms": not_empty(both(listed(platform), distinct)),
         "requires": not_empty(both(listed(reference), ascending(lambda value: value))),
     },
 )
@@ -95,7 +93,7 @@ INVENTORY = record(
         "generator": printable(128),
         "items": both(
             listed(item),
-            ascending(lambda value: (value["kind"], value["name"], value["published"]["digest"])),
+            ascending(lambda value: (value["kind"], value["name"])),
         ),
         "kind": one_of("Inventory"),
         "metadata": listed(record({"digest": digest, "size": number(0, LARGEST_METADATA)})),
@@ -104,7 +102,7 @@ INVENTORY = record(
     },
     {
         "annexOf": digest,
-        "annotations": not_empty(texts),
+        "annotations": not_empty(annotations),
         "audience": names,
         "base": digest,
         "importBefore": time,
@@ -114,8 +112,9 @@ INVENTORY = record(
 
 def read(data: bytes) -> dict:
     """Step 6: parses the inventory and holds it to its rules."""
-    value = canonical_json.parse(data, "the inventory")
+    value = canonical_json.parse_any_spelling(data, "the inventory")
     check_version(value)
+    canonical_json.check_spelling(value, data, "the inventory")
     INVENTORY(value, "the inventory")
     check_times(value)
     check_blobs(value)
@@ -124,12 +123,12 @@ def read(data: bytes) -> dict:
 
 
 def check_version(value) -> None:
-    """Comes before every other rule, since another version of the page may have others."""
+    """Comes before every other key and the spelling, since another version of the page may have others."""
     version = value.get("apiVersion") if isinstance(value, dict) else None
     if not isinstance(version, str):
         raise Damaged("the inventory: found no apiVersion, wanted it")
     if version != API_VERSION:
-        raise Newer(f"the inventory: found apiVersion {shown(version)}, wanted {API_VERSION}")
+        raise OtherVersion(f"the inventory: found apiVersion {shown(version)}, wanted {API_VERSION}")
 
 
 def check_times(value) -> None:
@@ -159,9 +158,11 @@ def check_items(items) -> None:
     require(len(found) == len(items), "the inventory: found a name of an item twice")
     for item in items:
         for wanted in item.get("requires", []):
-            require(wanted in found, f"{item['name']}: requires {wanted}, and found no such item")
+            other = wanted in found and wanted != item["name"]
+            require(other, f"{item['name']}: found that it requires {wanted}, wanted the name of another item")
         evidence = len(item.get("evidence", []))
-        require(evidence <= MOST_EVIDENCE, f"{item['name']}: found {evidence} pieces of evidence, wanted at most {MOST_EVIDENCE}")
+        require(evidence <= MOST_EVIDENCE,
+                f"{item['name']}: found {evidence} pieces of evidence, wanted at most {MOST_EVIDENCE}")
         check_source(item)
 
 
@@ -173,6 +174,5 @@ def check_source(item) -> None:
     require(selected == ("platforms" in item),
             f"{item['name']}: wanted platforms exactly where published differs from source")
     require(not selected or source["mediaType"] in INDEXES, f"{item['name']}: found platforms of no index")
-    pinned = REFERENCE.fullmatch(item["name"])["digest"]
-    require(pinned is None or pinned == "@" + source["digest"],
+    require(pinned(item["name"]) in (None, source["digest"]),
             f"{item['name']}: found source {source['digest']}, wanted the digest in the name")

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import manifest
+from inventory import PLATFORM_PART
 from refusal import Damaged, require, shown
 
 
@@ -11,12 +12,11 @@ def check(item: dict, source: bytes) -> None:
     """Holds an item with `platforms` to the rule, given the bytes of its source index."""
     what = f"{item['name']}: the platforms"
     entries = manifest.read(source, item["source"]["mediaType"], f"{item['name']}: the source").entries
-    kept = [first_fit(entries, platform, what) for platform in item["platforms"]]
-    published = sorted({*kept, *attestations(entries, kept)})
+    fitting = [first_fit(entries, platform, what) for platform in item["platforms"]]
+    published = selected(entries, {entry["digest"] for entry in fitting})
     require(len(published) < len(entries), f"{what}: found every entry selected, wanted the index itself")
     if len(item["platforms"]) == 1:
-        entry = entries[kept[0]]
-        wanted = {key: entry[key] for key in ("digest", "mediaType", "size")}
+        wanted = {key: fitting[0][key] for key in ("digest", "mediaType", "size")}
     else:
         media_type = item["source"]["mediaType"]
         wanted = described(remade(source, published, media_type), media_type)
@@ -24,36 +24,45 @@ def check(item: dict, source: bytes) -> None:
     require(found == wanted, f"{what}: found {found['digest']}, wanted {wanted['digest']}")
 
 
-def first_fit(entries: list, platform: str, what: str) -> int:
-    """The position of the first entry that the platform fits."""
-    for position, entry in enumerate(entries):
+def first_fit(entries: list, platform: str, what: str) -> dict:
+    """The first entry that the platform fits."""
+    for entry in entries:
         if manifest.is_manifest(entry["mediaType"]) and fits(entry.get("platform"), platform):
-            return position
+            return entry
     raise Damaged(f"{what}: found no entry for {shown(platform)}, wanted one")
 
 
-def fits(found, wanted: str) -> bool:
+def fits(found: dict | None, wanted: str) -> bool:
     """The same os and architecture; and, if a variant is asked for, the same variant."""
-    if not isinstance(found, dict):
+    if found is None or found["os"] == "unknown":
         return False
-    os, architecture, variant = (wanted.split("/") + [None])[:3]
-    if found.get("os") != os or found.get("architecture") != architecture:
+    offered = [found["os"], found["architecture"]]
+    if found.get("variant"):  # an empty one is none
+        offered.append(found["variant"])
+    if not all(PLATFORM_PART.fullmatch(part) for part in offered):
         return False
-    implied = "v8" if architecture == "arm64" else None  # arm64 and arm64/v8 are alike
-    return variant is None or (found.get("variant") or implied) == variant
+    asked = wanted.split("/")
+    return offered[:2] == asked[:2] and (len(asked) == 2 or variant(offered) == variant(asked))
 
 
-def attestations(entries: list, kept: list) -> list:
-    """The positions of the entries that are attestations about a kept one."""
-    about = {entries[position]["digest"] for position in kept}
-    found = []
-    for position, entry in enumerate(entries):
-        notes = entry.get("annotations")
-        if isinstance(notes, dict) and "vnd.docker.reference.type" in notes:
-            subject = notes.get("vnd.docker.reference.digest")
-            if isinstance(subject, str) and subject in about:
-                found.append(position)
-    return found
+def variant(platform: list) -> str | None:
+    """The variant of `os/arch[/variant]`; arm64 and arm64/v8 are alike."""
+    implied = "v8" if platform[1] == "arm64" else None
+    return platform[2] if len(platform) == 3 else implied
+
+
+def selected(entries: list, kept: set) -> list:
+    """The positions of the entries with a digest that is kept, and of the attestations about them."""
+    return [
+        position for position, entry in enumerate(entries)
+        if entry["digest"] in kept or attested(entry) in kept
+    ]
+
+
+def attested(entry: dict) -> str | None:
+    """The digest of what this entry is an attestation about."""
+    notes = entry.get("annotations", {})
+    return notes.get("vnd.docker.reference.digest") if "vnd.docker.reference.type" in notes else None
 
 
 def remade(source: bytes, positions: list, media_type: str) -> bytes:

@@ -9,6 +9,7 @@ from refusal import Damaged, require, shown
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+GRAPHIC = re.compile(r"[!-~]+")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 
 
@@ -69,6 +70,12 @@ def ascending(key):
     return checked
 
 
+def distinct(values, what):
+    """A further rule for a list of texts in any order."""
+    require(len(set(values)) == len(values), f"{what}: found an element twice")
+    return values
+
+
 def both(*checks):
     def checked(value, what):
         for check in checks:
@@ -104,6 +111,14 @@ def texts(value, what):
         raise Damaged(f"{what}: found {shown(value)}, wanted a map of strings")
     for key, element in value.items():
         text(element, f"{what}.{shown(key)}")
+    return value
+
+
+def graphic_keys(value, what):
+    """A further rule for a map: its keys are at least one of 0x21 to 0x7e."""
+    for key in value:
+        if GRAPHIC.fullmatch(key) is None:
+            raise Damaged(f"{what}: found the key {shown(key)}, wanted visible ASCII characters")
     return value
 
 
@@ -149,5 +164,4 @@ def time(value, what):
         datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")
     except ValueError as error:
         raise Damaged(f"{what}: found {value}, which is no time") from error
-    require(not value.endswith(":60Z") and not value.endswith(":61Z"), f"{what}: found a leap second")
     return value

@@ -13,13 +13,13 @@ class Damaged(Refusal):
     status = 4
 
 
-class UnknownKey(Refusal):
-    """The slot is in order, and signed by a key that was not given."""
+class Untrusted(Refusal):
+    """Signed, but by a key that was not given, in another role than it was given for, or at a time that cannot be."""
 
     status = 3
 
 
-class Newer(Refusal):
+class OtherVersion(Refusal):
     """Well signed, and written after another version of the page."""
 
     status = 2

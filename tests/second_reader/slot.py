@@ -7,11 +7,12 @@ import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import canonical_json
-from records import digest, matching, number, one_of, printable, record, time, listed
-from refusal import Damaged, UnknownKey, require
+from records import both, digest, listed, matching, number, one_of, record, text, time
+from refusal import Damaged, Untrusted, require
 
 SLOT_SIZE = 16_384
 LARGEST_INVENTORY = 67_108_864
@@ -31,20 +32,37 @@ P256_KEY = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004
 
 PEM = re.compile(r"\s*-----BEGIN PUBLIC KEY-----\s([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*")
 
+APPROVERS = ("security-officer", "sovereign-admin")
+APPROVERS_KEYS = {
+    "change": text,
+    "policyDigest": digest,
+    "trustDigest": digest,
+    "verdict": one_of("approved", "rejected"),
+}
+# How far a signer's clock may be ahead.
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+def said_by_its_role(predicate, what):
+    """A verdict, and what it was reached by, is an approver's."""
+    for key in APPROVERS_KEYS.keys() & predicate.keys():
+        require(predicate["role"] in APPROVERS,
+                f"{what}: found {key} as {predicate['role']}, wanted it from approvers only")
+    return predicate
+
+
 STATEMENT = record({
     "_type": one_of("https://in-toto.io/Statement/v1"),
-    "predicate": record(
-        {
-            "inventorySize": number(1, LARGEST_INVENTORY),
-            "role": one_of("preparer", "security-officer", "sovereign-admin", "recovery"),
-            "signedAt": time,
-        },
-        {
-            "change": printable(SLOT_SIZE),
-            "policyDigest": digest,
-            "trustDigest": digest,
-            "verdict": one_of("approved", "rejected"),
-        },
+    "predicate": both(
+        record(
+            {
+                "inventorySize": number(1, LARGEST_INVENTORY),
+                "role": one_of("preparer", *APPROVERS, "recovery"),
+                "signedAt": time,
+            },
+            APPROVERS_KEYS,
+        ),
+        said_by_its_role,
     ),
     "predicateType": one_of("https://airgap.openova.io/archive/v1"),
     "subject": listed(record({
@@ -109,7 +127,7 @@ def decode(text: bytes) -> bytes:
 def check_key(bundle: Bundle, key: Key) -> None:
     """Step 2."""
     if bundle.hint != key.hint():
-        raise UnknownKey(f"found a signature by key {bundle.hint.hex()}, wanted {key.hint().hex()}")
+        raise Untrusted(f"found a signature by key {bundle.hint.hex()}, wanted {key.hint().hex()}")
 
 
 def check_signature(bundle: Bundle, key: Key) -> None:
@@ -166,14 +184,15 @@ def read_statement(payload: bytes) -> Statement:
     return Statement(subjects[0]["digest"]["sha256"], predicate["inventorySize"], predicate)
 
 
-def check_signer(statement: Statement, inventory: dict) -> None:
-    """Sections "The slot" and "Evidence packs, annexes, differences": who signs what."""
-    predicate = statement.predicate
-    preparer = predicate["role"] == "preparer"
-    if "annexOf" in inventory:
-        require(not preparer and "verdict" in predicate,
-                "found an annex signed by its preparer or without a verdict, wanted an approver's verdict")
-    else:
-        require(preparer, f"found an archive signed as {predicate['role']}, wanted preparer")
-        for key in ("change", "policyDigest", "trustDigest", "verdict"):
-            require(key not in predicate, f"found {key} from a preparer, wanted it from approvers only")
+def check_signer(statement: Statement, inventory: dict, role: str, now: datetime) -> None:
+    """Step 9. `role` is what the key is trusted for, `now` the time in UTC."""
+    signed_as, signed_at = statement.predicate["role"], statement.predicate["signedAt"]
+    if "annexOf" not in inventory and signed_as != "preparer":
+        raise Untrusted(f"found an archive signed as {signed_as}, wanted preparer")
+    if signed_as != role:
+        raise Untrusted(f"found it signed as {signed_as} by a key that is trusted as {role}")
+    if signed_at < inventory["created"]:
+        raise Untrusted(f"found it signed at {signed_at}, wanted {inventory['created']} or later, when it was created")
+    latest = now + CLOCK_SKEW
+    if datetime.strptime(signed_at, "%Y-%m-%dT%H:%M:%SZ") > latest:
+        raise Untrusted(f"found it signed at {signed_at}, wanted {latest:%Y-%m-%dT%H:%M:%SZ} at the latest")

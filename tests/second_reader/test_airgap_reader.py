@@ -16,7 +16,7 @@ import inventory
 import layout
 import slot
 from archive_writer import bundle, der, numbers
-from refusal import Damaged, Refusal, UnknownKey
+from refusal import Damaged, Refusal, Untrusted
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parents[1] / "fixtures/data/archive/core-20261123213000.tar"
@@ -185,7 +185,7 @@ class TheSlot(unittest.TestCase):
                 slot.read(other.ljust(slot.SLOT_SIZE, b" "))
 
     def test_an_unknown_signer_is_told_apart_from_damage(self):
-        with self.assertRaises(UnknownKey):
+        with self.assertRaises(Untrusted):
             slot.check_key(self.held, slot.Key(OTHER_KEY))
 
     def test_the_hint_is_the_digest_of_the_key(self):

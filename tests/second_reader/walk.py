@@ -1,12 +1,13 @@
 """Section "The walk": which blobs the items need, and in which order."""
 
+from collections import defaultdict
 from typing import Callable
 
 import manifest
 import platforms
 from refusal import require
 
-MOST_NESTED_INDEXES = 4
+MOST_INDEXES_ABOVE = 4
 
 METADATA, CONTENT = "metadata", "content"
 
@@ -41,11 +42,11 @@ class Walk:
         if source["digest"] != published["digest"]:
             self.place(source, METADATA)
             platforms.check(item, self.read(source))
-        self.manifest(published, CONTENT, 1)
+        self.manifest(published, CONTENT, 0)
         for piece in item.get("evidence", []):
-            self.manifest(piece, METADATA, 1)
+            self.manifest(piece, METADATA, 0)
             self.referrer(piece)
-        self.subjects(item)
+        self.connected(item)
 
     def referrer(self, piece: dict) -> None:
         """Evidence without a legacy tag says itself what it is about."""
@@ -55,38 +56,43 @@ class Walk:
         digest = found["digest"] if found else None
         require(digest == piece["subject"], f"{piece['digest']}: found it about {digest}, wanted {piece['subject']}")
 
-    def subjects(self, item: dict) -> None:
-        """Evidence is about the item's manifest, one of its children, or other evidence."""
-        evidence = item.get("evidence", [])
+    def connected(self, item: dict) -> None:
+        """Evidence is about the source, the published manifest, connected evidence, or a part of the latter two."""
+        source, evidence = item["source"]["digest"], item.get("evidence", [])
+        about = defaultdict(list)
+        for piece in evidence:
+            about[piece["subject"]].append(piece["digest"])
         known: set[str] = set()
-        rest = [one["digest"] for one in (item["source"], item["published"], *evidence)]
-        while evidence and rest:
+        rest = [item["published"]["digest"], *about[source]]
+        while rest:
             digest = rest.pop()
             if digest not in known:
                 known.add(digest)
-                rest.extend(self.children.get(digest, []))
+                rest.extend(self.children.get(digest, []) + about[digest])
         for piece in evidence:
-            require(piece["subject"] in known, f"{item['name']}: found evidence about {piece['subject']}")
+            require(piece["subject"] in known or piece["subject"] == source,
+                    f"{item['name']}: found evidence about {piece['subject']}, wanted it about the item")
 
-    def manifest(self, descriptor: dict, layers: str, depth: int) -> None:
-        """Places a manifest or index and what it needs. `layers` is the role of its layers."""
-        self.place(descriptor, METADATA)
+    def manifest(self, descriptor: dict, layers: str, above: int) -> None:
+        """Places a manifest or index, which has so many indexes above, and what it needs, its layers as `layers`."""
         digest, media_type = descriptor["digest"], descriptor["mediaType"]
-        if (digest, media_type, layers, depth) in self.walked:
+        require(above <= MOST_INDEXES_ABOVE,
+                f"{digest}: found it below {above} indexes, wanted at most {MOST_INDEXES_ABOVE}")
+        self.place(descriptor, METADATA)
+        if (digest, media_type, layers, above) in self.walked:
             return
-        self.walked.add((digest, media_type, layers, depth))
+        self.walked.add((digest, media_type, layers, above))
         found = manifest.read(self.read(descriptor), media_type, digest)
         if found.config is not None:
             self.place(found.config, METADATA)
             for layer in found.layers:
                 self.place(layer, layers)
             return
-        require(depth <= MOST_NESTED_INDEXES, f"{digest}: found it in {depth - 1} nested indexes")
         below = [entry for entry in found.entries if manifest.is_manifest(entry["mediaType"])]
         self.children[digest] = [entry["digest"] for entry in below]
         for entry in found.entries:
             if manifest.is_manifest(entry["mediaType"]):
-                self.manifest(entry, layers, depth + 1)
+                self.manifest(entry, layers, above + 1)
             else:
                 self.place(entry, layers)
 

@@ -25,7 +25,8 @@ pub enum PatternError {
     Length(usize),
     /// It could match no reference.
     #[error(
-        "found the pattern {0:?}, wanted visible characters of references and stars, such as ghcr.io/openova-io/**"
+        "found the pattern {0:?}, wanted visible characters of references and stars, such as ghcr.io/openova-io/**, \
+         and host and repository in lower case"
     )]
     Form(String),
 }
@@ -95,7 +96,10 @@ impl TryFrom<String> for Pattern {
             return Err(PatternError::Length(text.len()));
         }
         let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_visible || text.contains("***") || text.starts_with('/') || text.contains("://") {
+        // Only a tag has other letters: such a rule would be silently about nothing, and the next one decide.
+        let start = text.split('*').next().unwrap_or_default();
+        let is_lower = !repository(start).bytes().any(|byte| byte.is_ascii_uppercase());
+        if !is_visible || !is_lower || text.contains("***") || text.starts_with('/') || text.contains("://") {
             return Err(PatternError::Form(json::shortened(&text)));
         }
         Ok(Self(text))
@@ -136,6 +140,8 @@ mod tests {
             ("127.0.0.1:5000/**", "127.0.0.1:5000/demo/web:1", true),
             ("127.0.0.1:5000/web", "127.0.0.1:5000/web@sha256:00", true),
             ("ghcr.io/**/web", "ghcr.io/a/b/web:1", true),
+            ("ghcr.io/demo/web:V1", "ghcr.io/demo/web:V1", true),
+            ("ghcr.io/**V1", "ghcr.io/demo/web:V1", true),
             ("ghcr.io/demo", "ghcr.io/demo/web:1", false),
         ] {
             let pattern: Pattern = Pattern::try_from(pattern.to_owned()).unwrap();
@@ -152,7 +158,17 @@ mod tests {
 
     #[test]
     fn what_could_match_nothing_is_refused() {
-        for text in ["", "/web", "https://ghcr.io/**", "ghcr.io/***", "ghcr.io/de mo", "ghcr.io/w\u{e9}b"] {
+        for text in [
+            "",
+            "/web",
+            "https://ghcr.io/**",
+            "ghcr.io/***",
+            "ghcr.io/de mo",
+            "ghcr.io/w\u{e9}b",
+            "GHCR.io/**",
+            "ghcr.io/demo/Web*",
+            "ghcr.io/demo/Web:1",
+        ] {
             assert!(Pattern::try_from(text.to_owned()).is_err(), "{text:?}");
         }
         assert!(Pattern::try_from("a".repeat(BYTES)).is_ok());

@@ -8,6 +8,7 @@
 
 mod images;
 mod keys;
+mod large;
 mod members;
 mod second_reader;
 mod signatures;
