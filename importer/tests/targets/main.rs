@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+mod differential;
 mod harbor;
 mod held;
 mod hostile_folder;
