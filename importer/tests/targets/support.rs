@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use fixtures::image::{self, Artifact, Format, Layer};
 use fixtures::log::LoggedRequest;
@@ -170,16 +170,29 @@ impl Site {
 
     /// Runs the binary with this site.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The same, with an archive that comes through a pipe.
+    pub(crate) fn succeed_piped(&self, archive: &Path, arguments: &[&str]) {
+        let mut cat = Command::new("cat").arg(archive).stdout(Stdio::piped()).spawn().unwrap();
+        let output = self.command(arguments).stdin(cat.stdout.take().unwrap()).output().unwrap();
+        assert!(cat.wait().unwrap().success());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let docker = self.path("docker");
         fs::create_dir_all(&docker).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_airgap-import"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_airgap-import"));
+        command
             .args(arguments)
             .env("AIRGAP_STATE", self.path("state"))
             .env("DOCKER_CONFIG", docker)
             .env_remove("REGISTRY_AUTH_FILE")
-            .env("XDG_RUNTIME_DIR", self.folder.path())
-            .output()
-            .unwrap()
+            .env("XDG_RUNTIME_DIR", self.folder.path());
+        command
     }
 
     /// Logs in, as `docker login` writes it down.
