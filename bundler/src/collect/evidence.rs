@@ -61,6 +61,7 @@ pub(super) enum EvidenceError {
 }
 
 impl EvidenceError {
+    /// As [`UpstreamError::is_lasting`].
     const fn is_lasting(&self) -> bool {
         match self {
             Self::Upstream(error) => error.is_lasting(),
@@ -95,15 +96,16 @@ pub(super) async fn gather(
         let asking = stream::iter(&asked).map(|subject| about(upstream, repository, *subject));
         let mut answers = asking.buffered(AT_ONCE);
         while let Some(About { evidence, skipped: left_out, failures: of_subject }) = answers.next().await {
+            let is_over = of_subject.iter().any(EvidenceError::is_lasting);
+            failures.extend(of_subject);
+            if is_over {
+                return Err(failures);
+            }
             if let Some(one) = evidence.first().filter(|_| depth == limits::EVIDENCE_DEPTH) {
                 failures.push(EvidenceError::Depth { subject: one.subject });
                 return Err(failures);
             }
             skipped.extend(left_out);
-            failures.extend(of_subject);
-            if failures.iter().any(EvidenceError::is_lasting) {
-                return Err(failures);
-            }
             for one in evidence {
                 // A ring of referrers would have no end.
                 if seen.insert(one.digest) {
