@@ -83,7 +83,6 @@ fn an_archive_that_changes_between_verification_and_writing_is_not_kept() {
     let digest = layer.digest();
     assert!(said.contains("damaged: ghcr.io/demo/web:1: ") && said.contains(&digest.to_string()), "{said}");
     assert!(!to.join("oci/blobs/sha256").join(digest.hex()).exists());
-    assert!(!to.join("oci/blobs/sha256").join(image.digest().hex()).exists(), "it names what is not there");
     assert_eq!(fs::read_dir(to.join("oci/.partial")).unwrap().count(), 0);
     assert!(!to.join("oci/index.json").exists(), "a name was set");
     let receipt = site.last_receipt();
