@@ -42,6 +42,15 @@ pub(crate) enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether what is asked next would fail as well: the registry does not answer any more, or the disk takes nothing.
+    pub(crate) const fn is_lasting(&self) -> bool {
+        match self {
+            Self::Registry(error) => error.problem.is_transient(),
+            Self::Beside(error) => matches!(error, BesideError::Disk { .. }),
+            Self::Absent(_) | Self::Other { .. } => false,
+        }
+    }
+
     /// The failure about an item.
     pub(crate) fn failure(&self, item: &str) -> Failure {
         let class = match self {

@@ -1,12 +1,43 @@
 //! An inventory as both binaries show it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use indicatif::HumanBytes;
 use manifests::inventory::Inventory;
 use manifests::{ChannelName, Digest};
+use serde::Serialize;
 
 use crate::escape::escape;
+use crate::progress::count;
+
+/// What a differential archive leaves to its base.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotCarried {
+    /// The identity of the archive that has it.
+    pub base: Digest,
+    /// How many blobs it is.
+    pub blobs: u64,
+    /// How many bytes together.
+    pub bytes: u64,
+}
+
+impl NotCarried {
+    /// What an archive does not carry; nothing where it carries all.
+    #[must_use]
+    pub fn of(inventory: &Inventory) -> Option<Self> {
+        let sizes = inventory.content.iter().filter(|blob| !blob.carried).map(|blob| blob.size);
+        let (blobs, bytes) = sizes.fold((0, 0), |(blobs, bytes), size| (blobs + 1, bytes + size));
+        inventory.base.filter(|_| blobs > 0).map(|base| Self { base, blobs, bytes })
+    }
+}
+
+impl fmt::Display for NotCarried {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (blobs, bytes) = (count(self.blobs, "blob"), HumanBytes(self.bytes));
+        write!(formatter, "{blobs}, {bytes}, which the base {} has: load that first", self.base)
+    }
+}
 
 /// What an archive says it is, for people. `standing` says how far that is to be believed.
 #[must_use]
@@ -34,9 +65,8 @@ pub fn render(inventory: &Inventory, identity: Digest, standing: &str) -> String
     let bytes: u64 = inventory.carried().map(|blob| blob.size).sum();
     let blobs = inventory.carried().count();
     line("carried", &format!("{} in {blobs} blobs", HumanBytes(bytes)));
-    let absent = inventory.content.iter().filter(|blob| !blob.carried).count();
-    if absent > 0 {
-        line("not carried", &format!("{absent} blobs, which the base has"));
+    if let Some(not_carried) = NotCarried::of(inventory) {
+        line("not carried", &not_carried.to_string());
     }
     let _ = writeln!(text, "\n{} items", inventory.items.len());
     for item in &inventory.items {

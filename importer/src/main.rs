@@ -14,6 +14,7 @@ mod accept;
 mod annex;
 mod approval;
 mod archive_failure;
+mod base;
 mod blobs;
 mod cli;
 mod client_failure;

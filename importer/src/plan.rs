@@ -14,8 +14,10 @@ use manifests::reference::Repository;
 use serde::Serialize;
 
 use crate::accept::Accepted;
+use crate::base;
 use crate::destinations::{Amount, Destinations, Survey, Target};
 use crate::shipment::{self, Cargo, Shipment, Signatures};
+use crate::site::Site;
 use crate::site::ledger::Ledger;
 use crate::site::names::{NameDecision, NameEntry, NameKey, Names, decide_name};
 use crate::vouch::{Voucher, vouch};
@@ -89,14 +91,14 @@ enum Outcome {
     LeftNewer,
 }
 
-/// Asks every target. `ledger` is what the site knows; none without a site. `only` names groups or items;
+/// Asks every target. `site` is what knows the names; there may be none. `only` names groups or items;
 /// none means everything. `voucher` is the site's word on what goes to registries.
 ///
 /// # Errors
 /// Every reason why the archive could not be loaded.
 pub(crate) async fn plan(
     accepted: Arc<Accepted>,
-    ledger: Option<&Ledger>,
+    site: Option<&Site>,
     destinations: Destinations,
     only: &[String],
     voucher: Option<&Voucher<'_>>,
@@ -104,10 +106,13 @@ pub(crate) async fn plan(
     let asked = Asked(Instant::now());
     let inventory = accepted.archive().inventory();
     let nothing = Names::default();
+    let ledger = site.map(|site| &site.ledger);
     let names = ledger.map_or(&nothing, Ledger::names);
     let is_new = ledger.is_some_and(|ledger| ledger.archive(&inventory.name, inventory.serial).is_none());
     let content = Arc::new(Arc::clone(&accepted));
-    let shipment = shipment::pack(inventory, accepted.excluded(), content, is_new, only)?;
+    let packed = shipment::pack(inventory, accepted.excluded(), content, is_new, only)?;
+    let sources = site.map(|site| base::sources(inventory, site)).transpose()?.unwrap_or_default();
+    let shipment = Shipment { sources: Arc::new(sources), ..packed };
     Failures::unless_empty(contradictions(&shipment), ())?;
     let items = shipment.items.len();
     let mut wanted = Vec::new();

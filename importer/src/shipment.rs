@@ -9,6 +9,7 @@ use manifests::inventory::{Inventory, Item};
 use manifests::{Descriptor, Digest, Reference};
 
 use crate::archive_failure;
+use crate::base::Sources;
 use crate::blobs::Blobs;
 use crate::exclusion::Excluded;
 use crate::tree::{self, Tree, TreeError};
@@ -20,6 +21,10 @@ pub(crate) struct Shipment {
     pub(crate) items: Vec<Cargo>,
     /// Their content.
     pub(crate) blobs: Arc<dyn Blobs>,
+    /// The archive that has what this one does not carry.
+    pub(crate) base: Option<Digest>,
+    /// Where the base brought that.
+    pub(crate) sources: Arc<Sources>,
     /// Whether the site knows that it never began to bring it anywhere: nothing of it lies at a target without a
     /// name by the site's own doing.
     pub(crate) is_new: bool,
@@ -87,7 +92,36 @@ impl Signatures {
     }
 }
 
+/// What is wrong at a target with a blob that is not at hand to be brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// It is not there.
+    Missing,
+    /// Something else stands in its place.
+    Changed,
+}
+
 impl Shipment {
+    /// That a blob is not as it should be at a target, and cannot be brought from what is at hand.
+    pub(crate) fn lacks(&self, cargo: &Cargo, digest: Digest, lack: Lack) -> Failure {
+        let (found, class) = match lack {
+            Lack::Missing => (format!("found no blob {digest} here"), Class::Failed),
+            // Content that is collected as garbage comes again; that somebody changed it is to be on record.
+            Lack::Changed if self.is_held => {
+                (format!("found the blob {digest} changed here"), Class::Refused)
+            }
+            Lack::Changed => (format!("found the blob {digest} changed here"), Class::Failed),
+        };
+        let (wanted, advice) = match self.base.filter(|_| !self.is_held) {
+            Some(base) => (
+                format!("and none in the archive, wanted what its base {base} has"),
+                "load the base first, or a full archive",
+            ),
+            None => ("wanted what was loaded and held".to_owned(), "load it again"),
+        };
+        Failure::new(class, &cargo.name, format!("{found}, {wanted}")).advise(advice)
+    }
+
     /// What of it goes to a target.
     pub(crate) fn for_target(mut self, signatures: Signatures) -> Self {
         for cargo in &mut self.items {
@@ -124,7 +158,8 @@ pub(crate) fn pack(
         })
     });
     let items = packed.collect::<Result<_, Failure>>()?;
-    Ok(Shipment { items, blobs, is_new, is_held: false })
+    let (base, sources) = (inventory.base, Arc::default());
+    Ok(Shipment { items, blobs, base, sources, is_new, is_held: false })
 }
 
 fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {

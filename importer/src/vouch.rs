@@ -5,6 +5,7 @@
 //! key is enough: what bears its signature was accepted here.
 
 use std::io;
+use std::sync::Arc;
 
 use console::{Class, Failure};
 use manifests::cosign::{self, ImageSignature, Made as Signed};
@@ -31,14 +32,14 @@ pub(crate) struct Voucher<'a> {
 ///
 /// # Errors
 /// When the key does not sign, or the disk fails.
-pub(crate) fn vouch(shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
-    let Shipment { mut items, blobs, is_new, is_held } = shipment;
+pub(crate) fn vouch(mut shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
     let mut made = Made::new().map_err(unkept)?;
-    for cargo in &mut items {
+    for cargo in &mut shipment.items {
         let proofs = statements(cargo, voucher, &mut made)?;
         cargo.evidence.extend(proofs);
     }
-    Ok(Shipment { items, blobs: made.before(blobs).map_err(unkept)?, is_new, is_held })
+    let blobs = made.before(Arc::clone(&shipment.blobs)).map_err(unkept)?;
+    Ok(Shipment { blobs, ..shipment })
 }
 
 fn unkept(error: io::Error) -> Failure {

@@ -120,6 +120,32 @@ fn an_archive_that_is_cut_before_its_content_is_its_evidence_pack() {
 }
 
 #[test]
+fn a_pack_of_a_stream_ends_where_content_or_the_end_of_the_tar_begins() {
+    let (whole, mut differential, mut empty) = (Source::small(), Source::small(), Source::small());
+    let not_carried = &mut differential.inventory;
+    not_carried.base = Some(Digest::of(b"the base"));
+    not_carried.content.iter_mut().for_each(|blob| blob.carried = false);
+    empty.inventory.items.clear();
+    empty.tabulate();
+    for (source, has_content) in [(whole, true), (differential, false), (empty, false)] {
+        let archive = source.write();
+        let end = if has_content {
+            let first = format!("blobs/sha256/{}", source.inventory.content[0].digest.hex());
+            archive.windows(first.len()).position(|window| window == first.as_bytes()).unwrap()
+        } else {
+            archive.len() - 1024
+        };
+        let pack = read_stream(&source, &archive, Keep::Evidence).unwrap();
+        assert!(pack == archive[..end], "found {} bytes, wanted {end}", pack.len());
+        assert_eq!(read_stream(&source, &archive, Keep::Whole).unwrap(), archive);
+        let key = source.public_key();
+        let signed = open::signed(pack.as_slice(), |_| Some(key.clone())).unwrap();
+        signed.verify_evidence(&quiet).unwrap();
+        assert!(signed.verify(&quiet).unwrap_err().to_string().contains("evidence pack only"));
+    }
+}
+
+#[test]
 fn a_copy_of_the_evidence_pack_is_that_of_the_archive_or_is_refused() {
     let source = Source::tiny();
     let archive = source.write();

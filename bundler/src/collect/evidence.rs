@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use clients::registry::legacy;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use manifests::inventory::Evidence;
 use manifests::lock::Skipped;
 use manifests::oci::Manifest;
@@ -61,6 +61,15 @@ pub(super) enum EvidenceError {
 }
 
 impl EvidenceError {
+    /// As [`UpstreamError::is_lasting`].
+    const fn is_lasting(&self) -> bool {
+        match self {
+            Self::Upstream(error) => error.is_lasting(),
+            Self::Small { error, .. } => error.is_lasting(),
+            Self::Count { .. } | Self::Total | Self::Depth { .. } => false,
+        }
+    }
+
     pub(super) fn failure(&self, item: &str) -> console::Failure {
         match self {
             Self::Upstream(error) | Self::Small { error: SmallError::Upstream(error), .. } => {
@@ -71,23 +80,30 @@ impl EvidenceError {
     }
 }
 
-/// Gathers what there is about `subjects`, and about that, and so on.
+/// Gathers what there is about `subjects`, and about that, and so on. Every failure is returned, of what can be asked
+/// for all the same.
 pub(super) async fn gather(
     upstream: &Upstream,
     repository: &Repository,
     subjects: Vec<Digest>,
-) -> Result<Gathered, EvidenceError> {
+) -> Result<Gathered, Vec<EvidenceError>> {
     let mut seen: HashSet<Digest> = subjects.iter().copied().collect();
     let mut level = subjects;
     let mut found = BTreeMap::new();
-    let mut skipped = Vec::new();
+    let (mut skipped, mut failures) = (Vec::new(), Vec::new());
     for depth in 0..=limits::EVIDENCE_DEPTH {
         let asked = std::mem::take(&mut level);
         let asking = stream::iter(&asked).map(|subject| about(upstream, repository, *subject));
         let mut answers = asking.buffered(AT_ONCE);
-        while let Some(About { evidence, skipped: left_out }) = answers.try_next().await? {
+        while let Some(About { evidence, skipped: left_out, failures: of_subject }) = answers.next().await {
+            let is_over = of_subject.iter().any(EvidenceError::is_lasting);
+            failures.extend(of_subject);
+            if is_over {
+                return Err(failures);
+            }
             if let Some(one) = evidence.first().filter(|_| depth == limits::EVIDENCE_DEPTH) {
-                return Err(EvidenceError::Depth { subject: one.subject });
+                failures.push(EvidenceError::Depth { subject: one.subject });
+                return Err(failures);
             }
             skipped.extend(left_out);
             for one in evidence {
@@ -98,68 +114,84 @@ pub(super) async fn gather(
                 found.insert((one.subject, one.digest, one.tag.clone()), one);
             }
             if found.len() > limits::EVIDENCE_PER_ITEM {
-                return Err(EvidenceError::Total);
+                failures.push(EvidenceError::Total);
+                return Err(failures);
             }
         }
         if level.is_empty() {
             break;
         }
     }
-    Ok(Gathered { evidence: found.into_values().collect(), skipped })
+    if failures.is_empty() {
+        Ok(Gathered { evidence: found.into_values().collect(), skipped })
+    } else {
+        Err(failures)
+    }
 }
 
+#[derive(Default)]
 struct About {
     evidence: Vec<Evidence>,
     skipped: Vec<Skipped>,
+    failures: Vec<EvidenceError>,
 }
 
 /// What there is about one subject, fetched whole.
-async fn about(
-    upstream: &Upstream,
-    repository: &Repository,
-    subject: Digest,
-) -> Result<About, EvidenceError> {
-    let listed = list(upstream, repository, subject).await?;
+async fn about(upstream: &Upstream, repository: &Repository, subject: Digest) -> About {
+    let (listed, failures) = list(upstream, repository, subject).await;
+    let mut about = About { failures, ..About::default() };
+    if about.failures.iter().any(EvidenceError::is_lasting) {
+        return about;
+    }
     if listed.len() > limits::EVIDENCE_PER_SUBJECT {
-        return Err(EvidenceError::Count { subject, found: listed.len() });
+        about.failures.push(EvidenceError::Count { subject, found: listed.len() });
+        return about;
     }
     let fetching = stream::iter(listed).map(|(manifest, tag)| async move {
-        let name = tag.clone().unwrap_or_else(|| manifest.digest.to_string());
         let fetched = fetch(upstream, repository, subject, &manifest, tag.is_some()).await;
-        (manifest, tag, name, fetched)
+        fetched.map(|reason| (manifest, tag, reason))
     });
-    let mut fetching = fetching.buffered(AT_ONCE);
-    let mut about = About { evidence: Vec::new(), skipped: Vec::new() };
-    while let Some((Descriptor { digest, media_type, size }, tag, name, fetched)) = fetching.next().await {
-        match fetched? {
+    let (fetched, failed) = small::settle(fetching.buffered(AT_ONCE), EvidenceError::is_lasting).await;
+    about.failures.extend(failed);
+    for (Descriptor { digest, media_type, size }, tag, reason) in fetched {
+        match reason {
             None => about.evidence.push(Evidence { digest, media_type, size, subject, tag }),
             Some(reason) => {
+                let name = tag.unwrap_or_else(|| digest.to_string());
                 let name = format!("{repository}: evidence {name} about {subject}");
                 about.skipped.push(Skipped { name, reason });
             }
         }
     }
-    Ok(about)
+    about
 }
 
-/// The manifests about one subject, each with the older tag that it was found by.
+/// The manifests about one subject, each with the older tag that it was found by, and what could not be asked.
 async fn list(
     upstream: &Upstream,
     repository: &Repository,
     subject: Digest,
-) -> Result<BTreeSet<(Descriptor, Option<String>)>, UpstreamError> {
+) -> (BTreeSet<(Descriptor, Option<String>)>, Vec<EvidenceError>) {
     let tags = legacy::tags(subject);
     let [attestation, sbom, signature] = &tags;
-    let (referrers, attestation, sbom, signature) = tokio::try_join!(
+    let (referrers, attestation, sbom, signature) = tokio::join!(
         upstream.referrers(repository, subject),
         upstream.tag(repository, attestation),
         upstream.tag(repository, sbom),
         upstream.tag(repository, signature),
-    )?;
-    let mut listed: BTreeSet<_> = referrers.into_iter().map(|found| (found, None)).collect();
-    let tagged = [attestation, sbom, signature].into_iter().zip(tags);
-    listed.extend(tagged.filter_map(|(found, tag)| Some((found?, Some(tag)))));
-    Ok(listed)
+    );
+    let (mut listed, mut failures) = (BTreeSet::new(), Vec::new());
+    match referrers {
+        Ok(found) => listed.extend(found.into_iter().map(|found| (found, None))),
+        Err(error) => failures.push(error.into()),
+    }
+    for (found, tag) in [attestation, sbom, signature].into_iter().zip(tags) {
+        match found {
+            Ok(found) => listed.extend(found.map(|found| (found, Some(tag)))),
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    (listed, failures)
 }
 
 /// Fetches one piece of evidence; gives the reason, when it is left out.
@@ -169,16 +201,16 @@ async fn fetch(
     subject: Digest,
     manifest: &Descriptor,
     is_tagged: bool,
-) -> Result<Option<String>, EvidenceError> {
+) -> Result<Option<String>, Vec<EvidenceError>> {
     let small = |error: SmallError| EvidenceError::Small { subject, error };
     let bytes = match upstream.manifest(Some(repository), manifest).await {
         Ok(bytes) => bytes,
         // An old fallback index still lists what was removed since.
         Err(UpstreamError::Absent(_)) => return Ok(Some("listed, but absent upstream".to_owned())),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(vec![error.into()]),
     };
     let read = Manifest::parse(&bytes, &manifest.media_type)
-        .map_err(|error| small(SmallError::Manifest(manifest.digest, error)))?;
+        .map_err(|error| vec![small(SmallError::Manifest(manifest.digest, error))])?;
     drop(bytes);
     let stated = match &read {
         Manifest::Image(image) => image.subject.as_ref().map(|stated| stated.digest),
@@ -194,9 +226,13 @@ async fn fetch(
     {
         return Ok(Some("found a scan report of somebody else".to_owned()));
     }
-    match small::fetch(upstream, Some(repository), manifest, Layers::All).await {
-        Ok(_) => Ok(None),
-        Err(SmallError::Limit { found, limit }) => Ok(Some(format!("found {found}, wanted at most {limit}"))),
-        Err(error) => Err(small(error)),
+    let Err(errors) = small::fetch(upstream, Some(repository), manifest, Layers::All).await else {
+        return Ok(None);
+    };
+    // Whatever else is wrong with what is left out is no failure.
+    let limit = errors.iter().find(|error| matches!(error, SmallError::Limit { .. }));
+    match limit.map(ToString::to_string) {
+        Some(reason) => Ok(Some(reason)),
+        None => Err(errors.into_iter().map(small).collect()),
     }
 }

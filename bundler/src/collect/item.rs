@@ -1,13 +1,16 @@
 //! One item: which platforms are carried of it, what it is, what is said about it.
 
+use std::collections::HashSet;
+
 use console::{Class, Failure};
+use futures_util::{StreamExt as _, stream};
 use manifests::inventory::{Evidence, Item, ItemKind};
 use manifests::lock::{LockedItem, Skipped};
 use manifests::oci::{EntryPlatform, Manifest};
 use manifests::selection::{self, Selection};
 use manifests::{ChannelName, Descriptor, Digest, Platform, json, media_type};
 
-use super::small::{self, Fetched, Layers};
+use super::small::{self, Fetched, Layers, SmallError};
 use super::{evidence, is_chart};
 use crate::resolve::{Kept, ResolvedItem};
 use crate::upstream::{Upstream, UpstreamError};
@@ -58,21 +61,25 @@ impl ItemError {
     }
 }
 
-pub(super) async fn collect(item: &ResolvedItem, upstream: &Upstream) -> Result<Part, Failure> {
+/// Collects one item.
+///
+/// # Errors
+/// Everything that cannot be had of it, or that an archive cannot carry.
+pub(super) async fn collect(item: &ResolvedItem, upstream: &Upstream) -> Result<Part, Vec<Failure>> {
     let name = item.pin.name.to_string();
     let (origin, source) = (item.pin.origin.as_ref(), &item.pin.source);
-    let bytes = upstream.manifest(origin, source).await.map_err(|error| error.failure(&name))?;
+    let bytes = upstream.manifest(origin, source).await.map_err(|error| vec![error.failure(&name)])?;
     let manifest = Manifest::parse(&bytes, &source.media_type)
-        .map_err(|error| Failure::new(Class::Failed, &name, error))?;
+        .map_err(|error| vec![Failure::new(Class::Failed, &name, error)])?;
     let mut notices = Vec::new();
-    let Carried { published, platforms, is_made } =
-        carried(item, &manifest, &bytes, upstream, &mut notices).map_err(|error| error.failure(&name))?;
+    let Carried { published, platforms, is_made } = carried(item, &manifest, &bytes, upstream, &mut notices)
+        .map_err(|error| vec![error.failure(&name)])?;
     drop(bytes);
     let fetched = small::fetch(upstream, origin, &published, Layers::OfCharts).await;
-    let fetched = fetched.map_err(|error| error.failure(&name))?;
+    let fetched = fetched.map_err(|errors| failures(&errors, |error| error.failure(&name)))?;
     let kind = kind(&fetched);
     if !media_type::is_index(&source.media_type) && kind == ItemKind::Image {
-        check_platform(item, &fetched, upstream, &mut notices).map_err(|error| error.failure(&name))?;
+        check_platform(item, &fetched, upstream, &mut notices).map_err(|error| vec![error.failure(&name)])?;
     }
     let mut skipped = Vec::new();
     let evidence = match (&item.kept, origin) {
@@ -82,7 +89,7 @@ pub(super) async fn collect(item: &ResolvedItem, upstream: &Upstream) -> Result<
         (None, Some(origin)) => {
             let subjects = subjects(source, &fetched, is_made);
             let gathered = evidence::gather(upstream, origin, subjects).await;
-            let gathered = gathered.map_err(|error| error.failure(&name))?;
+            let gathered = gathered.map_err(|errors| failures(&errors, |error| error.failure(&name)))?;
             skipped = gathered.skipped;
             gathered.evidence
         }
@@ -108,6 +115,12 @@ pub(super) async fn collect(item: &ResolvedItem, upstream: &Upstream) -> Result<
         origin: item.pin.origin.clone(),
     };
     Ok(Part { locked, skipped, notices })
+}
+
+/// The failures of an item, each once: two pieces may share a blob.
+fn failures<E>(errors: &[E], failure: impl Fn(&E) -> Failure) -> Vec<Failure> {
+    let mut seen = HashSet::new();
+    errors.iter().map(failure).filter(|failure| seen.insert(failure.to_string())).collect()
 }
 
 /// Applies the platforms to what the name points to.
@@ -142,7 +155,7 @@ fn carried(
         return Ok(whole());
     }
     let mut platforms = item.platforms.clone();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     platforms.retain(|platform| seen.insert(platform.clone()));
     match selection {
         Selection::Whole => Ok(whole()),
@@ -205,13 +218,16 @@ async fn keep(
     origin: Option<&manifests::reference::Repository>,
     upstream: &Upstream,
     name: &str,
-) -> Result<Vec<Evidence>, Failure> {
+) -> Result<Vec<Evidence>, Vec<Failure>> {
     if kept.published != *published {
-        return Err(ItemError::PlatformsChanged.failure(name));
+        return Err(vec![ItemError::PlatformsChanged.failure(name)]);
     }
-    for evidence in &kept.evidence {
-        let fetched = small::fetch(upstream, origin, &evidence.descriptor(), Layers::All).await;
-        fetched.map_err(|error| error.failure(name))?;
+    let fetching = stream::iter(&kept.evidence).then(|evidence| async move {
+        small::fetch(upstream, origin, &evidence.descriptor(), Layers::All).await
+    });
+    let (_, errors) = small::settle(fetching, SmallError::is_lasting).await;
+    if errors.is_empty() {
+        return Ok(kept.evidence.clone());
     }
-    Ok(kept.evidence.clone())
+    Err(failures(&errors, |error| error.failure(name)))
 }

@@ -50,7 +50,7 @@ pub(crate) async fn collect(
                 skipped.extend(part.skipped);
                 locked.push(part.locked);
             }
-            Err(failure) => failures.push(failure),
+            Err(more) => failures.extend(more),
         }
     }
     drop(collecting);

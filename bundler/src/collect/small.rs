@@ -1,7 +1,7 @@
 //! Fetching what is small of a manifest: itself, what it lists, configs; of evidence and charts everything.
 
 use console::{Class, Failure};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use manifests::oci::{Entry, Manifest};
 use manifests::reference::Repository;
 use manifests::{Descriptor, Digest, limits, media_type};
@@ -53,6 +53,11 @@ pub(super) enum SmallError {
 }
 
 impl SmallError {
+    /// As [`UpstreamError::is_lasting`].
+    pub(super) const fn is_lasting(&self) -> bool {
+        matches!(self, Self::Upstream(error) if error.is_lasting())
+    }
+
     pub(super) fn failure(&self, item: &str) -> Failure {
         match self {
             Self::Upstream(error) => error.failure(item),
@@ -66,18 +71,44 @@ pub(super) const fn is_kept(size: u64) -> bool {
     size <= limits::EVIDENCE_BYTES
 }
 
-/// Fetches what is small under `root`, level by level.
+/// Everything that came and everything that failed, in order; after a failure that is `lasting` nothing more is asked.
+pub(super) async fn settle<T, E>(
+    outcomes: impl Stream<Item = Result<T, Vec<E>>>,
+    lasting: impl Fn(&E) -> bool,
+) -> (Vec<T>, Vec<E>) {
+    let mut outcomes = std::pin::pin!(outcomes);
+    let (mut came, mut failed) = (Vec::new(), Vec::new());
+    while let Some(outcome) = outcomes.next().await {
+        match outcome {
+            Ok(one) => came.push(one),
+            Err(errors) => {
+                let is_over = errors.iter().any(&lasting);
+                failed.extend(errors);
+                if is_over {
+                    break;
+                }
+            }
+        }
+    }
+    (came, failed)
+}
+
+/// Fetches what is small under `root`, level by level. Every failure is returned.
 pub(super) async fn fetch(
     upstream: &Upstream,
     origin: Option<&Repository>,
     root: &Descriptor,
     layers: Layers,
-) -> Result<Fetched, SmallError> {
-    let mut fetched = Fetched::default();
+) -> Result<Fetched, Vec<SmallError>> {
+    let (mut fetched, mut failures) = (Fetched::default(), Vec::new());
     let mut level = vec![root.clone()];
     for _ in 0..=limits::INDEX_DEPTH {
         let fetching = stream::iter(&level).map(|manifest| one(upstream, origin, manifest, layers));
-        let read: Vec<Manifest> = fetching.buffered(AT_ONCE).try_collect().await?;
+        let (read, failed) = settle(fetching.buffered(AT_ONCE), SmallError::is_lasting).await;
+        failures.extend(failed);
+        if failures.iter().any(SmallError::is_lasting) {
+            return Err(failures);
+        }
         fetched.manifests.append(&mut level);
         for manifest in read {
             match manifest {
@@ -92,13 +123,15 @@ pub(super) async fn fetch(
             fetched.manifests.iter().map(|manifest| manifest.digest).collect();
         level.retain(|manifest| seen.insert(manifest.digest));
         if fetched.manifests.len().saturating_add(level.len()) > limits::BLOBS {
-            return Err(limit("more manifests", limits::BLOBS as u64));
+            failures.push(limit("more manifests", limits::BLOBS as u64));
+            return Err(failures);
         }
         if level.is_empty() {
-            return Ok(fetched);
+            return if failures.is_empty() { Ok(fetched) } else { Err(failures) };
         }
     }
-    Err(limit("indexes within indexes", limits::INDEX_DEPTH as u64))
+    failures.push(limit("indexes within indexes", limits::INDEX_DEPTH as u64));
+    Err(failures)
 }
 
 fn children(entries: &[Entry]) -> impl Iterator<Item = Descriptor> + '_ {
@@ -111,10 +144,10 @@ async fn one(
     origin: Option<&Repository>,
     manifest: &Descriptor,
     layers: Layers,
-) -> Result<Manifest, SmallError> {
-    let bytes = upstream.manifest(origin, manifest).await?;
+) -> Result<Manifest, Vec<SmallError>> {
+    let bytes = upstream.manifest(origin, manifest).await.map_err(|error| vec![error.into()])?;
     let read = Manifest::parse(&bytes, &manifest.media_type)
-        .map_err(|error| SmallError::Manifest(manifest.digest, error))?;
+        .map_err(|error| vec![SmallError::Manifest(manifest.digest, error)])?;
     drop(bytes);
     let blobs: Vec<Descriptor> = match &read {
         Manifest::Image(image) => {
@@ -131,11 +164,13 @@ async fn one(
     };
     if let Some(large) = blobs.iter().find(|blob| !is_kept(blob.size)) {
         let found = format!("the config or evidence {} of {} bytes", large.digest, large.size);
-        return Err(limit(&found, limits::EVIDENCE_BYTES));
+        return Err(vec![limit(&found, limits::EVIDENCE_BYTES)]);
     }
-    let fetching = stream::iter(&blobs).map(|blob| small_blob(upstream, origin, blob));
-    fetching.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    Ok(read)
+    let fetching = stream::iter(&blobs).map(|blob| async move {
+        small_blob(upstream, origin, blob).await.map_err(|error| vec![SmallError::from(error)])
+    });
+    let (_, failures) = settle(fetching.buffered(AT_ONCE), SmallError::is_lasting).await;
+    if failures.is_empty() { Ok(read) } else { Err(failures) }
 }
 
 async fn small_blob(

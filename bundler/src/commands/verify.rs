@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::stdin;
 use std::path::Path;
 
+use console::inspect::NotCarried;
 use console::progress::Progress;
 use console::{Class, Failure, Failures, clock, input};
 use gates::NOTHING;
@@ -26,6 +27,8 @@ pub(crate) struct Checked {
     size: u64,
     items: usize,
     blobs: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_carried: Option<NotCarried>,
     signed_by: ChannelName,
     key: Digest,
     signed_at: Timestamp,
@@ -50,6 +53,7 @@ pub(crate) fn run(arguments: &VerifyArguments, quiet: bool) -> Result<Checked, F
         size: archive.layout().size(),
         items: inventory.items.len(),
         blobs: inventory.carried().count(),
+        not_carried: NotCarried::of(inventory),
         signed_by: person,
         key,
         signed_at: signature.signed_at,
@@ -84,12 +88,14 @@ fn piped(trust: &Trust, quiet: bool) -> Outcome {
 
 impl Checked {
     pub(crate) fn render(&self) -> String {
-        let Self { identity, name, serial, size, items, blobs, signed_by, key, signed_at } = self;
+        let Self { identity, name, serial, size, items, blobs, not_carried, signed_by, key, signed_at } =
+            self;
+        let not_carried = not_carried.map(|it| format!("not carried    {it}\n")).unwrap_or_default();
         format!(
             "verified       every one of {size} bytes is what was signed\n\
              identity       {identity}\n\
              name           {name}, serial {serial}\n\
-             content        {items} items in {blobs} blobs\n\
+             content        {items} items in {blobs} blobs\n{not_carried}\
              signed by      {signed_by} at {signed_at}, key {key}\n\
              gates          {NOTHING}\n"
         )

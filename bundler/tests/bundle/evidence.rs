@@ -136,6 +136,56 @@ fn only_a_404_means_that_there_is_no_evidence() {
 }
 
 #[test]
+fn everything_that_cannot_be_had_of_one_item_s_evidence_is_named_at_once() {
+    let (registry, image) = signed(true);
+    let signers = [Signer::named("a"), Signer::named("b")];
+    let signature = image::legacy_signature(image.digest(), REPOSITORY, &signers);
+    signature.put(registry.store(), REPOSITORY, Some(&image::legacy_tag(image.digest(), "sig"))).unwrap();
+    let [whole, gone, denied] = ["whole", "gone", "denied"].map(|text| says(&image, text));
+    put_referrers(&registry, REPOSITORY, image.digest(), &[whole.clone(), gone.clone(), denied.clone()])
+        .unwrap();
+    let about_whole = says(&whole, "about evidence");
+    put_referrers(&registry, REPOSITORY, whole.digest(), std::slice::from_ref(&about_whole)).unwrap();
+    // Two blobs of one piece, one of another, a manifest, a tag, and a blob of the level above.
+    let removed = [
+        signature.blobs()[0].digest(),
+        signature.blobs()[1].digest(),
+        gone.blobs()[1].digest(),
+        about_whole.blobs()[1].digest(),
+    ];
+    assert!(removed.iter().all(|blob| registry.store().remove_blob(REPOSITORY, *blob)));
+    let forbidden = || Fault::Status(StatusCode::FORBIDDEN);
+    let (manifest, tag) = (denied.digest().to_string(), image::legacy_tag(image.digest(), "att"));
+    registry.fault(Rule::new(&format!("/manifests/{manifest}"), forbidden()));
+    registry.fault(Rule::new(&format!("/manifests/{tag}"), forbidden()));
+    let (project, ran) = run(&registry);
+    let ran = ran.fails(1, &[&manifest, &tag]);
+    let said = ran.stderr();
+    let failures: Vec<&str> = said.lines().filter(|line| line.starts_with("failed: ")).collect();
+    assert_eq!(failures.len(), 6, "{said}");
+    assert!(failures.iter().all(|line| line.contains("demo/app:1")), "{said}");
+    for blob in removed {
+        assert!(said.contains(&format!("@{blob}: not found (404)")), "{blob}: {said}");
+    }
+    assert!(!project.path("core.lock.json").exists());
+}
+
+#[test]
+fn a_registry_that_stops_answering_is_named_and_not_asked_for_the_rest() {
+    let (registry, image) = signed(true);
+    let many: Vec<_> = (0..40).map(|number| says(&image, &number.to_string())).collect();
+    put_referrers(&registry, REPOSITORY, image.digest(), &many).unwrap();
+    // It would wait for longer than a second try may.
+    // The first blob is the image's own config.
+    registry.fault(Rule::new("/blobs/", Fault::TooManyRequests(100_000)).from(2));
+    let before = registry.requests().len();
+    let (_, ran) = run(&registry);
+    ran.fails(1, &["demo/app:1", "429"]);
+    let asked = registry.requests().iter().skip(before).filter(|one| one.path.contains("/blobs/")).count();
+    assert!(asked < 20, "found {asked} requests for blobs of 40 pieces");
+}
+
+#[test]
 fn a_subject_with_more_than_a_thousand_referrers_is_an_error() {
     let (registry, image) = signed(false);
     let many: Vec<_> = (0..=1000).map(|number| says(&image, &number.to_string())).collect();

@@ -80,14 +80,13 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     let site = judge.writer()?;
     let document = plan.document().clone();
     remember(site, &accepted, &given, now)?;
-    let loaded = load::load(plan, global.quiet).await?;
-    let summary = loaded.summary().clone();
-    let (items, state) = if *hold {
-        (publish::held(loaded), State::Held)
-    } else {
-        (publish::publish(loaded, &mut site.ledger).await?, State::Published)
+    let (summary, items) = match bring(site, plan, *hold, global.quiet).await {
+        Ok(brought) => brought,
+        Err(failures) => return Err(refuse(&mut judge, opened.as_ref(), failures, &key, global)),
     };
+    let state = if *hold { State::Held } else { State::Published };
     let names = Names::of(&items);
+    let site = judge.writer()?;
     let receipt = site.receipt(&accepted, items, state, clock::now(), &key)?;
     let issued = site.issue(receipt, &key)?;
     let archive = Standing::of(&accepted);
@@ -117,8 +116,21 @@ async fn examine(
     let voucher = Voucher { key: &vouching, verification: site.accepted_as(inventory, now) };
     // What is held bears no signature of the site yet: an admission controller would let it run by its digest.
     let voucher = (!hold).then_some(&voucher);
-    let plan = plan(Arc::clone(&accepted), Some(&site.ledger), destinations, only, voucher).await?;
+    let plan = plan(Arc::clone(&accepted), Some(site), destinations, only, voucher).await?;
     Ok((accepted, plan, now))
+}
+
+/// Brings the content and, unless it is held, moves the names.
+async fn bring(
+    site: &mut Site,
+    plan: Plan,
+    hold: bool,
+    quiet: bool,
+) -> Result<(LoadSummary, Vec<Arrived>), Failures> {
+    let loaded = load::load(plan, quiet).await?;
+    let summary = loaded.summary().clone();
+    let items = if hold { publish::held(loaded) } else { publish::publish(loaded, &mut site.ledger).await? };
+    Ok((summary, items))
 }
 
 /// Keeps the evidence, and writes down that the archive was accepted, before a target sees anything of it.

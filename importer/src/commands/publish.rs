@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use console::{Class, Failure, Failures, clock};
+use manifests::key::PrivateKey;
 use manifests::receipt::{ArchiveRecord, Receipt, State};
 use serde::Serialize;
 use transfer::archive::Signed;
@@ -14,6 +15,7 @@ use super::refuse::refuse;
 use super::state;
 use crate::cli::{Global, JudgeArguments, PublishArguments};
 use crate::destinations::Destinations;
+use crate::publish::Arrived;
 use crate::site::summaries::Subject;
 use crate::site::{Access, Site, SiteError, receipts, summaries};
 use crate::vouch::Voucher;
@@ -42,27 +44,63 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let archive = check(site, &path, &held)?.clone();
     let kept = summaries::check(&path, &held, site.public_key())?;
     let evidence = Arc::new(open_evidence(site, &archive)?);
-    let mut reasons = judge.reassess(&rules, &evidence, &held, global)?;
-    reasons.extend(refused_since(judge.writer()?, &held, &archive)?);
-    if !reasons.is_empty() {
-        let refused = |reason| Failure::new(Class::Refused, path.display(), reason);
-        let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
-        failures.push(refused("wanted it accepted as of now".to_owned()).advise("load it again"));
-        let subject =
-            Subject::of(&evidence).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-        return Err(refuse(&mut judge, Some(&(archive, subject)), Failures::of(failures), &key, global));
-    }
+    let subject =
+        Subject::of(&evidence).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
+    let waiting = Waiting { path: &path, receipt: &held, archive: &archive, evidence: &evidence };
+    let moved = match accepted_still(&judge, &waiting, &rules, global) {
+        Ok(()) => move_names(judge.writer()?, &waiting, &destinations, &key).await,
+        Err(failures) => Err(failures),
+    };
+    let arrived = match moved {
+        Ok(arrived) => arrived,
+        Err(failures) => return Err(refuse(&mut judge, Some(&(archive, subject)), failures, &key, global)),
+    };
     let site = judge.writer()?;
-    let vouching = site.vouching_key(&key)?;
-    let voucher =
-        Voucher { key: &vouching, verification: site.accepted_as(evidence.inventory(), clock::now()) };
-    let there = held::look(&held, &evidence, &destinations, &voucher).await?;
-    let arrived = publish::publish_held(&held, &evidence, &destinations, &there, &mut site.ledger).await?;
     let successor = summaries::published(site, held, &kept, arrived, clock::now())?;
     let text = super::receipt::render_items(&successor.receipt.items);
     let items = successor.receipt.items.len();
     let issued = site.issue(successor, &key)?;
     Ok(Published { held: path, receipt: issued.path, items, text })
+}
+
+/// What was held, and the site's evidence pack of it.
+struct Waiting<'a> {
+    path: &'a Path,
+    receipt: &'a Receipt,
+    archive: &'a ArchiveRecord,
+    evidence: &'a Arc<Signed<File>>,
+}
+
+/// Asks once more whether it may come in.
+fn accepted_still(
+    judge: &Judge,
+    waiting: &Waiting<'_>,
+    rules: &JudgeArguments,
+    global: &Global,
+) -> Result<(), Failures> {
+    let mut reasons = judge.reassess(rules, waiting.evidence, waiting.receipt, global)?;
+    reasons.extend(refused_since(judge.reader()?, waiting.receipt, waiting.archive)?);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let refused = |reason| Failure::new(Class::Refused, waiting.path.display(), reason);
+    let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
+    failures.push(refused("wanted it accepted as of now".to_owned()).advise("load it again"));
+    Err(Failures::of(failures))
+}
+
+/// Looks at what was held, and moves its names.
+async fn move_names(
+    site: &mut Site,
+    Waiting { receipt, evidence, .. }: &Waiting<'_>,
+    destinations: &Destinations,
+    key: &Arc<PrivateKey>,
+) -> Result<Vec<Arrived>, Failures> {
+    let vouching = site.vouching_key(key)?;
+    let voucher =
+        Voucher { key: &vouching, verification: site.accepted_as(evidence.inventory(), clock::now()) };
+    let there = held::look(receipt, evidence, destinations, &voucher).await?;
+    publish::publish_held(receipt, evidence, destinations, &there, &mut site.ledger).await
 }
 
 /// Whether the last word about an archive since it was held is that it was refused.

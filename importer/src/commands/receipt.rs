@@ -206,7 +206,7 @@ pub(super) const fn state_of(state: State) -> &'static str {
     match state {
         State::Held => "held: no name points to it yet",
         State::Published => "published",
-        State::Refused => "refused: nothing was written to a target",
+        State::Refused => "refused, for what is against it",
         State::Changed => "changed: this trust file and this policy are in force from now on",
     }
 }

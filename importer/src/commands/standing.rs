@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use console::escape::escape;
+use console::inspect::NotCarried;
 use gates::{Judgement, NOTHING};
 use manifests::receipt::{ExclusionRecord, SignerRecord};
 use manifests::{ChannelName, Digest};
@@ -19,6 +20,9 @@ pub(crate) struct Standing {
     serial: u64,
     items: usize,
     bytes: u64,
+    /// What has to be at a target already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_carried: Option<NotCarried>,
     audience: Vec<ChannelName>,
     signers: Vec<SignerRecord>,
     annexes: Vec<Digest>,
@@ -46,6 +50,7 @@ impl Standing {
             serial: inventory.serial,
             items: inventory.items.len(),
             bytes: accepted.archive().layout().size(),
+            not_carried: NotCarried::of(inventory),
             audience: inventory.audience.clone(),
             signers: signers.collect(),
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
@@ -65,6 +70,9 @@ impl Standing {
         line("archive", &format!("{}, serial {}, {} items", self.name, self.serial, self.items));
         line("identity", &self.identity.to_string());
         line("verified", &format!("every one of {} bytes is what was signed", self.bytes));
+        if let Some(not_carried) = &self.not_carried {
+            line("not carried", &not_carried.to_string());
+        }
         let audience: Vec<&str> = self.audience.iter().map(ChannelName::as_str).collect();
         line("audience", &if audience.is_empty() { "any site".to_owned() } else { audience.join(", ") });
         for SignerRecord { key, person, role } in &self.signers {

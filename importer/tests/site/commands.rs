@@ -46,6 +46,22 @@ fn verify_works_without_a_site_and_plan_wants_a_policy_then() {
 }
 
 #[test]
+fn a_device_that_is_read_in_one_direction_is_no_archive() {
+    let site = Site::new();
+    let path = text(&site.archive(&Draft::on(3)).path);
+    for arguments in [
+        &["verify", "/dev/null"][..],
+        &["inspect", "/dev/zero"],
+        &["load", "/dev/null", "--to", "content"],
+        &["load", &path, "--to", "content", "--annex", "/dev/null"],
+    ] {
+        let said = fail(&mut site.command(arguments), 2);
+        assert!(said.contains(": found a device, wanted an archive"), "{arguments:?}: {said}");
+    }
+    assert!(!site.path("content").exists());
+}
+
+#[test]
 fn a_pipe_is_verified_and_loaded_from_its_copy() {
     let site = Site::new();
     let archive = site.archive(&Draft::on(3));

@@ -45,7 +45,7 @@ fn what_is_refused_leaves_a_receipt_with_every_reason() {
     let summaries = fs::read_to_string(site.receipts()[1].with_extension("vsa.jsonl")).unwrap();
     assert_eq!(Digest::of(summaries.trim_end().as_bytes()).to_string(), receipt["summary"]);
     let shown = site.succeed(&["receipt", "show"]);
-    assert!(shown.contains("refused: nothing was written") && shown.contains("sovereign-b"), "{shown}");
+    assert!(shown.contains("refused, for what is against it") && shown.contains("sovereign-b"), "{shown}");
     assert!(!shown.contains("nothing was judged"), "{shown}");
 
     site.succeed(&["receipt", "verify"]);

@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::support::{Brought, Site, http, small_image, text, writes};
 
 /// A Harbor with a registry behind it, and a robot that may do what an importer needs.
-struct Inside {
+pub(crate) struct Inside {
     harbor: Harbor,
-    behind: Registry,
+    pub(crate) behind: Registry,
     robot: (String, String),
 }
 
 impl Inside {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let behind = Registry::start(Options::default()).unwrap();
         let harbor = Harbor::start(&behind.url()).unwrap();
         let mut inside = Self { harbor, behind, robot: <_>::default() };
@@ -48,7 +48,7 @@ impl Inside {
         text
     }
 
-    fn project(&self, name: &str, limit: i64) {
+    pub(crate) fn project(&self, name: &str, limit: i64) {
         let body =
             format!(r#"{{"project_name":"{name}","storage_limit":{limit},"metadata":{{"public":"false"}}}}"#);
         self.admin("POST", "projects", &body);
@@ -61,7 +61,7 @@ impl Inside {
     }
 
     /// A site that is logged in, and the destinations.
-    fn site(&self, create: bool) -> (Site, String) {
+    pub(crate) fn site(&self, create: bool) -> (Site, String) {
         let site = Site::new();
         site.log_in(&self.harbor.host(), &self.robot.0, &self.robot.1);
         let more = format!("type: harbor, projects: {{create: {create}}}");

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fixtures::image::{self, Artifact, Signer};
+use axum::http::StatusCode;
+use fixtures::faults::{Fault, Rule};
+use fixtures::image::{self, Artifact, Format, Layer, Signer};
 use fixtures::registry::{Options, Registry};
 use manifests::Digest;
-use serde_json::Value;
 
 use crate::support::{Brought, Site, small_image, text, writes};
 
@@ -30,7 +31,7 @@ fn change(path: &Path) {
 
 /// How it is known that the first item is there, by the last receipt.
 fn confirmation(site: &Site) -> String {
-    let receipt: Value = serde_json::from_str(&site.succeed(&["receipt", "show", "--json"])).unwrap();
+    let receipt = site.last_receipt();
     receipt["items"][0]["places"][0]["confirmation"].as_str().unwrap().to_owned()
 }
 
@@ -40,29 +41,90 @@ fn receipts(site: &Site) -> usize {
 }
 
 #[test]
-fn content_that_is_gone_from_a_folder_or_changed_keeps_the_names_where_they_are() {
+fn content_that_is_gone_from_a_folder_keeps_the_names_where_they_are() {
     let (site, web, archive) = prepared("1");
     let to = site.path("content");
     let load = ["load", &archive, "--to", &text(&to), "--hold"];
     site.succeed(&load);
     assert_eq!(confirmation(&site), "readBack");
     let blob = web.blobs()[1].digest();
-    let (removed, changed) = (format!("found no {blob} here"), format!("found {blob} changed here"));
-    let remove: fn(&Path) = |path| fs::remove_file(path).unwrap();
-    for (number, (damage, found)) in (1..).zip([(remove, removed), (change, changed)]) {
-        damage(&file(&to, blob));
-        let said = site.fail(1, &["publish", &number.to_string(), "--to", &text(&to)]);
-        let wanted = format!("ghcr.io/demo/web:1: {found}, wanted what was loaded and held (load it again)");
-        assert!(said.contains(&wanted), "{said}");
-        assert_eq!(said.lines().filter(|line| line.starts_with("failed:")).count(), 1, "{said}");
-        assert!(!to.join("oci/index.json").exists(), "a name has moved");
-        assert_eq!(receipts(&site), number, "worth another try, so there is no receipt");
-        site.succeed(&load);
-    }
-    site.succeed(&["publish", "3", "--to", &text(&to)]);
+    fs::remove_file(file(&to, blob)).unwrap();
+    let said = site.fail(1, &["publish", "1", "--to", &text(&to)]);
+    let wanted = format!(
+        "ghcr.io/demo/web:1: found no blob {blob} here, wanted what was loaded and held (load it again)"
+    );
+    assert!(said.contains(&wanted), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("failed:")).count(), 1, "{said}");
+    assert!(!to.join("oci/index.json").exists(), "a name has moved");
+    assert_eq!(receipts(&site), 1, "worth another try, so there is no receipt");
+    site.succeed(&load);
+    site.succeed(&["publish", "1", "--to", &text(&to)]);
     assert!(fs::read_to_string(to.join("oci/index.json")).unwrap().contains("ghcr.io/demo/web:1"));
     assert_eq!(confirmation(&site), "present", "it was compared, and not sent");
     site.succeed(&["receipt", "verify"]);
+}
+
+#[test]
+fn content_that_was_changed_in_a_folder_is_refused_with_a_receipt_that_names_all_of_it() {
+    let site = Site::new();
+    let layers: Vec<Layer> = (0..12).map(|at| Layer::with_files(&format!("layer {at}"), 100)).collect();
+    let image = image::image("linux/amd64", &layers, Format::Oci);
+    let archive = text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &image)]));
+    let to = site.path("content");
+    let load = ["load", &archive, "--to", &text(&to), "--hold"];
+    site.succeed(&load);
+    for blob in &image.blobs()[1..] {
+        change(&file(&to, blob.digest()));
+    }
+    let said = site.fail(3, &["publish", "1", "--to", &text(&to)]);
+    let receipt = site.last_receipt();
+    assert_eq!((&receipt["state"], &receipt["archive"]["name"]), (&"refused".into(), &"core".into()));
+    let reasons = receipt["reasons"].as_array().unwrap();
+    assert_eq!(reasons.len(), 12, "{said}");
+    for (blob, reason) in image.blobs()[1..].iter().zip(reasons) {
+        let changed = format!("ghcr.io/demo/web:1: found the blob {} changed here", blob.digest());
+        assert!(reason.as_str().unwrap().starts_with(&changed), "{reason}");
+        assert!(said.contains(&format!("refused: {changed}")), "{said}");
+    }
+    assert!(!to.join("oci/index.json").exists(), "a name has moved");
+    let again = site.fail(3, &["publish", "1", "--to", &text(&to)]);
+    assert!(again.contains("found it refused since, in the receipt 2"), "{again}");
+    site.succeed(&load);
+    site.succeed(&["publish", "1", "--to", &text(&to)]);
+    site.succeed(&["receipt", "verify"]);
+}
+
+#[test]
+fn a_name_that_another_channel_took_meanwhile_is_refused_with_a_receipt() {
+    let (site, web, archive) = prepared("1");
+    let to = text(&site.path("content"));
+    site.succeed(&["load", &archive, "--to", &to, "--hold"]);
+    let edge =
+        site.archive_of("edge", 4, vec![Brought::new("ghcr.io/demo/web:1", &small_image("a", "edge"))]);
+    site.succeed(&["load", &text(&edge), "--to", &to]);
+    let said = site.fail(3, &["publish", "1", "--to", &to]);
+    assert!(said.contains("ghcr.io/demo/web:1: ") && said.contains("channel edge"), "{said}");
+    let receipt = site.last_receipt();
+    assert_eq!(receipt["state"], "refused");
+    assert!(receipt["reasons"][0].as_str().unwrap().contains("channel edge"), "{receipt}");
+    let index = fs::read_to_string(site.path("content/oci/index.json")).unwrap();
+    assert!(!index.contains(&web.digest().to_string()), "{index}");
+}
+
+#[test]
+fn a_target_that_fails_is_worth_another_try_and_leaves_no_receipt() {
+    let (site, _, archive) = prepared("1");
+    let registry = Registry::start(Options::default()).unwrap();
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    site.succeed(&["load", &archive, "--to", &to, "--hold"]);
+    registry.fault(Rule::new("/v2/", Fault::Status(StatusCode::FORBIDDEN)));
+    for command in [vec!["load", &archive, "--to", &to], vec!["publish", "1", "--to", &to]] {
+        let said = site.fail(1, &command);
+        assert!(said.contains("denied (403)"), "{said}");
+        assert_eq!(receipts(&site), 1, "{command:?}");
+    }
+    registry.clear_faults();
+    site.succeed(&["publish", "1", "--to", &to]);
 }
 
 #[test]

@@ -83,16 +83,19 @@ fn a_link_in_the_folder_is_refused_and_what_it_leads_to_stays_as_it_is() {
 fn a_link_that_came_while_names_were_held_is_refused_as_well() {
     let (site, archive, elsewhere) = prepared();
     let to = site.path("content");
-    site.succeed(&["load", &archive, "--to", &text(&to), "--hold"]);
-    for link in [".index.json.lock", "index.json"] {
+    let load = ["load", &archive, "--to", &text(&to), "--hold"];
+    for (number, link) in [(1, ".index.json.lock"), (3, "index.json")] {
+        site.succeed(&load);
         let link = to.join("oci").join(link);
         symlink(elsewhere.join("precious"), &link).unwrap();
-        let said = site.fail(3, &["publish", "1", "--to", &text(&to)]);
+        let said = site.fail(3, &["publish", &number.to_string(), "--to", &text(&to)]);
+        assert_eq!(site.last_receipt()["state"], "refused", "what was refused leaves a receipt");
         assert!(said.contains(&format!("{}: found a link, wanted a file", link.display())), "{said}");
         assert_untouched(&elsewhere, "publish");
         fs::remove_file(link).unwrap();
     }
-    site.succeed(&["publish", "1", "--to", &text(&to)]);
+    site.succeed(&load);
+    site.succeed(&["publish", "5", "--to", &text(&to)]);
 }
 
 #[test]

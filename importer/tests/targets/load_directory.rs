@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use fixtures::image::{self, Signer};
+use fixtures::image::{self, Format, Layer, Signer};
 
 use crate::support::{Brought, Site, small_image, text};
 
@@ -51,6 +51,43 @@ fn a_file_that_was_changed_in_the_folder_is_written_again() {
     let loaded = site.load(&archive, &to);
     assert_eq!(loaded["load"]["targets"][0]["sent"]["count"], 1);
     assert_eq!(manifests::Digest::of(&fs::read(&path).unwrap()), web.blobs()[1].digest());
+}
+
+#[test]
+fn an_archive_that_changes_between_verification_and_writing_is_not_kept() {
+    use std::os::unix::fs::FileExt as _;
+
+    let site = Site::new();
+    // The large layers in front take long enough for the change to come in between.
+    let large = (0..8).map(|at| Layer::with_files(&format!("large {at}"), 2 << 20));
+    let layers: Vec<Layer> = large.chain([Layer::with_files("small", 2000)]).collect();
+    let image = image::image("linux/amd64", &layers, Format::Oci);
+    let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &image)]);
+    let layer = image.blobs()[9].clone();
+    let mut content = Vec::new();
+    layer.write(&mut content).unwrap();
+    let bytes = fs::read(&archive).unwrap();
+    let at = bytes.windows(content.len()).rposition(|window| window == content).unwrap() + 5;
+    let to = site.path("content");
+    // Kept once every byte was read, and before a target sees anything.
+    let kept = site.path("state/evidence").join(site.identity(&archive).hex()).join("evidence.tar");
+    let said = std::thread::scope(|scope| {
+        let load = scope.spawn(|| site.fail(4, &["load", &text(&archive), "--to", &text(&to)]));
+        while !kept.exists() && !load.is_finished() {
+            std::thread::yield_now();
+        }
+        let file = fs::File::options().write(true).open(&archive).unwrap();
+        file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
+        load.join().unwrap()
+    });
+    let digest = layer.digest();
+    assert!(said.contains("damaged: ghcr.io/demo/web:1: ") && said.contains(&digest.to_string()), "{said}");
+    assert!(!to.join("oci/blobs/sha256").join(digest.hex()).exists());
+    assert_eq!(fs::read_dir(to.join("oci/.partial")).unwrap().count(), 0);
+    assert!(!to.join("oci/index.json").exists(), "a name was set");
+    let receipt = site.last_receipt();
+    assert_eq!(receipt["state"], "refused");
+    assert!(receipt["reasons"][0].as_str().unwrap().contains(&digest.to_string()), "{receipt}");
 }
 
 #[test]

@@ -240,6 +240,7 @@ fn an_archive_that_changes_between_verification_and_sending_is_not_committed() {
     );
     assert!(!registry.store().has_blob("ghcr.io/demo/web", layer.digest()));
     assert_eq!(registry.count("PUT", "/manifests/"), 0);
+    assert_eq!(site.last_receipt()["state"], "refused", "a byte that is not good leaves a receipt");
 }
 
 #[test]

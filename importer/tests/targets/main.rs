@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+mod differential;
+mod evidence_pack;
 mod harbor;
 mod held;
 mod hostile_folder;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use fixtures::image::{self, Artifact, Format, Layer};
 use fixtures::log::LoggedRequest;
@@ -85,6 +85,31 @@ impl Site {
     }
 
     pub(crate) fn archive_of(&self, channel: &str, day: u32, items: Vec<Brought>) -> PathBuf {
+        self.changed_archive(channel, day, items, |_| ())
+    }
+
+    /// Writes one that leaves `absent` to the archive `base`.
+    pub(crate) fn differential(
+        &self,
+        day: u32,
+        items: Vec<Brought>,
+        base: Digest,
+        absent: &[Digest],
+    ) -> PathBuf {
+        self.changed_archive("core", day, items, |inventory| {
+            inventory.base = Some(base);
+            let not_carried = inventory.content.iter_mut().filter(|blob| absent.contains(&blob.digest));
+            not_carried.for_each(|blob| blob.carried = false);
+        })
+    }
+
+    fn changed_archive(
+        &self,
+        channel: &str,
+        day: u32,
+        items: Vec<Brought>,
+        change: impl FnOnce(&mut Inventory),
+    ) -> PathBuf {
         let mut blobs = HashMap::new();
         let mut items: Vec<Item> = items.into_iter().map(|brought| item(brought, &mut blobs)).collect();
         items.sort_by_key(|item| (item.kind, item.name.clone(), item.published.digest));
@@ -98,7 +123,7 @@ impl Site {
             digest: blob.digest,
             size: blob.size,
         };
-        let inventory = Inventory {
+        let mut inventory = Inventory {
             annex_of: None,
             annotations: BTreeMap::new(),
             api_version: API_VERSION.to_owned(),
@@ -114,6 +139,7 @@ impl Site {
             name: channel.parse().unwrap(),
             serial: created.serial(),
         };
+        change(&mut inventory);
         let signature = ArchiveSignature {
             change: None,
             inventory_size: inventory.encode().len() as u64,
@@ -130,18 +156,43 @@ impl Site {
         path
     }
 
+    /// What approvals and receipts name an archive by.
+    pub(crate) fn identity(&self, archive: &Path) -> Digest {
+        let shown: Value =
+            serde_json::from_str(&self.succeed(&["inspect", &text(archive), "--json"])).unwrap();
+        shown["identity"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The last receipt.
+    pub(crate) fn last_receipt(&self) -> Value {
+        serde_json::from_str(&self.succeed(&["receipt", "show", "--json"])).unwrap()
+    }
+
     /// Runs the binary with this site.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The same, with an archive that comes through a pipe.
+    pub(crate) fn succeed_piped(&self, archive: &Path, arguments: &[&str]) {
+        let mut cat = Command::new("cat").arg(archive).stdout(Stdio::piped()).spawn().unwrap();
+        let output = self.command(arguments).stdin(cat.stdout.take().unwrap()).output().unwrap();
+        assert!(cat.wait().unwrap().success());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let docker = self.path("docker");
         fs::create_dir_all(&docker).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_airgap-import"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_airgap-import"));
+        command
             .args(arguments)
             .env("AIRGAP_STATE", self.path("state"))
             .env("DOCKER_CONFIG", docker)
             .env_remove("REGISTRY_AUTH_FILE")
-            .env("XDG_RUNTIME_DIR", self.folder.path())
-            .output()
-            .unwrap()
+            .env("XDG_RUNTIME_DIR", self.folder.path());
+        command
     }
 
     /// Logs in, as `docker login` writes it down.

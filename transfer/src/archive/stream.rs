@@ -72,7 +72,7 @@ struct Copy<'a, S> {
     spool: File,
     progress: &'a (dyn Fn(u64) + Sync),
     buffer: Vec<u8>,
-    /// Members from this offset on are checked and not kept.
+    /// Bytes from this offset on, where a member begins or the end of the archive, are checked and not kept.
     keep: u64,
 }
 
@@ -124,7 +124,7 @@ impl<S: Read> Copy<'_, S> {
         let mut found = vec![0; wanted.len()];
         self.stream.read_exact(&mut found)?;
         check::same(member, offset, &found, wanted)?;
-        if member.offset < self.keep {
+        if offset < self.keep {
             self.spool.write_all(wanted)?;
         }
         Ok(())

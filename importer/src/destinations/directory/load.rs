@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::progress::Progress;
 use console::{Class, Failure};
@@ -16,18 +14,15 @@ use manifests::{Descriptor, Digest};
 use tempfile::NamedTempFile;
 use transfer::archive::{ArchiveError, ReadAt};
 
-use super::{Directory, not_carried, parts};
+use super::{Directory, parts, workers};
 use crate::archive_failure;
 use crate::blobs::{Blobs, Check, Metadata as _};
 use crate::destinations::{Delivery, Survey};
 use crate::plain;
-use crate::shipment::{Cargo, Shipment};
+use crate::shipment::{Cargo, Lack, Shipment};
 
 /// How much is read and written at once, in bytes.
 const PIECE: u64 = 1024 * 1024;
-
-/// How many files are written at once, at most: the sync of one overlaps with the writing of others.
-const WRITERS: usize = 4;
 
 /// The file that marks an OCI image layout.
 const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -36,8 +31,8 @@ const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 enum Wrong {
     /// It cannot be read as what it is.
     Source(ArchiveError),
-    /// It is not whole in the folder, and nowhere else.
-    Changed(Digest),
+    /// It was in the folder when that was looked at, and is not at hand.
+    Gone(Digest),
     /// It cannot be written.
     Target(io::Error),
 }
@@ -47,6 +42,8 @@ enum Wrong {
 enum Outcome {
     Present,
     Written,
+    /// Another one had failed.
+    NotTried,
 }
 
 struct Job<'a> {
@@ -57,49 +54,40 @@ struct Job<'a> {
 
 impl Directory {
     /// Brings the content of a shipment. A blob that is there is compared with its digest: a folder is a medium
-    /// that people carry about.
+    /// that people carry about. One that cannot be brought was compared by the survey.
     ///
     /// # Errors
     /// Every item that is not there afterwards.
     pub(crate) fn load(
         &self,
         shipment: &Shipment,
-        _survey: &Survey,
+        survey: &Survey,
         progress: &Progress,
     ) -> Result<Delivery, Vec<Failure>> {
         // The survey looked as well, hours ago where a target before this one is slow.
         self.check().map_err(|failure| vec![failure])?;
         let _lock = self.prepare().map_err(|error| vec![self.failed(&error)])?;
         let jobs = jobs(shipment);
-        let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let work = || -> (Vec<(Digest, u64, bool)>, Option<Failure>) {
-            let mut written = Vec::new();
-            while !is_over.load(Ordering::Relaxed) {
-                let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                match self.bring(shipment.blobs.as_ref(), &job.part, progress) {
-                    Ok(Outcome::Present) => {}
-                    Ok(Outcome::Written) => written.push((job.part.digest, job.part.size, job.is_manifest)),
-                    Err(wrong) => {
-                        is_over.store(true, Ordering::Relaxed);
-                        return (written, Some(self.wrong(shipment, job.item, &wrong)));
-                    }
-                }
+        let is_over = AtomicBool::new(false);
+        let outcomes = workers::each(&jobs, |job| {
+            if is_over.load(Ordering::Relaxed) {
+                return Ok(Outcome::NotTried);
             }
-            (written, None)
-        };
-        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(WRITERS);
-        let results: Vec<_> = thread::scope(|scope| {
-            let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            let joined = handles.into_iter().map(thread::ScopedJoinHandle::join);
-            joined.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            self.bring(shipment.blobs.as_ref(), survey, &job.part, progress).map_err(|wrong| {
+                is_over.store(true, Ordering::Relaxed);
+                self.wrong(shipment, job.item, &wrong)
+            })
         });
         let mut delivery = Delivery::default();
         let (mut written, mut failures) = (HashSet::new(), Vec::new());
-        for (parts, failure) in results {
-            failures.extend(failure);
-            for (digest, size, is_manifest) in parts {
-                written.insert(digest);
-                if is_manifest { delivery.manifests += 1 } else { delivery.sent.add(size) }
+        for (Job { part, is_manifest, .. }, outcome) in jobs.iter().zip(outcomes) {
+            match outcome {
+                Ok(Outcome::Written) => {
+                    written.insert(part.digest);
+                    if *is_manifest { delivery.manifests += 1 } else { delivery.sent.add(part.size) }
+                }
+                Ok(Outcome::Present | Outcome::NotTried) => {}
+                Err(failure) => failures.push(failure),
             }
         }
         if failures.is_empty() {
@@ -149,16 +137,22 @@ impl Directory {
         folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
     }
 
-    fn bring(&self, blobs: &dyn Blobs, part: &Blob, progress: &Progress) -> Result<Outcome, Wrong> {
-        let path = self.folder().path(&part.digest);
-        if let Ok(file) = plain::open(&path)
+    fn bring(
+        &self,
+        blobs: &dyn Blobs,
+        survey: &Survey,
+        part: &Blob,
+        progress: &Progress,
+    ) -> Result<Outcome, Wrong> {
+        let is_compared = survey.has.contains(&(0, part.digest)) && !blobs.carries(&part.digest);
+        if let Ok(file) = plain::open(&self.folder().path(&part.digest))
             && ReadAt::size(&file).is_ok_and(|size| size == part.size)
-            && copy(&file, part, |_| Ok(())).is_ok()
+            && (is_compared || copy(&file, part, |_| Ok(())).is_ok())
         {
             return Ok(Outcome::Present);
         }
         let source = blobs.open(&part.digest).map_err(|error| match error {
-            ArchiveError::NoBlob(digest) => Wrong::Changed(digest),
+            ArchiveError::NoBlob(digest) => Wrong::Gone(digest),
             error => Wrong::Source(error),
         })?;
         let mut file = NamedTempFile::new_in(self.partial()).map_err(Wrong::Target)?;
@@ -198,7 +192,7 @@ impl Directory {
     fn wrong(&self, shipment: &Shipment, item: &Cargo, wrong: &Wrong) -> Failure {
         match wrong {
             Wrong::Source(error) => archive_failure::failure(item.name.to_string().as_ref(), error),
-            Wrong::Changed(digest) => not_carried(shipment, item, &format!("{digest} changed here")),
+            Wrong::Gone(digest) => shipment.lacks(item, *digest, Lack::Missing),
             Wrong::Target(error) => {
                 let message = format!("{}: {error}", self.layout.display());
                 Failure::new(Class::Failed, &item.name, message)
@@ -231,6 +225,19 @@ fn jobs(shipment: &Shipment) -> Vec<Job<'_>> {
         .iter()
         .flat_map(|item| parts(item.trees()).map(move |(part, is_manifest)| Job { part, is_manifest, item }));
     all.filter(|job| seen.insert(job.part.digest)).collect()
+}
+
+/// Compares a file with the blob that it should be; what is wrong with it, if anything.
+pub(super) fn compare(file: &File, part: &Blob) -> io::Result<Option<Lack>> {
+    match copy(file, part, |_| Ok(())) {
+        Ok(()) => Ok(None),
+        Err(Wrong::Source(ArchiveError::Io(error)) | Wrong::Target(error))
+            if error.kind() != io::ErrorKind::UnexpectedEof =>
+        {
+            Err(error)
+        }
+        Err(_) => Ok(Some(Lack::Changed)),
+    }
 }
 
 /// Reads a blob through `sink`, and compares it with its digest.

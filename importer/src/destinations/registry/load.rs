@@ -48,7 +48,8 @@ pub(super) struct Loader<'a> {
     pub(super) survey: &'a Survey,
     pub(super) places: Places,
     progress: &'a Progress,
-    /// Blobs that several trees need. The others, which are most, need nobody to wait for them.
+    /// Blobs that several trees need, and those that can only be mounted. The others, which are most, need nobody to
+    /// wait for them.
     shared: HashSet<Digest>,
     /// Each shared blob in each place, once.
     blobs: Once<(usize, Digest), ()>,
@@ -80,7 +81,7 @@ fn shared_blobs(shipment: &Shipment) -> HashSet<Digest> {
     let blobs = shipment.items.iter().flat_map(Cargo::trees).flat_map(|tree| &tree.blobs);
     let (mut seen, mut shared) = (HashSet::new(), HashSet::new());
     for blob in blobs {
-        if !seen.insert(blob.digest) {
+        if !seen.insert(blob.digest) || !shipment.blobs.carries(&blob.digest) {
             shared.insert(blob.digest);
         }
     }
@@ -221,7 +222,7 @@ impl<'a> Loader<'a> {
             let lead = async { self.send(remote, blob).await.map(|()| place) };
             let from = *leader.get_or_try_init(|| lead).await?;
             if let Some(source) = self.places.remotes.get(from).filter(|_| from != place) {
-                match self.push(remote, source, blob).await? {
+                match self.fetch(remote, source, blob).await? {
                     Pushed::Mounted => self.delivery().mounted.add(blob.size),
                     Pushed::Sent => self.delivery().sent.add(blob.size),
                 }
@@ -240,6 +241,21 @@ impl<'a> Loader<'a> {
             self.progress.add(blob.size);
         }
         Ok(())
+    }
+
+    /// Mounted from another repository, or else sent, where the archive carries it.
+    async fn fetch(&self, remote: &Remote, source: &Remote, blob: &Blob) -> Result<Pushed, Error> {
+        if self.shipment.blobs.carries(&blob.digest) {
+            return self.push(remote, source, blob).await;
+        }
+        if remote.mount_blob(source.repository(), blob.digest).await? {
+            return Ok(Pushed::Mounted);
+        }
+        let message = format!(
+            "found it in {} and a registry that does not mount it from there, wanted it here: load a full archive",
+            source.repository()
+        );
+        Err(Problem::Protocol(message).about(blob.digest.to_string()))
     }
 
     async fn push(&self, remote: &Remote, from: &Remote, blob: &Blob) -> Result<Pushed, Error> {

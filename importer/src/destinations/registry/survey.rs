@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use clients::registry::Remote;
 use clients::{Error, Problem};
 use console::Failure;
 use futures_util::{StreamExt as _, stream};
@@ -12,7 +13,7 @@ use super::places::Places;
 use super::{ManifestThere, Registry, has_manifest, name_there, settle};
 use crate::client_failure;
 use crate::destinations::{Amount, NameThere, QUESTIONS, Survey};
-use crate::shipment::{Cargo, Shipment};
+use crate::shipment::{Cargo, Lack, Shipment};
 use crate::tree::Tree;
 
 /// From this size on, in bytes, a question is asked before a blob is sent. Smaller ones are sent in two
@@ -63,35 +64,67 @@ impl Registry {
     ) -> Result<Survey, Vec<Failure>> {
         let places = &self.places(shipment)?;
         let mut asked: BTreeSet<(usize, Digest)> = BTreeSet::new();
-        let mut absent: Vec<Failure> = Vec::new();
-        for (place, cargo, blob) in wanted_blobs(shipment, &survey) {
-            let is_carried = shipment.blobs.carries(&blob.digest);
-            if !missing.contains(&place) && (blob.size >= WORTH_ASKING || !is_carried) {
+        for (place, _, blob) in wanted_blobs(shipment, &survey) {
+            let is_worth_it = blob.size >= WORTH_ASKING || !shipment.blobs.carries(&blob.digest);
+            if is_worth_it && !missing.contains(&place) {
                 asked.insert((place, blob.digest));
-            } else if !is_carried {
-                absent.push(not_carried(shipment, cargo, blob));
             }
         }
         let answers = stream::iter(asked).map(|(place, digest)| async move {
             let Some(remote) = places.remotes.get(place) else { return Ok(None) };
-            let has = match remote.head_blob(digest).await {
-                // Registries on object storage redirect to it. The upload's first request will tell.
-                Err(Error { problem: Problem::RedirectRefused { .. }, .. }) => false,
-                has => has.map_err(|error| client_failure::failure("", &error))?,
-            };
+            let is_carried = shipment.blobs.carries(&digest);
+            let has = has_blob(remote, digest, is_carried).await;
+            let has = has.map_err(|error| client_failure::failure("", &error))?;
             Ok(has.then_some((place, digest)))
         });
         let answers: Vec<Result<_, Failure>> = answers.buffered(QUESTIONS).collect().await;
         survey.has.extend(settle(answers)?.into_iter().flatten());
-        let somewhere: HashSet<Digest> = survey.has.iter().map(|(_, digest)| *digest).collect();
-        for (_, cargo, blob) in wanted_blobs(shipment, &survey) {
-            if !shipment.blobs.carries(&blob.digest) && !somewhere.contains(&blob.digest) {
-                absent.push(not_carried(shipment, cargo, blob));
-            }
-        }
+        let found = ask_sources(places, nowhere(shipment, &survey).map(|(_, blob)| blob.digest)).await?;
+        survey.has.extend(found);
+        let absent = nowhere(shipment, &survey);
+        let absent: Vec<Failure> =
+            absent.map(|(cargo, blob)| shipment.lacks(cargo, blob.digest, Lack::Missing)).collect();
         count(shipment, &mut survey);
         if absent.is_empty() { Ok(survey) } else { Err(absent) }
     }
+}
+
+/// Whether a blob is there. Registries on object storage redirect to what they have; where it is carried, the upload's
+/// first request tells for sure.
+async fn has_blob(remote: &Remote, digest: Digest, is_carried: bool) -> Result<bool, Error> {
+    match remote.head_blob(digest).await {
+        Err(Error { problem: Problem::RedirectRefused { .. }, .. }) => Ok(!is_carried),
+        has => has,
+    }
+}
+
+/// Blobs that are neither in the archive nor known to be anywhere at the target.
+fn nowhere<'a>(shipment: &'a Shipment, survey: &'a Survey) -> impl Iterator<Item = (&'a Cargo, &'a Blob)> {
+    let somewhere: HashSet<Digest> = survey.has.iter().map(|(_, digest)| *digest).collect();
+    let wanted = wanted_blobs(shipment, survey).map(|(_, cargo, blob)| (cargo, blob));
+    wanted.filter(move |(_, blob)| !shipment.blobs.carries(&blob.digest) && !somewhere.contains(&blob.digest))
+}
+
+/// Asks the repositories where the base brought them for blobs that can be mounted from there.
+async fn ask_sources(
+    places: &Places,
+    digests: impl Iterator<Item = Digest>,
+) -> Result<Vec<(usize, Digest)>, Vec<Failure>> {
+    let digests: BTreeSet<Digest> = digests.collect();
+    let asked = stream::iter(digests).map(|digest| async move {
+        for place in places.sources.get(&digest).into_iter().flatten() {
+            let Some(remote) = places.remotes.get(*place) else { continue };
+            match has_blob(remote, digest, false).await {
+                Ok(true) => return Ok(Some((*place, digest))),
+                // What we may not read we may not mount: that it is not there would not help more.
+                Ok(false) | Err(Error { problem: Problem::Unauthorized(_) | Problem::Denied { .. }, .. }) => {
+                }
+                Err(error) => return Err(client_failure::failure("", &error)),
+            }
+        }
+        Ok(None)
+    });
+    Ok(settle(asked.buffered(QUESTIONS).collect().await)?.into_iter().flatten().collect())
 }
 
 /// What an item's name points to, and what of it is there, manifests only.
@@ -151,19 +184,6 @@ fn wanted_blobs<'a>(
         let wanted = blobs.filter(move |blob| !survey.has.contains(&(*place, blob.digest)));
         wanted.map(move |blob| (*place, cargo, blob))
     })
-}
-
-fn not_carried(shipment: &Shipment, cargo: &Cargo, blob: &Blob) -> Failure {
-    if shipment.is_held {
-        let message = format!("found no blob {} here, wanted what was loaded and held", blob.digest);
-        return Failure::new(console::Class::Failed, &cargo.name, message).advise("load it again");
-    }
-    let message = format!(
-        "found neither here nor in the archive the blob {}, which the archive's base has",
-        blob.digest
-    );
-    Failure::new(console::Class::Failed, &cargo.name, message)
-        .advise("load the base first, or a full archive")
 }
 
 fn count(shipment: &Shipment, survey: &mut Survey) {
