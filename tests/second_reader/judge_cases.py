@@ -25,7 +25,7 @@ def main(folder: Path) -> int:
     for number, case in enumerate(all_cases()):
         file = folder / f"{number}.tar"
         file.write_bytes(case.archive(signer))
-        print(case.verdict, file.name, case.name, sep="\t")
+        print(case.verdict, file.name, case.name, sep="\t", flush=True)
         found, said = judge(file, signer)
         if found != case.verdict:
             wrong += 1

@@ -7,8 +7,9 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tests::binaries::airgap_bundle;
 use tests::command::{finish, succeed};
@@ -36,9 +37,12 @@ fn the_second_reader_verifies_the_golden_archive() {
 #[test]
 fn both_readers_judge_every_case_alike() {
     let folder = tempfile::tempdir().unwrap();
-    let listed = succeed(python().arg(reader().join("judge_cases.py")).arg(folder.path()));
+    let mut judge = python();
+    judge.arg(reader().join("judge_cases.py")).arg(folder.path()).stdout(Stdio::piped());
+    let mut judge = judge.spawn().unwrap();
     let mut cases = 0;
-    for line in listed.lines() {
+    for line in BufReader::new(judge.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
         let [status, file, name] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
         println!("{name}");
         let status: i32 = status.parse().unwrap();
@@ -57,6 +61,7 @@ fn both_readers_judge_every_case_alike() {
         assert!(said.chars().all(is_shown), "{name}: {said:?}");
         cases += 1;
     }
+    assert!(judge.wait().unwrap().success(), "the second reader says above what it judged otherwise");
     assert!(cases > 450, "found {cases} cases");
 }
 
