@@ -87,7 +87,7 @@ def versions() -> list:
         (OTHER_VERSION, '{"apiVersion":""}', "an empty version"),
         (OTHER_VERSION, '{"apiVersion":"\\u0061irgap/v1 ","\u00e9":null}', "a version with a space behind"),
         (DAMAGED, "{" + later + "," + later + "}", "another version twice"),
-        (DAMAGED, "{" + later + ',"a":{"k":1,"\u212a":2}}', "another version with a key twice"),
+        (DAMAGED, "{" + later + ',"a":{"k":1,"k":2}}', "another version with a key twice"),
         (DAMAGED, "{" + later + "} {}", "another version with something behind"),
         (DAMAGED, "{" + later + ',"a":' + deep + "}", "another version with 65 levels of nesting"),
         (DAMAGED, "{" + later + ',"a":1e999}', "another version with a number beyond all"),
