@@ -27,11 +27,25 @@ pub struct JsonError(String);
 /// # Errors
 /// What was found, and where.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    read_strictly(bytes, false)
+}
+
+/// Reads one document whose keys are all its format's own, such as an envelope's: keys that differ in case only are
+/// duplicates as well, since Go's readers take them for one. Where people choose keys, as in labels and annotations,
+/// both `Maintainer` and `maintainer` may stand.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_closed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    read_strictly(bytes, true)
+}
+
+fn read_strictly<T: DeserializeOwned>(bytes: &[u8], is_closed: bool) -> Result<T, JsonError> {
     // serde would take a list of its fields' values for a struct.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(JsonError("found no JSON object, wanted one".to_owned()));
     }
-    read_with(Strict { depth: 0 }, bytes)?;
+    read_with(Strict { depth: 0, is_closed }, bytes)?;
     serde_json::from_slice(bytes).map_err(|error| JsonError(error.to_string()))
 }
 
@@ -45,10 +59,17 @@ pub(crate) fn read_with<'a, S: DeserializeSeed<'a>>(seed: S, bytes: &'a [u8]) ->
     value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| JsonError(error.to_string()))
 }
 
-/// A key as other readers take it, Go's among them: `Layers` for `layers`. The two letters are the only ones beyond
-/// ASCII that any case mapping brings to ASCII alone, and all known keys are ASCII, so the rest stays as it is: two
-/// readers with different tables of Unicode must see the same duplicates.
-pub(crate) fn folded(key: &str) -> String {
+/// The first of `known` that other readers, Go's among them, take `key` for, where it is spelled otherwise: `layers`
+/// for `Layers`.
+pub(crate) fn misspelled<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let folded_key = folded(key);
+    known.iter().find(|known| folded(known) == folded_key).filter(|known| **known != key).copied()
+}
+
+/// A key as such readers take it. The two letters are the only ones beyond ASCII that any case mapping brings to ASCII
+/// alone, and all known keys are ASCII, so the rest stays as it is: two readers with different tables of Unicode must see
+/// the same.
+fn folded(key: &str) -> String {
     let fold = |letter| match letter {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
@@ -130,6 +151,7 @@ impl io::Write for Compare<'_> {
 #[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
+    is_closed: bool,
 }
 
 impl Strict {
@@ -137,7 +159,7 @@ impl Strict {
         if self.depth == limits::JSON_DEPTH {
             return Err(E::custom(format_args!("found more than {} levels of nesting", limits::JSON_DEPTH)));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -190,8 +212,9 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if !seen.insert(folded(&key)) {
-                return Err(serde::de::Error::custom(format_args!("found the key {key:?} twice")));
+            let same = if self.is_closed { folded(&key) } else { key };
+            if let Some(same) = seen.replace(same) {
+                return Err(serde::de::Error::custom(format_args!("found the key {same:?} twice")));
             }
             entries.next_value_seed(inner)?;
         }
@@ -227,18 +250,23 @@ mod tests {
 
     #[test]
     fn duplicate_keys_are_refused_at_any_depth() {
-        for bytes in [
-            r#"{"a":1,"a":2}"#,
-            r#"{"x":[{"a":{"b":1,"b":1}}]}"#,
-            r#"{"a":1,"\u0061":2}"#,
-            r#"{"layers":1,"Layer\u017f":2}"#,
-            r#"{"k":1,"\u212a":2}"#,
-        ] {
-            let error = parse::<serde_json::Value>(bytes.as_bytes()).unwrap_err();
+        for bytes in [r#"{"a":1,"a":2}"#, r#"{"x":[{"a":{"b":1,"b":1}}]}"#, r#"{"a":1,"\u0061":2}"#] {
+            for read in [parse::<serde_json::Value>, parse_closed] {
+                let error = read(bytes.as_bytes()).unwrap_err();
+                assert!(error.to_string().contains("twice"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_differ_in_case_are_duplicates_where_nobody_chooses_keys() {
+        for bytes in [r#"{"layers":1,"Layer\u017f":2}"#, r#"{"x":{"k":1,"\u212a":2}}"#, r#"{"a":1,"A":2}"#] {
+            let error = parse_closed::<serde_json::Value>(bytes.as_bytes()).unwrap_err();
             assert!(error.to_string().contains("twice"), "{error}");
+            assert!(parse::<serde_json::Value>(bytes.as_bytes()).is_ok(), "{bytes}");
         }
         // Of letters beyond ASCII each reader would need the same tables.
-        assert!(parse::<serde_json::Value>("{\"ä\":1,\"Ä\":2,\"i\":3,\"İ\":4}".as_bytes()).is_ok());
+        assert!(parse_closed::<serde_json::Value>("{\"ä\":1,\"Ä\":2,\"i\":3,\"İ\":4}".as_bytes()).is_ok());
     }
 
     #[test]

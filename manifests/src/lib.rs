@@ -35,6 +35,7 @@ pub mod receipt;
 pub mod reference;
 pub mod scan_report;
 pub mod selection;
+pub mod shape;
 pub mod slot;
 pub mod summary;
 pub mod timestamp;

@@ -3,14 +3,13 @@
 //! Manifests travel byte for byte and are never written back, so fields that are unknown here are kept
 //! by their bytes and ignored by the view. Layer `urls` are among them on purpose.
 
-mod spelling;
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Digest;
 use crate::platform::Platform;
+use crate::shape::{self, Part, Shape};
 use crate::{json, limits, media_type};
 
 /// The content of something, as the OCI image specification describes it, cut to what never changes.
@@ -117,6 +116,44 @@ pub enum ManifestError {
     Json(#[from] json::JsonError),
 }
 
+/// The keys of a manifest, a descriptor and a platform: each of them in another case is refused in all three.
+const KEYS: &[&str] = &[
+    "annotations",
+    "architecture",
+    "artifactType",
+    "config",
+    "digest",
+    "layers",
+    "manifests",
+    "mediaType",
+    "os",
+    "platform",
+    "schemaVersion",
+    "size",
+    "subject",
+    "variant",
+];
+
+/// A manifest or an index.
+pub(crate) static MANIFEST: Shape = Shape {
+    keys: KEYS,
+    below: &[
+        ("config", Part::One(&DESCRIPTOR)),
+        ("layers", Part::Many(&DESCRIPTOR)),
+        ("manifests", Part::Many(&DESCRIPTOR)),
+        ("subject", Part::One(&DESCRIPTOR)),
+    ],
+};
+
+static DESCRIPTOR: Shape =
+    Shape { keys: KEYS, below: &[("platform", Part::One(&Shape { keys: KEYS, below: &[] }))] };
+
+/// What is read of an image's config.
+pub static CONFIG: Shape = Shape {
+    keys: &["architecture", "os", "rootfs", "variant"],
+    below: &[("rootfs", Part::One(&Shape { keys: &["diff_ids"], below: &[] }))],
+};
+
 /// Every field of both forms, so that a document with fields of both is seen to be one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -150,8 +187,7 @@ impl Manifest {
         if !media_type::is_manifest(outside) {
             return Err(ManifestError::MediaType(json::shortened(outside)));
         }
-        let raw: Raw = json::parse(bytes)?;
-        spelling::check(bytes)?;
+        let raw: Raw = shape::parse(bytes, &MANIFEST)?;
         // helm leaves the media type out; then the one outside is all there is.
         if let Some(inside) = raw.media_type.filter(|inside| inside != outside) {
             return Err(ManifestError::OtherMediaType {

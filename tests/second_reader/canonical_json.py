@@ -12,7 +12,7 @@ LARGEST_NUMBER = 2**53 - 1
 
 PRINTABLE = re.compile(r"[ -~]*")
 
-# Keys that come to the same by this, and by nothing else, are duplicates.
+# Keys that come to the same by this, and by nothing else, differ in case only.
 FOLDS = str.maketrans(string.ascii_uppercase + "\u017f\u212a", string.ascii_lowercase + "sk")
 
 
@@ -61,9 +61,9 @@ def parse_any_spelling(data: bytes, what: str):
 
 
 def without_duplicates(pairs):
-    distinct = {folded(key) for key, _ in pairs}
-    require(len(distinct) == len(pairs), "found a key twice")
-    return dict(pairs)
+    found = dict(pairs)
+    require(len(found) == len(pairs), "found a key twice")
+    return found
 
 
 def folded(key: str) -> str:

@@ -6,9 +6,10 @@ use console::{Class, Failure};
 use futures_util::{StreamExt as _, stream};
 use manifests::inventory::{Evidence, Item, ItemKind};
 use manifests::lock::{LockedItem, Skipped};
-use manifests::oci::{EntryPlatform, Manifest};
+use manifests::oci::{self, Manifest};
 use manifests::selection::{self, Selection};
-use manifests::{ChannelName, Descriptor, Digest, Platform, json, media_type};
+use manifests::{ChannelName, Descriptor, Digest, Platform, media_type, shape};
+use serde::Deserialize;
 
 use super::small::{self, Fetched, Layers, SmallError};
 use super::{evidence, is_chart};
@@ -40,6 +41,8 @@ enum ItemError {
         "found a digest of an index and platforms of its own, wanted one or the other: the digest is that of every platform"
     )]
     DigestWithPlatforms,
+    #[error("found a config that cannot be read: {0}")]
+    Config(String),
     #[error("found an image for {found}, wanted {wanted}")]
     OtherPlatform { found: Platform, wanted: String },
     #[error(
@@ -176,6 +179,31 @@ fn kind(fetched: &Fetched) -> ItemKind {
     }
 }
 
+/// What is read of a config; a signature's names no platform.
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default)]
+    architecture: String,
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    variant: Option<String>,
+}
+
+/// The platform by the config of the first manifest, as it is written there.
+fn own_platform(fetched: &Fetched, upstream: &Upstream) -> Result<Option<String>, ItemError> {
+    let Some(config) = &fetched.config else { return Ok(None) };
+    let Ok(bytes) = upstream.beside().load(config) else { return Ok(None) };
+    let Config { architecture, os, variant } = match shape::parse(&bytes, &oci::CONFIG) {
+        Ok(config) => config,
+        // A runtime may read what is not read here: nobody knows for which platform it is.
+        Err(error) if kind(fetched) == ItemKind::Image => return Err(ItemError::Config(error.to_string())),
+        Err(_) => return Ok(None),
+    };
+    let variant = variant.filter(|variant| !variant.is_empty()).map(|variant| format!("/{variant}"));
+    Ok(Some(format!("{os}/{architecture}{}", variant.unwrap_or_default())))
+}
+
 /// An image that is not in an index is for one platform, which its config says.
 fn check_platform(
     item: &ResolvedItem,
@@ -183,12 +211,7 @@ fn check_platform(
     upstream: &Upstream,
     notices: &mut Vec<String>,
 ) -> Result<(), ItemError> {
-    let config = fetched.config.as_ref().and_then(|config| upstream.beside().load(config).ok());
-    let platform = config.and_then(|bytes| json::parse::<EntryPlatform>(&bytes).ok());
-    let written = platform.map(|EntryPlatform { os, architecture, variant }| match variant.as_deref() {
-        None | Some("") => format!("{os}/{architecture}"),
-        Some(variant) => format!("{os}/{architecture}/{variant}"),
-    });
+    let written = own_platform(fetched, upstream)?;
     // A config that names none, such as a signature's, is for every platform.
     let Some(found) = written.and_then(|text| text.parse::<Platform>().ok()) else { return Ok(()) };
     if item.platforms.is_empty() || item.platforms.iter().any(|wanted| wanted.accepts(&found)) {

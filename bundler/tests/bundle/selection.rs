@@ -131,6 +131,30 @@ fn a_platform_that_is_not_there_is_named_with_those_that_are() {
 }
 
 #[test]
+fn the_platform_of_a_config_is_read_whatever_its_labels_are() {
+    let labels = r#"{"Labels":{"Maintainer":"a","maintainer":"b"}}"#;
+    for (config, wanted) in [
+        (
+            format!(r#"{{"architecture":"amd64","config":{labels},"os":"linux"}}"#),
+            "found an image for linux/amd64, wanted linux/arm64",
+        ),
+        (
+            r#"{"Architecture":"amd64","architecture":"arm64","os":"linux"}"#.to_owned(),
+            "found the key \"Architecture\"",
+        ),
+        ("no JSON".to_owned(), "found a config that cannot be read"),
+    ] {
+        let config = image::Blob::new(config);
+        let fields = image::ManifestFields::oci(config.descriptor(media_type::OCI_CONFIG), vec![]);
+        let registry = registry(&Artifact::manifest(media_type::OCI_MANIFEST, &fields, vec![config]));
+        let item = format!("{{ref: \"{}/demo/app:1\", platforms: [linux/arm64]}}", registry.host());
+        Project::new(&format!("images: [{item}]"))
+            .run(&["lock", "core.yaml"])
+            .fails(2, &["demo/app:1", wanted]);
+    }
+}
+
+#[test]
 fn content_by_sha512_is_refused_when_it_is_locked() {
     let config = image::Blob::new("{}");
     let sha512 = "0".repeat(128);

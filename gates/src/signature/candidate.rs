@@ -157,7 +157,7 @@ fn read(content: &dyn Content, wanted: &Descriptor) -> Result<Vec<u8>, Reason> {
 /// nothing that is verified is taken from them.
 fn read_bundle(bytes: &[u8]) -> Result<Material, Reason> {
     let malformed = |error: String| Reason::malformed("a bundle", error);
-    json::parse::<IgnoredAny>(bytes).map_err(|error| malformed(error.to_string()))?;
+    json::parse_closed::<IgnoredAny>(bytes).map_err(|error| malformed(error.to_string()))?;
     let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
     let bundle = Bundle::from_json(text).map_err(|error| malformed(error.to_string()))?;
     match &bundle.content {

@@ -90,7 +90,7 @@ pub(super) fn payload(payload: Vec<u8>, layer: &Entry) -> Result<Material, Reaso
 /// A layer of a DSSE envelope: the statement and its signature are in it.
 pub(super) fn envelope(bytes: &[u8], layer: &Entry) -> Result<Material, Reason> {
     let envelope: Envelope =
-        json::parse(bytes).map_err(|error| Reason::malformed("a DSSE envelope", error))?;
+        json::parse_closed(bytes).map_err(|error| Reason::malformed("a DSSE envelope", error))?;
     if envelope.payload_type != IN_TOTO {
         return Err(Reason::OtherPayload(json::shortened(&envelope.payload_type)));
     }
@@ -137,10 +137,10 @@ fn bundle(kind: &str, content: &Value, layer: &Entry) -> Result<Bundle, Reason> 
 fn log_entry(annotation: &str) -> Result<Value, Reason> {
     let malformed = |error: String| Reason::malformed("a log entry", error);
     let read: LogAnnotation =
-        json::parse(annotation.as_bytes()).map_err(|error| malformed(error.to_string()))?;
+        json::parse_closed(annotation.as_bytes()).map_err(|error| malformed(error.to_string()))?;
     let entry = read.entry;
     let body = STANDARD.decode(&entry.body).map_err(|error| malformed(error.to_string()))?;
-    let body: Body = json::parse(&body).map_err(|error| malformed(error.to_string()))?;
+    let body: Body = json::parse_closed(&body).map_err(|error| malformed(error.to_string()))?;
     let log = hex::decode(&entry.log_id).map_err(|error| malformed(error.to_string()))?;
     Ok(json!({
         "logIndex": entry.log_index.to_string(),
@@ -154,7 +154,7 @@ fn log_entry(annotation: &str) -> Result<Value, Reason> {
 
 fn timestamp(annotation: &str) -> Result<Value, Reason> {
     let read: TimestampAnnotation =
-        json::parse(annotation.as_bytes()).map_err(|error| Reason::malformed("a timestamp", error))?;
+        json::parse_closed(annotation.as_bytes()).map_err(|error| Reason::malformed("a timestamp", error))?;
     Ok(json!({"signedTimestamp": read.timestamp}))
 }
 

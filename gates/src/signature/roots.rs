@@ -78,7 +78,7 @@ impl Roots {
 }
 
 fn read(digest: Digest, bytes: &[u8]) -> Result<Root, String> {
-    manifests::json::parse::<IgnoredAny>(bytes).map_err(|error| error.to_string())?;
+    manifests::json::parse_closed::<IgnoredAny>(bytes).map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let root = TrustedRoot::from_json(text).map_err(|error| error.to_string())?;
     let verifier = Verifier::new(&root).map_err(|error| error.to_string())?;

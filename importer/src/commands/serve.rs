@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use console::inspect::NotCarried;
 use console::{Class, Failure, Failures, input};
 use serde::Serialize;
 use transfer::archive::open;
@@ -47,7 +48,8 @@ fn folder(path: &Path, listen: &SocketAddr) -> Result<Content, Failure> {
 }
 
 /// The DMZ scans what is served on loopback before anybody accepts it, so trust is enough there. Beyond, it is for
-/// those who will run it: whoever has a preparer's key alone must not reach them past policy and approvals.
+/// those who will run it: whoever has a preparer's key alone must not reach them past policy and approvals, and what
+/// cannot be pulled whole is no registry.
 fn archive(arguments: &ServeArguments, global: &Global) -> Result<Content, Failures> {
     let ServeArguments { content: path, listen, judge: rules, unverified, .. } = arguments;
     let path: &Path = path;
@@ -59,9 +61,20 @@ fn archive(arguments: &ServeArguments, global: &Global) -> Result<Content, Failu
     }
     let judge = Judge::read(rules, global.state.as_deref(), Access::Read, None)?;
     let verified = judge.open(path, Keep::Whole, None, global.quiet)?;
+    let not_carried = NotCarried::of(verified.inventory());
     if listen.ip().is_loopback() {
         judge.prepared(path, &verified)?;
+        let notices: Vec<String> = not_carried
+            .iter()
+            .map(|missing| format!("not served, as it is not carried: {missing}"))
+            .collect();
+        notice(global, &notices);
         return Ok(Content::Verified(Box::new(verified)));
+    }
+    if let Some(missing) = not_carried {
+        let message =
+            format!("found content that is not carried ({missing}), wanted all of it beyond loopback");
+        return Err(Failure::new(Class::Usage, path.display(), message).advise("load it").into());
     }
     needs_policy(&judge)?;
     let accepted = judge.accept(path, rules, verified)?;

@@ -1,6 +1,6 @@
 //! What is served.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -130,6 +130,23 @@ fn an_unverified_archive_is_served_on_loopback_only() {
     site.fail(2, &["serve", &path, "--unverified", "--listen", "0.0.0.0:0"]);
     let server = Server::start(&site, &archive, &["--unverified"]);
     assert_eq!(server.get("/v2/ghcr.io/demo/app/manifests/2").0, 200);
+}
+
+#[test]
+fn what_is_not_carried_is_said_and_beyond_loopback_refused() {
+    let site = Site::new();
+    let base = site.archive(3, items());
+    let shared = small_image("base", "app").blobs()[1].digest();
+    let archive = site.differential(4, items(), site.identity(&base), &[shared]);
+    let said = site.fail(2, &["serve", &archive.display().to_string(), "--listen", "0.0.0.0:0"]);
+    assert!(said.contains("found content that is not carried (1 blob, "), "{said}");
+    let mut server = Server::start(&site, &archive, &[]);
+    assert_eq!(server.get(&format!("/v2/ghcr.io/demo/app/blobs/{shared}")).0, 404);
+    let mut stderr = server.child.stderr.take().unwrap();
+    assert_eq!(server.end(), Some(0));
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(said.contains("notice: not served, as it is not carried: 1 blob, "), "{said}");
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! The shape of what others write: which keys are read of a document, and where.
+//!
+//! Go's `encoding/json` takes `Subject` for `subject`, so a document with another spelling would be one thing here and
+//! another to a registry, a runtime or a scanner: a referrer of something else, or an index beside the layers. serde takes
+//! a list of values for an object, which nobody else does. Keys that are not read are nobody's business, and labels and
+//! annotations have whatever keys they like.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::json::{self, JsonError};
+
+/// An object of which keys are read.
+#[derive(Debug)]
+pub struct Shape {
+    /// The keys; the same in another case is refused.
+    pub keys: &'static [&'static str],
+    /// What stands under those whose values are objects, or lists of them.
+    pub below: &'static [(&'static str, Part)],
+}
+
+/// What stands under a key.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    /// An object.
+    One(&'static Shape),
+    /// A list of objects.
+    Many(&'static Shape),
+}
+
+/// Reads a document as [`json::parse`] does, and holds it to its shape.
+///
+/// # Errors
+/// As [`json::parse`]; for a key that is read in another case, or a list where an object belongs.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &'static Shape) -> Result<T, JsonError> {
+    let value = json::parse(bytes)?;
+    json::read_with(Part::One(shape), bytes)?;
+    Ok(value)
+}
+
+impl<'de> DeserializeSeed<'de> for Part {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Part {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::One(_) => "an object",
+            Self::Many(_) => "a list of objects",
+        })
+    }
+
+    /// `null` counts as absent.
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Self::Many(shape) = self else { return Err(A::Error::custom("found a list, wanted an object")) };
+        while items.next_element_seed(Self::One(shape))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let Self::One(shape) = self else { return Err(A::Error::custom("found an object, wanted a list")) };
+        while let Some(key) = entries.next_key::<String>()? {
+            if let Some(known) = json::misspelled(&key, shape.keys) {
+                let key = json::shortened(&key);
+                return Err(A::Error::custom(format_args!("found the key {key:?}, wanted {known}")));
+            }
+            match shape.below.iter().find(|(name, _)| *name == key) {
+                Some((_, part)) => entries.next_value_seed(*part)?,
+                None => entries.next_value::<IgnoredAny>().map(|_| ())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::MANIFEST;
+
+    fn check(text: &str) -> Result<serde_json::Value, JsonError> {
+        parse(text.as_bytes(), &MANIFEST)
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        let (read, list) = (check, r#"["sha256:0","x",1]"#);
+        assert!(read(&format!(r#"{{"other":{list},"layers":[{{"data":{list}}}]}}"#)).is_ok());
+        for text in [
+            format!(r#"{{"config":{list}}}"#),
+            format!(r#"{{"layers":[{{}},{list}]}}"#),
+            format!(r#"{{"manifests":[{{"platform":["amd64","linux"]}}],"subject":{list}}}"#),
+        ] {
+            assert!(read(&text).unwrap_err().to_string().contains("wanted an object"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_known_key_in_another_case_is_refused_where_it_would_be_read() {
+        for (text, is_right) in [
+            (r#"{"config":{},"layers":[{"annotations":{"Size":"1","OS":"2"}}],"Other":{"Digest":1}}"#, true),
+            (r#"{"manifests":[{"platform":{"os":"linux","os.version":"1"}}],"annotations":null}"#, true),
+            (r#"{"platform":{"OS":""},"layers":[{"config":{"Digest":1}}],"subject":null}"#, true),
+            (r#"{"config":{},"layers":[],"Manifests":[]}"#, false),
+            (r#"{"config":{},"layers":[],"\u017fubject":{}}"#, false),
+            (r#"{"config":{"Digest":""}}"#, false),
+            (r#"{"layers":[{},{"MediaType":""}]}"#, false),
+            (r#"{"manifests":[{"platform":{"OS":"linux"}}]}"#, false),
+        ] {
+            assert_eq!(check(text).is_ok(), is_right, "{text}");
+        }
+    }
+}
