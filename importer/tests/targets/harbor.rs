@@ -16,6 +16,11 @@ pub(crate) struct Inside {
 
 impl Inside {
     pub(crate) fn new() -> Self {
+        Self::with_rights(&[])
+    }
+
+    /// One whose robot may do more.
+    fn with_rights(more: &[(&str, &str)]) -> Self {
         let behind = Registry::start(Options::default()).unwrap();
         let harbor = Harbor::start(&behind.url()).unwrap();
         let mut inside = Self { harbor, behind, robot: <_>::default() };
@@ -28,6 +33,7 @@ impl Inside {
         ];
         let access: Vec<Value> = rights
             .iter()
+            .chain(more)
             .map(|(resource, action)| serde_json::json!({ "resource": resource, "action": action }))
             .collect();
         let body = serde_json::json!({
@@ -242,4 +248,39 @@ fn a_policy_that_keeps_content_from_us_is_announced_and_the_answer_to_the_upload
     inside.harbor.forget_requests();
     site.succeed(&["load", &archive, "--to", &to]);
     assert_eq!(writes(&inside.harbor.requests()), [""; 0], "the API says what is there");
+}
+
+#[test]
+fn content_without_a_tag_that_a_policy_keeps_from_us_is_asked_for_by_its_digest() {
+    // With this right, no reference at all is the list of everything.
+    let inside = Inside::with_rights(&[("artifact", "list")]);
+    inside.project("ghcr.io", -1);
+    inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#);
+    let (site, to) = inside.site(false);
+    let image = small_image("base", "web");
+    let name = format!("ghcr.io/demo/web@{}", image.digest());
+    let archive = text(&site.archive(3, vec![Brought::new(&name, &image)]));
+    site.succeed(&["load", &archive, "--to", &to, "--hold"]);
+    inside.harbor.forget_requests();
+    site.succeed(&["publish", "1", "--to", &to]);
+    let place = &site.last_receipt()["items"][0]["places"][0];
+    assert_eq!(place["confirmation"], "present", "the API says that it is there: {place}");
+    let put = format!("PUT /v2/ghcr.io/demo/web/manifests/{}", image.digest());
+    let written = writes(&inside.harbor.requests());
+    assert!(!written.iter().any(|line| line.starts_with(&put)), "{written:?}");
+}
+
+#[test]
+fn content_that_was_held_is_asked_for_by_its_digest_where_its_name_is_elsewhere() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#);
+    let (site, to) = inside.site(false);
+    site.succeed(&["load", &one(&site, 3), "--to", &to]);
+    let next = one(&site, 4);
+    site.succeed(&["load", &next, "--to", &to, "--hold"]);
+    site.succeed(&["publish", "2", "--to", &to]);
+    let place = &site.last_receipt()["items"][0]["places"][0];
+    assert_eq!(place["confirmation"], "present", "{place}");
+    assert_eq!(place["name"]["previous"], small_image("base", "web 3").digest().to_string(), "{place}");
 }

@@ -163,12 +163,15 @@ impl Harbor {
                 continue;
             };
             let Some(path) = found.paths.get(place) else { continue };
-            let digest = api.artifact(path, cargo.name.tag().unwrap_or_default()).await.map_err(failed)?;
-            let digest = digest.map(|artifact| artifact.digest);
-            if let Some(name) = survey.names.get_mut(at) {
-                *name = digest;
+            let name = survey.names.get_mut(at);
+            if let (Some(name @ None), Some(tag)) = (name, cargo.name.tag()) {
+                *name = api.artifact(path, tag).await.map_err(failed)?.map(|artifact| artifact.digest);
             }
-            if digest != Some(cargo.published.digest) {
+            // It may be there without its name: it has none, or a load was held. A reference that is empty would be
+            // answered with the list of everything there.
+            let root = cargo.published.digest;
+            let is_named = survey.names.get(at) == Some(&Some(root));
+            if !is_named && api.artifact(path, &root.to_string()).await.map_err(failed)?.is_none() {
                 continue;
             }
             let mut there = vec![&cargo.tree];
