@@ -1,5 +1,7 @@
 //! Into Harbor, with what Harbor refuses.
 
+use axum::http::{Method, StatusCode};
+use fixtures::faults::{Fault, Rule};
 use fixtures::harbor::Harbor;
 use fixtures::image::{self, Signer};
 use fixtures::registry::{Options, Registry};
@@ -283,4 +285,47 @@ fn content_that_was_held_is_asked_for_by_its_digest_where_its_name_is_elsewhere(
     let place = &site.last_receipt()["items"][0]["places"][0];
     assert_eq!(place["confirmation"], "present", "{place}");
     assert_eq!(place["name"]["previous"], small_image("base", "web 3").digest().to_string(), "{place}");
+}
+
+/// Destinations with a Harbor and a registry, in this order or the other.
+fn with_registry(site: &Site, inside: &Inside, registry: &Registry, is_harbor_first: bool) -> String {
+    let harbor = (inside.harbor.url(), "harbor");
+    let registry = (registry.url(), "oci");
+    let [(url, kind), (other, more)] = if is_harbor_first { [harbor, registry] } else { [registry, harbor] };
+    text(&site.registry(&url, &format!("type: {kind}}}, {{name: other, url: \"{other}\", type: {more}")))
+}
+
+#[test]
+fn a_tag_that_was_frozen_while_a_load_was_held_keeps_the_names_at_every_target() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    let (site, _) = inside.site(false);
+    let registry = Registry::start(Options::default()).unwrap();
+    let to = with_registry(&site, &inside, &registry, false);
+    site.succeed(&["load", &one(&site, 3), "--to", &to]);
+    site.succeed(&["load", &one(&site, 4), "--to", &to, "--hold"]);
+    inside.freeze_all_tags("ghcr.io");
+    let errors = site.fail(1, &["publish", "2", "--to", &to]);
+    let old = small_image("base", "web 3").digest();
+    let at = |registry: &Registry| registry.store().manifest("ghcr.io/demo/web", "1").unwrap().digest;
+    assert_eq!((at(&registry), at(&inside.behind)), (old, old), "{errors}");
+    assert!(errors.contains("immutable") && errors.contains("ghcr.io/demo/web:1"), "{errors}");
+}
+
+#[test]
+fn a_name_that_a_cut_load_set_and_a_rule_froze_is_not_set_again() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    inside.freeze_all_tags("ghcr.io");
+    let (site, _) = inside.site(false);
+    let registry = Registry::start(Options::default()).unwrap();
+    let to = with_registry(&site, &inside, &registry, true);
+    let archive = one(&site, 3);
+    registry.fault(Rule::new("/manifests/1", Fault::Status(StatusCode::FORBIDDEN)).on(Method::PUT));
+    site.fail(1, &["load", &archive, "--to", &to]);
+    assert!(inside.behind.store().manifest("ghcr.io/demo/web", "1").is_some(), "it is set at one of them");
+    registry.clear_faults();
+    site.succeed(&["load", &archive, "--to", &to]);
+    let places = site.last_receipt()["items"][0]["places"].clone();
+    assert_eq!(places[0]["name"]["outcome"], "set", "no other receipt says so: {places}");
 }
