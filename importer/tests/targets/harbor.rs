@@ -128,7 +128,7 @@ fn missing_projects_are_made_and_layers_mounted_across_them() {
 fn what_the_api_tells_is_told_before_the_first_byte() {
     /// A name, what is done to Harbor first, and what is said about it.
     type Case = (&'static str, fn(&Inside), &'static str);
-    let cases: [Case; 5] = [
+    let cases: [Case; 6] = [
         ("no project, and none to be made", |_| {}, "found no project ghcr.io"),
         (
             "read-only",
@@ -138,7 +138,12 @@ fn what_the_api_tells_is_told_before_the_first_byte() {
             },
             "read-only mode",
         ),
-        ("a quota", |inside| inside.project("ghcr.io", 1000), "bytes of room in the project ghcr.io"),
+        ("a quota", |inside| inside.project("ghcr.io", 1000), "1000 bytes of room in the project ghcr.io"),
+        (
+            "a quota that counts each blob once",
+            |inside| inside.project("ghcr.io", 1000),
+            "or less where the project has some of it in other repositories",
+        ),
         (
             "a proxy cache",
             |inside| {

@@ -217,8 +217,9 @@ impl Harbor {
             match api.quota(&project).await {
                 Ok(Some(quota)) if quota.limit.saturating_sub(quota.used) < wanted => {
                     let free = quota.limit.saturating_sub(quota.used);
-                    let message =
-                        format!("found {free} bytes of room in the project {project}, wanted {wanted}");
+                    let message = format!(
+                        "found {free} bytes of room in the project {project}, wanted {wanted}, or less where the project has some of it in other repositories"
+                    );
                     let failure = Failure::new(Class::Failed, &self.name, message);
                     failures.push(failure.advise("raise its quota, or collect its garbage"));
                 }
