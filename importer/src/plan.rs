@@ -103,7 +103,7 @@ pub(crate) async fn plan(
     only: &[String],
     voucher: Option<&Voucher<'_>>,
 ) -> Result<Plan, Failures> {
-    let asked = Asked(Instant::now());
+    let asked = Asked::at(Instant::now());
     let inventory = accepted.archive().inventory();
     let nothing = Names::default();
     let ledger = site.map(|site| &site.ledger);
@@ -249,6 +249,11 @@ fn moving<'a>(
 }
 
 impl Asked {
+    /// They were asked at this time.
+    pub(crate) const fn at(time: Instant) -> Self {
+        Self(time)
+    }
+
     /// Whether what the targets said may be acted upon. Later, somebody else may have set a name.
     pub(crate) fn is_fresh(self) -> bool {
         self.0.elapsed() < FRESH

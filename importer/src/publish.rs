@@ -1,8 +1,8 @@
 //! Publish: the names move.
 //!
-//! What a name points to is asked once more where the answer may be old (a load takes hours, one that was held
-//! days), the ledger decides once more, and what is about to move is in the ledger before it does, with what it
-//! replaces: a run that is cut must not take with it what a name was before.
+//! What a name points to, and whether it may move, is asked once more where the answer may be old (a load takes
+//! hours, one that was held days), the ledger decides once more, and what is about to move is in the ledger before
+//! it does, with what it replaces: a run that is cut must not take with it what a name was before.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -44,7 +44,7 @@ struct Waiting<'a> {
     evidence: Vec<Digest>,
     /// What its name pointed to when that was asked.
     found: Option<Digest>,
-    /// Whether it does so now: it was asked a moment ago, or is what it is to be.
+    /// Whether it does so now: it was asked a moment ago, and so was whether it may move.
     is_known: bool,
 }
 
@@ -168,8 +168,8 @@ fn waiting(inventory: &Inventory, delivered: Vec<Vec<Delivered>>, asked: Asked) 
     let is_fresh = asked.is_fresh();
     let one = |Delivered { name, confirmation, evidence, found }| {
         let item = *by_name.get(name.to_string().as_str())?;
-        let is_known = is_fresh || found == Some(item.published.digest);
-        Some(Waiting { item, name, confirmation, evidence, found, is_known })
+        // An old answer is not believed even where it says that nothing is to be done: the receipt will say so.
+        Some(Waiting { item, name, confirmation, evidence, found, is_known: is_fresh })
     };
     delivered.into_iter().map(|items| items.into_iter().filter_map(one).collect()).collect()
 }
@@ -193,7 +193,7 @@ async fn everywhere(
     let of_ledger = |error: LedgerError| Failure::new(Class::Failed, "the ledger", error);
     ledger.intend(decided.iter().flat_map(|one| &one.intents), clock::now()).map_err(of_ledger)?;
     let mut records = Records::default();
-    for ((target, waiting), Decided { moves, intents, sure, places }) in at.iter().zip(decided) {
+    for ((target, waiting), Decided { moves, intents, sure, places, .. }) in at.iter().zip(decided) {
         match target.publish(&moves, manifests).await {
             Ok(()) => {
                 ledger.done(intents.iter().chain(&sure), clock::now()).map_err(of_ledger)?;
@@ -213,6 +213,8 @@ struct Decided<'a> {
     intents: Vec<NameIntent>,
     /// Names that point there already, which the ledger does not say.
     sure: Vec<NameIntent>,
+    /// Names that will be taken from other content, where no plan has just asked whether they may.
+    replacing: Vec<(Repository, String)>,
     places: Vec<Place>,
 }
 
@@ -229,32 +231,45 @@ async fn decide<'a>(
     let mut answers = target.look_up(&names).await?.into_iter();
     let (mut decided, mut refused) = (Decided::default(), Vec::new());
     for one in waiting {
-        let record = match one.name.tag() {
-            Some(tag) => {
-                let found = if one.is_known { one.found } else { answers.next().flatten() };
-                match decided.name(claimant.intent(target, one, tag, found), ledger) {
-                    Ok(record) => Some(record),
-                    Err(failure) => {
-                        refused.push(failure);
-                        continue;
-                    }
-                }
-            }
-            None => None,
-        };
-        let moves = |record: &&NameRecord| record.outcome != NameOutcome::LeftNewer;
-        decided.moves.push(Move {
-            item: one.item,
-            upstream: one.name.repository().clone(),
-            tag: record.as_ref().filter(moves).map(|record| record.tag.clone()),
-            is_there: record.as_ref().is_some_and(|record| record.outcome == NameOutcome::Unchanged),
-        });
-        decided.places.push(one.place(target, record));
+        let is_asked = !one.is_known && one.name.tag().is_some();
+        let found = if is_asked { answers.next().flatten() } else { one.found };
+        if let Err(failure) = decided.item(target, one, found, claimant, ledger) {
+            refused.push(failure);
+        }
     }
-    if refused.is_empty() { Ok(decided) } else { Err(refused) }
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    // A rule may have come since the plan, and would stop this target when the names at others have moved.
+    target.check_names(&decided.replacing).await?;
+    Ok(decided)
 }
 
-impl Decided<'_> {
+impl<'a> Decided<'a> {
+    /// Decides about one item. `found` is what its name points to now.
+    fn item(
+        &mut self,
+        target: &Target,
+        one: &Waiting<'a>,
+        found: Option<Digest>,
+        claimant: &Claimant,
+        ledger: &Ledger,
+    ) -> Result<(), Failure> {
+        let intent = one.name.tag().map(|tag| claimant.intent(target, one, tag, found));
+        let record = intent.map(|intent| self.name(intent, ledger)).transpose()?;
+        let moves = |record: &&NameRecord| record.outcome != NameOutcome::LeftNewer;
+        let tag = record.as_ref().filter(moves).map(|record| record.tag.clone());
+        // Not what the record says: for what a cut run set, that is more than there is left to do.
+        let is_there = found == Some(one.item.published.digest);
+        let upstream = one.name.repository().clone();
+        if let Some(tag) = tag.as_ref().filter(|_| !one.is_known && !is_there && found.is_some()) {
+            self.replacing.push((upstream.clone(), tag.clone()));
+        }
+        self.moves.push(Move { item: one.item, upstream, tag, is_there });
+        self.places.push(one.place(target, record));
+        Ok(())
+    }
+
     /// Decides about one name. `intent.replaces` is what it points to now.
     fn name(&mut self, intent: NameIntent, ledger: &Ledger) -> Result<NameRecord, Failure> {
         let names = ledger.names();
@@ -339,6 +354,67 @@ impl Records {
                     name: name.clone(),
                     places: vec![place],
                 }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use manifests::{API_VERSION, Descriptor};
+
+    use super::*;
+
+    fn inventory(item: Item) -> Inventory {
+        Inventory {
+            annex_of: None,
+            annotations: <_>::default(),
+            api_version: API_VERSION.to_owned(),
+            audience: vec![],
+            base: None,
+            content: vec![],
+            created: clock::now(),
+            generator: String::new(),
+            import_before: None,
+            items: vec![item],
+            kind: "Inventory".to_owned(),
+            metadata: vec![],
+            name: "core".parse().unwrap(),
+            serial: 1,
+        }
+    }
+
+    fn item(published: Descriptor) -> Item {
+        Item {
+            annotations: <_>::default(),
+            evidence: vec![],
+            group: None,
+            kind: ItemKind::Image,
+            name: "ghcr.io/demo/web:1".to_owned(),
+            platforms: vec![],
+            published: published.clone(),
+            requires: vec![],
+            source: published,
+            to: None,
+        }
+    }
+
+    #[test]
+    fn an_old_answer_is_not_believed_whatever_it_was() {
+        let (own, other) = (Digest::of(b"own"), Digest::of(b"other"));
+        let media_type = "application/vnd.oci.image.manifest.v1+json".to_owned();
+        let inventory = inventory(item(Descriptor { digest: own, media_type, size: 3 }));
+        let now = Instant::now();
+        let a_minute_ago = now.checked_sub(Duration::from_secs(61)).unwrap();
+        for found in [None, Some(other), Some(own)] {
+            for (time, is_known) in [(now, true), (a_minute_ago, false)] {
+                let name = "ghcr.io/demo/web:1".parse().unwrap();
+                let confirmation = Confirmation::Present;
+                let delivered = Delivered { name, confirmation, evidence: vec![], found };
+                let waiting = waiting(&inventory, vec![vec![delivered]], Asked::at(time));
+                assert_eq!(waiting[0][0].is_known, is_known, "{found:?}");
             }
         }
     }

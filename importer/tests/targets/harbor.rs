@@ -1,5 +1,7 @@
 //! Into Harbor, with what Harbor refuses.
 
+use axum::http::{Method, StatusCode};
+use fixtures::faults::{Fault, Rule};
 use fixtures::harbor::Harbor;
 use fixtures::image::{self, Signer};
 use fixtures::registry::{Options, Registry};
@@ -16,6 +18,11 @@ pub(crate) struct Inside {
 
 impl Inside {
     pub(crate) fn new() -> Self {
+        Self::with_rights(&[])
+    }
+
+    /// One whose robot may do more.
+    fn with_rights(more: &[(&str, &str)]) -> Self {
         let behind = Registry::start(Options::default()).unwrap();
         let harbor = Harbor::start(&behind.url()).unwrap();
         let mut inside = Self { harbor, behind, robot: <_>::default() };
@@ -28,6 +35,7 @@ impl Inside {
         ];
         let access: Vec<Value> = rights
             .iter()
+            .chain(more)
             .map(|(resource, action)| serde_json::json!({ "resource": resource, "action": action }))
             .collect();
         let body = serde_json::json!({
@@ -120,7 +128,7 @@ fn missing_projects_are_made_and_layers_mounted_across_them() {
 fn what_the_api_tells_is_told_before_the_first_byte() {
     /// A name, what is done to Harbor first, and what is said about it.
     type Case = (&'static str, fn(&Inside), &'static str);
-    let cases: [Case; 5] = [
+    let cases: [Case; 6] = [
         ("no project, and none to be made", |_| {}, "found no project ghcr.io"),
         (
             "read-only",
@@ -130,7 +138,12 @@ fn what_the_api_tells_is_told_before_the_first_byte() {
             },
             "read-only mode",
         ),
-        ("a quota", |inside| inside.project("ghcr.io", 1000), "bytes of room in the project ghcr.io"),
+        ("a quota", |inside| inside.project("ghcr.io", 1000), "1000 bytes of room in the project ghcr.io"),
+        (
+            "a quota that counts each blob once",
+            |inside| inside.project("ghcr.io", 1000),
+            "or less where the project has some of it in other repositories",
+        ),
         (
             "a proxy cache",
             |inside| {
@@ -242,4 +255,82 @@ fn a_policy_that_keeps_content_from_us_is_announced_and_the_answer_to_the_upload
     inside.harbor.forget_requests();
     site.succeed(&["load", &archive, "--to", &to]);
     assert_eq!(writes(&inside.harbor.requests()), [""; 0], "the API says what is there");
+}
+
+#[test]
+fn content_without_a_tag_that_a_policy_keeps_from_us_is_asked_for_by_its_digest() {
+    // With this right, no reference at all is the list of everything.
+    let inside = Inside::with_rights(&[("artifact", "list")]);
+    inside.project("ghcr.io", -1);
+    inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#);
+    let (site, to) = inside.site(false);
+    let image = small_image("base", "web");
+    let name = format!("ghcr.io/demo/web@{}", image.digest());
+    let archive = text(&site.archive(3, vec![Brought::new(&name, &image)]));
+    site.succeed(&["load", &archive, "--to", &to, "--hold"]);
+    inside.harbor.forget_requests();
+    site.succeed(&["publish", "1", "--to", &to]);
+    let place = &site.last_receipt()["items"][0]["places"][0];
+    assert_eq!(place["confirmation"], "present", "the API says that it is there: {place}");
+    let put = format!("PUT /v2/ghcr.io/demo/web/manifests/{}", image.digest());
+    let written = writes(&inside.harbor.requests());
+    assert!(!written.iter().any(|line| line.starts_with(&put)), "{written:?}");
+}
+
+#[test]
+fn content_that_was_held_is_asked_for_by_its_digest_where_its_name_is_elsewhere() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#);
+    let (site, to) = inside.site(false);
+    site.succeed(&["load", &one(&site, 3), "--to", &to]);
+    let next = one(&site, 4);
+    site.succeed(&["load", &next, "--to", &to, "--hold"]);
+    site.succeed(&["publish", "2", "--to", &to]);
+    let place = &site.last_receipt()["items"][0]["places"][0];
+    assert_eq!(place["confirmation"], "present", "{place}");
+    assert_eq!(place["name"]["previous"], small_image("base", "web 3").digest().to_string(), "{place}");
+}
+
+/// Destinations with a Harbor and a registry, in this order or the other.
+fn with_registry(site: &Site, inside: &Inside, registry: &Registry, is_harbor_first: bool) -> String {
+    let harbor = (inside.harbor.url(), "harbor");
+    let registry = (registry.url(), "oci");
+    let [(url, kind), (other, more)] = if is_harbor_first { [harbor, registry] } else { [registry, harbor] };
+    text(&site.registry(&url, &format!("type: {kind}}}, {{name: other, url: \"{other}\", type: {more}")))
+}
+
+#[test]
+fn a_tag_that_was_frozen_while_a_load_was_held_keeps_the_names_at_every_target() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    let (site, _) = inside.site(false);
+    let registry = Registry::start(Options::default()).unwrap();
+    let to = with_registry(&site, &inside, &registry, false);
+    site.succeed(&["load", &one(&site, 3), "--to", &to]);
+    site.succeed(&["load", &one(&site, 4), "--to", &to, "--hold"]);
+    inside.freeze_all_tags("ghcr.io");
+    let errors = site.fail(1, &["publish", "2", "--to", &to]);
+    let old = small_image("base", "web 3").digest();
+    let at = |registry: &Registry| registry.store().manifest("ghcr.io/demo/web", "1").unwrap().digest;
+    assert_eq!((at(&registry), at(&inside.behind)), (old, old), "{errors}");
+    assert!(errors.contains("immutable") && errors.contains("ghcr.io/demo/web:1"), "{errors}");
+}
+
+#[test]
+fn a_name_that_a_cut_load_set_and_a_rule_froze_is_not_set_again() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    inside.freeze_all_tags("ghcr.io");
+    let (site, _) = inside.site(false);
+    let registry = Registry::start(Options::default()).unwrap();
+    let to = with_registry(&site, &inside, &registry, true);
+    let archive = one(&site, 3);
+    registry.fault(Rule::new("/manifests/1", Fault::Status(StatusCode::FORBIDDEN)).on(Method::PUT));
+    site.fail(1, &["load", &archive, "--to", &to]);
+    assert!(inside.behind.store().manifest("ghcr.io/demo/web", "1").is_some(), "it is set at one of them");
+    registry.clear_faults();
+    site.succeed(&["load", &archive, "--to", &to]);
+    let places = site.last_receipt()["items"][0]["places"].clone();
+    assert_eq!(places[0]["name"]["outcome"], "set", "no other receipt says so: {places}");
 }

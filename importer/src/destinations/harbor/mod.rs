@@ -163,12 +163,15 @@ impl Harbor {
                 continue;
             };
             let Some(path) = found.paths.get(place) else { continue };
-            let digest = api.artifact(path, cargo.name.tag().unwrap_or_default()).await.map_err(failed)?;
-            let digest = digest.map(|artifact| artifact.digest);
-            if let Some(name) = survey.names.get_mut(at) {
-                *name = digest;
+            let name = survey.names.get_mut(at);
+            if let (Some(name @ None), Some(tag)) = (name, cargo.name.tag()) {
+                *name = api.artifact(path, tag).await.map_err(failed)?.map(|artifact| artifact.digest);
             }
-            if digest != Some(cargo.published.digest) {
+            // It may be there without its name: it has none, or a load was held. A reference that is empty would be
+            // answered with the list of everything there.
+            let root = cargo.published.digest;
+            let is_named = survey.names.get(at) == Some(&Some(root));
+            if !is_named && api.artifact(path, &root.to_string()).await.map_err(failed)?.is_none() {
                 continue;
             }
             let mut there = vec![&cargo.tree];
@@ -214,8 +217,9 @@ impl Harbor {
             match api.quota(&project).await {
                 Ok(Some(quota)) if quota.limit.saturating_sub(quota.used) < wanted => {
                     let free = quota.limit.saturating_sub(quota.used);
-                    let message =
-                        format!("found {free} bytes of room in the project {project}, wanted {wanted}");
+                    let message = format!(
+                        "found {free} bytes of room in the project {project}, wanted {wanted}, or less where the project has some of it in other repositories"
+                    );
                     let failure = Failure::new(Class::Failed, &self.name, message);
                     failures.push(failure.advise("raise its quota, or collect its garbage"));
                 }

@@ -41,7 +41,8 @@ pub(super) fn notices(harbor: &str, found: &Found, shipment: &Shipment, survey: 
     notices
 }
 
-/// How many bytes each project will be charged: blobs count once for a project, mounted ones as well.
+/// How many bytes each project will be charged at most: blobs count once for a project, mounted ones as well. What it
+/// has in repositories that nothing here goes to is not known, and counted as new.
 pub(super) fn needed(found: &Found, shipment: &Shipment, survey: &Survey) -> BTreeMap<String, u64> {
     let mut seen: HashSet<(&str, Digest)> = HashSet::new();
     let project = |place: usize| found.projects.get(place).map_or("", String::as_str);
