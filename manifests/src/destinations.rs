@@ -188,23 +188,10 @@ impl RegistryDestination {
         };
         let path = match self.map.iter().filter(matched).max_by_key(|mapping| mapping.from.len()) {
             Some(mapping) => format!("{}{}", mapping.to, &full[mapping.from.len()..]),
-            None => format!("{}/{}", project_name(upstream.host()), upstream.path()),
+            None => upstream.place(),
         };
         if self.prefix.is_empty() { path } else { format!("{}/{path}", self.prefix) }
     }
-}
-
-/// An upstream host as the first part of a repository: what Harbor does not allow in the name of a project
-/// becomes `-`, and separators do not stand together or at an end.
-fn project_name(host: &str) -> String {
-    let mut name = String::with_capacity(host.len());
-    for character in host.to_ascii_lowercase().chars() {
-        let is_word = character.is_ascii_alphanumeric();
-        if is_word || name.ends_with(|last: char| last.is_ascii_alphanumeric()) {
-            name.push(if is_word || character == '.' { character } else { '-' });
-        }
-    }
-    name.trim_end_matches(['.', '-']).to_owned()
 }
 
 #[cfg(test)]
@@ -227,8 +214,8 @@ mod tests {
             ("docker.io/library/nginx", "team/docker.io/library/nginx"),
             ("ghcr.io/openova-io/bp-cilium", "team/platform/bp-cilium"),
             ("ghcr.io/openova-io-other/x", "team/other/openova-io-other/x"),
-            ("127.0.0.1:5000/a/b", "team/127.0.0.1-5000/a/b"),
-            ("[::1]:5000/a", "team/1-5000/a"),
+            ("127.0.0.1:5000/a/b", "team/127.0.0.1_5000/a/b"),
+            ("[::1]:5000/a", "team/0_0_0_0_0_0_0_1_5000/a"),
         ] {
             assert_eq!(registry.path(&upstream.parse().unwrap()), path);
         }

@@ -1,6 +1,7 @@
 //! References to content in registries: `host/repository[:tag][@digest]`.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -68,6 +69,15 @@ impl Repository {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// This repository as a path within another registry: its host is the first part.
+    ///
+    /// Two hosts never come to one place, since a rule of the policy about one host may not decide about what
+    /// stands under another's name. See `host_part`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}/{}", host_part(&self.host), self.path)
     }
 
     /// This repository with a tag.
@@ -214,9 +224,7 @@ pub fn is_host(text: &str) -> bool {
     let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
     let bracketed = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let name_is_valid = match bracketed {
-        Some(address) => {
-            address.parse::<std::net::Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address)
-        }
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address),
         // No top-level domain is a number: resolvers take such a name for an address, `10.1` for 10.0.0.1.
         None if name.rsplit('.').next().is_some_and(is_number) => name.parse::<std::net::Ipv4Addr>().is_ok(),
         None => name.len() <= 253 && name.split('.').all(is_label),
@@ -225,6 +233,21 @@ pub fn is_host(text: &str) -> bool {
     let port_is_valid =
         |port: &str| port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port);
     name_is_valid && port.is_none_or(port_is_valid)
+}
+
+/// A host as a part of a path, where neither colons nor brackets can stand. `_` stands for a colon: a name or an IPv4
+/// address has none of its own, so one `_` comes before a port and none where there is none. An IPv6 address has all of
+/// its eight groups, and so seven of them, or eight with a port.
+fn host_part(host: &str) -> String {
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let address = bracketed.and_then(|(address, port)| Some((address.parse::<Ipv6Addr>().ok()?, port)));
+    match address {
+        Some((address, port)) => {
+            let groups = address.segments().map(|group| format!("{group:x}"));
+            groups.join("_") + &port.replace(':', "_")
+        }
+        None => host.replace(':', "_"),
+    }
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` parts between slashes, at most 255 bytes.
@@ -324,5 +347,29 @@ mod tests {
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn two_hosts_never_come_to_one_place() {
+        let places = [
+            ("registry.example:5000/app", "registry.example_5000/app"),
+            ("registry.example-5000/app", "registry.example-5000/app"),
+            ("registry.example/app", "registry.example/app"),
+            ("localhost:1/app", "localhost_1/app"),
+            ("xn--a.example/app", "xn--a.example/app"),
+            ("xn-a.example/app", "xn-a.example/app"),
+            ("0.0.0.1:5000/app", "0.0.0.1_5000/app"),
+            ("[::1]/app", "0_0_0_0_0_0_0_1/app"),
+            ("[::1]:5000/app", "0_0_0_0_0_0_0_1_5000/app"),
+            ("[::1:5000]/app", "0_0_0_0_0_0_1_5000/app"),
+            ("[1::]/app", "1_0_0_0_0_0_0_0/app"),
+            ("[::ffff:0.0.0.1]/app", "0_0_0_0_0_ffff_0_1/app"),
+        ];
+        for (text, place) in places {
+            assert_eq!(text.parse::<Repository>().unwrap().place(), place);
+            assert!(is_path(place), "{place}");
+        }
+        let different: std::collections::BTreeSet<&str> = places.iter().map(|(_, place)| *place).collect();
+        assert_eq!(different.len(), places.len());
     }
 }
