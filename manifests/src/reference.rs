@@ -12,7 +12,7 @@ use crate::digest::{Digest, DigestError};
 const DOCKER_HUB: &str = "docker.io";
 
 /// What Docker called it before, and still takes for it.
-const DOCKER_HUB_INDEX: &str = "index.docker.io";
+pub(crate) const DOCKER_HUB_INDEX: &str = "index.docker.io";
 
 /// A repository in a registry: `host[:port]/path`. `docker.io` and `library/` are filled in as Docker does, and a host
 /// is the same in every case, so that it is written in one: a policy's pattern compares bytes.
@@ -198,12 +198,35 @@ impl<'de> Deserialize<'de> for Repository {
     }
 }
 
+/// A host, or a repository or the start of one, as full references spell it: `GHCR.io/a/` is `ghcr.io/a`. Nothing
+/// where it is neither.
+pub(crate) fn canonical_start(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('/');
+    let (first, path) = text.split_once('/').unwrap_or((text, ""));
+    if !looks_like_host(first) {
+        return text.parse::<Repository>().ok().map(|repository| repository.to_string());
+    }
+    let host = match first.to_ascii_lowercase() {
+        host if host == DOCKER_HUB_INDEX => DOCKER_HUB.to_owned(),
+        host => host,
+    };
+    match path {
+        "" => is_host(&host).then_some(host),
+        // Not a repository but its start: `docker.io/nginx` is about `docker.io/nginx/nginx-ingress`.
+        path => Repository::new(&host, path).ok().map(|start| start.to_string()),
+    }
+}
+
 /// The host, where the first part looks like one: it has a dot or a port, or is `localhost`.
 fn split_host(text: &str) -> (Option<&str>, &str) {
     match text.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
+        Some((first, rest)) if looks_like_host(first) => (Some(first), rest),
         _ => (None, text),
     }
+}
+
+fn looks_like_host(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost"
 }
 
 /// A DNS name in lower case, an IPv4 address or a bracketed IPv6 address (RFC 5952), with an optional port from 1 to
