@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use manifests::inventory::Blob;
@@ -21,12 +22,13 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    /// Nothing yet.
+    /// Nothing yet. `folder` is where it waits: in the site's state, where there is room for receipts of the same size,
+    /// and not in a temporary folder that may be small or missing.
     ///
     /// # Errors
     /// When there is no place for a file.
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { file: BufWriter::new(tempfile::tempfile()?), at: HashMap::new(), end: 0 })
+    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
+        Ok(Self { file: BufWriter::new(tempfile::tempfile_in(folder)?), at: HashMap::new(), end: 0 })
     }
 
     /// Keeps some content, once.

@@ -95,9 +95,8 @@ fn scan(trivy: &Trivy, server: &str, item: &Item, image: &PlatformImage) -> Resu
         .platform
         .as_ref()
         .ok_or_else(|| failed("found no platform in its config, wanted one to scan it by".to_owned()))?;
-    // A colon cannot stand within a repository's name; the server knows such hosts by a dash as well.
-    let repository = name.repository().to_string().replacen(':', "-", 1);
-    let target = format!("{server}/{repository}@{}", image.manifest.digest);
+    // A colon cannot stand within a repository's name; the server knows hosts with one by their place as well.
+    let target = format!("{server}/{}@{}", name.repository().place(), image.manifest.digest);
     let report = trivy.scan(&target, platform).map_err(|error| of_trivy(&item.name, &error))?;
     let bytes = report.encode();
     let report = Descriptor {

@@ -5,6 +5,7 @@
 //! key is enough: what bears its signature was accepted here.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use console::{Class, Failure};
@@ -25,6 +26,8 @@ pub(crate) struct Voucher<'a> {
     pub(crate) key: &'a PrivateKey,
     /// By whom, by what and when the archive was accepted for the first time: a second load says the same.
     pub(crate) verification: Verification,
+    /// Where what it says waits for the targets.
+    pub(crate) folder: PathBuf,
 }
 
 /// Adds the site's signature and verification summary of every manifest of every item: an admission controller sees
@@ -33,7 +36,7 @@ pub(crate) struct Voucher<'a> {
 /// # Errors
 /// When the key does not sign, or the disk fails.
 pub(crate) fn vouch(mut shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
-    let mut made = Made::new().map_err(unkept)?;
+    let mut made = Made::new(&voucher.folder).map_err(unkept)?;
     for cargo in &mut shipment.items {
         let proofs = statements(cargo, voucher, &mut made)?;
         cargo.evidence.extend(proofs);
@@ -48,7 +51,7 @@ fn unkept(error: io::Error) -> Failure {
 
 fn statements(
     cargo: &Cargo,
-    Voucher { key, verification }: &Voucher<'_>,
+    Voucher { key, verification, .. }: &Voucher<'_>,
     made: &mut Made,
 ) -> Result<Vec<Proof>, Failure> {
     let unsigned = |error: KeyError| Failure::new(Class::Failed, "the receipt key", error);

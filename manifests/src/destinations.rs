@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::hosts::{self, Hosts};
+use crate::json;
 use crate::name::ChannelName;
 use crate::reference::{self, Repository};
 use crate::yaml::{self, YamlError};
@@ -165,6 +166,7 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
     if spec.map.iter().any(|mapping| !reference::is_path(&mapping.to)) {
         return Err(rule("found a mapping to something that is not a path of a repository"));
     }
+    spec.map.iter().try_for_each(|mapping| check_start(&mapping.from)).map_err(|message| rule(&message))?;
     Ok(RegistryDestination {
         name: spec.name,
         host,
@@ -174,6 +176,20 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
         sign: spec.sign,
         map: spec.map,
     })
+}
+
+/// Holds `from` to what references are spelled like: with any other, things would silently go to the default place.
+fn check_start(from: &str) -> Result<(), String> {
+    match reference::canonical_start(from) {
+        Some(canonical) if canonical == from => Ok(()),
+        Some(canonical) => {
+            Err(format!("found a mapping from {:?}, wanted {canonical:?}", json::shortened(from)))
+        }
+        None => Err(format!(
+            "found a mapping from {:?}, wanted HOST or HOST/REPOSITORY in lower case, such as ghcr.io/openova-io",
+            json::shortened(from)
+        )),
+    }
 }
 
 impl RegistryDestination {
@@ -188,23 +204,10 @@ impl RegistryDestination {
         };
         let path = match self.map.iter().filter(matched).max_by_key(|mapping| mapping.from.len()) {
             Some(mapping) => format!("{}{}", mapping.to, &full[mapping.from.len()..]),
-            None => format!("{}/{}", project_name(upstream.host()), upstream.path()),
+            None => upstream.place(),
         };
         if self.prefix.is_empty() { path } else { format!("{}/{path}", self.prefix) }
     }
-}
-
-/// An upstream host as the first part of a repository: what Harbor does not allow in the name of a project
-/// becomes `-`, and separators do not stand together or at an end.
-fn project_name(host: &str) -> String {
-    let mut name = String::with_capacity(host.len());
-    for character in host.to_ascii_lowercase().chars() {
-        let is_word = character.is_ascii_alphanumeric();
-        if is_word || name.ends_with(|last: char| last.is_ascii_alphanumeric()) {
-            name.push(if is_word || character == '.' { character } else { '-' });
-        }
-    }
-    name.trim_end_matches(['.', '-']).to_owned()
 }
 
 #[cfg(test)]
@@ -227,10 +230,46 @@ mod tests {
             ("docker.io/library/nginx", "team/docker.io/library/nginx"),
             ("ghcr.io/openova-io/bp-cilium", "team/platform/bp-cilium"),
             ("ghcr.io/openova-io-other/x", "team/other/openova-io-other/x"),
-            ("127.0.0.1:5000/a/b", "team/127.0.0.1-5000/a/b"),
-            ("[::1]:5000/a", "team/1-5000/a"),
+            ("127.0.0.1:5000/a/b", "team/127.0.0.1_5000/a/b"),
+            ("[::1]:5000/a", "team/0_0_0_0_0_0_0_1_5000/a"),
         ] {
             assert_eq!(registry.path(&upstream.parse().unwrap()), path);
+        }
+    }
+
+    #[test]
+    fn a_mapping_from_what_no_reference_starts_with_is_refused() {
+        let mapped = |from: &str| {
+            destinations(&format!(
+                "registries: [{{name: a, url: \"https://r.example\", type: oci, map: [{{from: \"{from}\", to: x}}]}}]"
+            ))
+        };
+        for (from, wanted) in [
+            ("GHCR.io/x", "wanted \"ghcr.io/x\""),
+            ("ghcr.io/", "wanted \"ghcr.io\""),
+            ("index.docker.io/x", "wanted \"docker.io/x\""),
+            ("index.docker.io", "wanted \"docker.io\""),
+            ("grafana/loki", "wanted \"docker.io/grafana/loki\""),
+            ("nginx", "wanted \"docker.io/library/nginx\""),
+            ("[0::1]:5000/x", "wanted HOST or HOST/REPOSITORY"),
+            ("ghcr.io/X", "wanted HOST or HOST/REPOSITORY"),
+            ("ghcr.io/x:1", "wanted HOST or HOST/REPOSITORY"),
+            ("ghcr.io//x", "wanted HOST or HOST/REPOSITORY"),
+            ("", "wanted HOST or HOST/REPOSITORY"),
+        ] {
+            let found = mapped(from).map_err(|error| error.to_string());
+            assert!(found.as_ref().is_err_and(|error| error.contains(wanted)), "{from}: {found:?}");
+        }
+        // `docker.io/nginx` is about nobody's `nginx`, but about `docker.io/nginx/nginx-ingress`.
+        for from in [
+            "ghcr.io",
+            "ghcr.io/x",
+            "docker.io/library/nginx",
+            "docker.io/nginx",
+            "localhost/x",
+            "[::1]:5000",
+        ] {
+            assert!(mapped(from).is_ok(), "{from}");
         }
     }
 

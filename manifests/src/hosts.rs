@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::reference::{is_host, is_path};
+use crate::reference::{DOCKER_HUB_INDEX, is_host, is_path};
 use crate::yaml::{self, YamlError};
 
 /// Settings by host, as references name it (`docker.io`, `registry.example:5000`).
@@ -26,7 +26,7 @@ pub struct HostSettings {
     /// Whether it is spoken to without TLS. Loopback addresses are, without being told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain_http: Option<bool>,
-    /// How many requests may be under way at once.
+    /// How many requests may be under way at once; where names share a mirror, the fewest that one of them says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u16>,
     /// Hosts that its downloads may be redirected to, where redirects are refused otherwise.
@@ -59,6 +59,8 @@ pub(crate) fn check(hosts: &Hosts) -> Result<(), YamlError> {
             if holds { Ok(()) } else { Err(YamlError::Rule(format!("hosts: {host:?}: {message}"))) }
         };
         rule(is_host(host), "found a name that is not a host, wanted one as references write it")?;
+        // References of it are read as `docker.io`: settings would be about nothing.
+        rule(host != DOCKER_HUB_INDEX, "found another name of Docker Hub, wanted docker.io")?;
         if let Some(mirror) = &settings.mirror {
             let (mirror_host, prefix) = mirror.split_once('/').unwrap_or((mirror, "prefix"));
             let is_mirror = is_host(mirror_host) && is_path(prefix);
@@ -85,6 +87,7 @@ mod tests {
             ("docker.io: {connections: 0}", "no connection at all"),
             ("docker.io: {}, docker.io: {}", "one host twice"),
             ("docker.io: {insecure: true}", "an unknown field"),
+            ("index.docker.io: {connections: 2}", "a name that no reference has"),
         ] {
             assert!(parse(&file(hosts)).is_err(), "{why}");
         }

@@ -1,6 +1,7 @@
 //! References to content in registries: `host/repository[:tag][@digest]`.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,7 +12,7 @@ use crate::digest::{Digest, DigestError};
 const DOCKER_HUB: &str = "docker.io";
 
 /// What Docker called it before, and still takes for it.
-const DOCKER_HUB_INDEX: &str = "index.docker.io";
+pub(crate) const DOCKER_HUB_INDEX: &str = "index.docker.io";
 
 /// A repository in a registry: `host[:port]/path`. `docker.io` and `library/` are filled in as Docker does, and a host
 /// is the same in every case, so that it is written in one: a policy's pattern compares bytes.
@@ -68,6 +69,15 @@ impl Repository {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// This repository as a path within another registry: its host is the first part.
+    ///
+    /// Two hosts never come to one place, since a rule of the policy about one host may not decide about what
+    /// stands under another's name. See `host_part`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}/{}", host_part(&self.host), self.path)
     }
 
     /// This repository with a tag.
@@ -188,12 +198,35 @@ impl<'de> Deserialize<'de> for Repository {
     }
 }
 
+/// A host, or a repository or the start of one, as full references spell it: `GHCR.io/a/` is `ghcr.io/a`. Nothing
+/// where it is neither.
+pub(crate) fn canonical_start(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('/');
+    let (first, path) = text.split_once('/').unwrap_or((text, ""));
+    if !looks_like_host(first) {
+        return text.parse::<Repository>().ok().map(|repository| repository.to_string());
+    }
+    let host = match first.to_ascii_lowercase() {
+        host if host == DOCKER_HUB_INDEX => DOCKER_HUB.to_owned(),
+        host => host,
+    };
+    match path {
+        "" => is_host(&host).then_some(host),
+        // Not a repository but its start: `docker.io/nginx` is about `docker.io/nginx/nginx-ingress`.
+        path => Repository::new(&host, path).ok().map(|start| start.to_string()),
+    }
+}
+
 /// The host, where the first part looks like one: it has a dot or a port, or is `localhost`.
 fn split_host(text: &str) -> (Option<&str>, &str) {
     match text.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
+        Some((first, rest)) if looks_like_host(first) => (Some(first), rest),
         _ => (None, text),
     }
+}
+
+fn looks_like_host(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost"
 }
 
 /// A DNS name in lower case, an IPv4 address or a bracketed IPv6 address (RFC 5952), with an optional port from 1 to
@@ -214,9 +247,7 @@ pub fn is_host(text: &str) -> bool {
     let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
     let bracketed = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let name_is_valid = match bracketed {
-        Some(address) => {
-            address.parse::<std::net::Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address)
-        }
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address),
         // No top-level domain is a number: resolvers take such a name for an address, `10.1` for 10.0.0.1.
         None if name.rsplit('.').next().is_some_and(is_number) => name.parse::<std::net::Ipv4Addr>().is_ok(),
         None => name.len() <= 253 && name.split('.').all(is_label),
@@ -225,6 +256,21 @@ pub fn is_host(text: &str) -> bool {
     let port_is_valid =
         |port: &str| port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port);
     name_is_valid && port.is_none_or(port_is_valid)
+}
+
+/// A host as a part of a path, where neither colons nor brackets can stand. `_` stands for a colon: a name or an IPv4
+/// address has none of its own, so one `_` comes before a port and none where there is none. An IPv6 address has all of
+/// its eight groups, and so seven of them, or eight with a port.
+fn host_part(host: &str) -> String {
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let address = bracketed.and_then(|(address, port)| Some((address.parse::<Ipv6Addr>().ok()?, port)));
+    match address {
+        Some((address, port)) => {
+            let groups = address.segments().map(|group| format!("{group:x}"));
+            groups.join("_") + &port.replace(':', "_")
+        }
+        None => host.replace(':', "_"),
+    }
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` parts between slashes, at most 255 bytes.
@@ -324,5 +370,29 @@ mod tests {
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn two_hosts_never_come_to_one_place() {
+        let places = [
+            ("registry.example:5000/app", "registry.example_5000/app"),
+            ("registry.example-5000/app", "registry.example-5000/app"),
+            ("registry.example/app", "registry.example/app"),
+            ("localhost:1/app", "localhost_1/app"),
+            ("xn--a.example/app", "xn--a.example/app"),
+            ("xn-a.example/app", "xn-a.example/app"),
+            ("0.0.0.1:5000/app", "0.0.0.1_5000/app"),
+            ("[::1]/app", "0_0_0_0_0_0_0_1/app"),
+            ("[::1]:5000/app", "0_0_0_0_0_0_0_1_5000/app"),
+            ("[::1:5000]/app", "0_0_0_0_0_0_1_5000/app"),
+            ("[1::]/app", "1_0_0_0_0_0_0_0/app"),
+            ("[::ffff:0.0.0.1]/app", "0_0_0_0_0_ffff_0_1/app"),
+        ];
+        for (text, place) in places {
+            assert_eq!(text.parse::<Repository>().unwrap().place(), place);
+            assert!(is_path(place), "{place}");
+        }
+        let different: std::collections::BTreeSet<&str> = places.iter().map(|(_, place)| *place).collect();
+        assert_eq!(different.len(), places.len());
     }
 }

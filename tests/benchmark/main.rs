@@ -164,7 +164,7 @@ impl<'a> Bench<'a> {
 
     /// Where the images are at a target.
     fn names(&self) -> Vec<(String, String)> {
-        let host = self.source.replace(':', "-");
+        let host = self.source.replace(':', "_");
         self.set
             .images
             .iter()

@@ -72,7 +72,7 @@ impl Inside {
 
     /// The project that content of the upstream goes to.
     fn project(&self) -> String {
-        self.web.split('/').next().unwrap().replace(':', "-")
+        self.web.split('/').next().unwrap().replace(':', "_")
     }
 
     /// The image, as it is named at Harbor.

@@ -1,6 +1,6 @@
 //! One server: where it is and how it is spoken to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,6 +20,9 @@ use crate::error::{Problem, shown};
 /// The variables that name a proxy for everything, as other clients read them.
 const PROXY_VARIABLES: [&str; 6] =
     ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// The requests that may be under way at once, by where they really go: names behind one mirror are one server's.
+pub(super) type Permits = HashMap<Url, Arc<Semaphore>>;
 
 /// One server.
 pub struct Host {
@@ -41,36 +44,23 @@ pub struct Host {
 
 impl Host {
     /// A server by the name in references, with its mirror and settings resolved.
-    pub(crate) fn new(name: &str, options: &Options) -> Result<Self, Problem> {
-        let mut settings = options.hosts.get(name).cloned().unwrap_or_default();
-        let mirror = settings.mirror.clone();
-        let (place, prefix) = match &mirror {
-            Some(mirror) => mirror.split_once('/').unwrap_or((mirror, "")),
-            // Docker Hub's registry does not live under its name.
-            None if matches!(name, "docker.io" | "index.docker.io") => ("registry-1.docker.io", ""),
-            None => (name, ""),
-        };
-        if let Some(own) = options.hosts.get(place).filter(|_| mirror.is_some()) {
-            settings = settings.or(own);
-        }
-        let is_plain = settings.plain_http.unwrap_or_else(|| address::is_loopback(without_port(place)));
-        let scheme = if is_plain { "http" } else { "https" };
-        let origin = Url::parse(&format!("{scheme}://{place}/")).map_err(|error| {
-            Problem::Settings(format!("found {:?}, wanted HOST[:PORT]: {error}", shown(place)))
-        })?;
+    pub(super) fn new(name: &str, options: &Options, permits: &mut Permits) -> Result<Self, Problem> {
+        let Way { place, prefix, origin, settings } = way(name, options)?;
+        let is_mirrored = settings.mirror.is_some();
         let is_loopback = address::is_loopback(without_port(place));
         let client = client(&settings, if is_loopback { Reach::Loopback } else { Reach::Network }, None)?;
-        let connections = settings.connections.unwrap_or(options.connections).max(1);
+        let permits = permits.entry(origin.clone());
+        let permits = permits.or_insert_with(|| Arc::new(Semaphore::new(connections(&origin, options))));
         let plain = options.hosts.iter().filter(|(_, settings)| settings.plain_http == Some(true));
         Ok(Self {
             name: name.to_owned(),
-            auth: Auth::new(if mirror.is_some() { place } else { name }, Arc::clone(&options.credentials)),
+            auth: Auth::new(if is_mirrored { place } else { name }, Arc::clone(&options.credentials)),
             origin,
             prefix: prefix.trim_matches('/').to_owned(),
             client,
             guarded: Default::default(),
             listed: OnceLock::new(),
-            permits: Arc::new(Semaphore::new(usize::from(connections))),
+            permits: Arc::clone(permits),
             retry: options.retry,
             redirects: options.redirects,
             classify: options.classify,
@@ -181,6 +171,44 @@ impl fmt::Debug for Host {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Host").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// Where requests for a name go.
+struct Way<'a> {
+    place: &'a str,
+    prefix: &'a str,
+    origin: Url,
+    /// Its own, and its mirror's where it says nothing.
+    settings: HostSettings,
+}
+
+fn way<'a>(name: &'a str, options: &'a Options) -> Result<Way<'a>, Problem> {
+    let own = options.hosts.get(name);
+    let mirror = own.and_then(|settings| settings.mirror.as_deref());
+    let (place, prefix) = match mirror {
+        Some(mirror) => mirror.split_once('/').unwrap_or((mirror, "")),
+        // Docker Hub's registry does not live under its name.
+        None if matches!(name, "docker.io" | "index.docker.io") => ("registry-1.docker.io", ""),
+        None => (name, ""),
+    };
+    let mut settings = own.cloned().unwrap_or_default();
+    if let Some(of_mirror) = options.hosts.get(place).filter(|_| mirror.is_some()) {
+        settings = settings.or(of_mirror);
+    }
+    let is_plain = settings.plain_http.unwrap_or_else(|| address::is_loopback(without_port(place)));
+    let scheme = if is_plain { "http" } else { "https" };
+    let origin = Url::parse(&format!("{scheme}://{place}/")).map_err(|error| {
+        Problem::Settings(format!("found {:?}, wanted HOST[:PORT]: {error}", shown(place)))
+    })?;
+    Ok(Way { place, prefix, origin, settings })
+}
+
+/// How many requests may be under way at a server: the fewest that the settings of a name say that leads to it, so that
+/// it does not depend on which name is asked first.
+fn connections(origin: &Url, options: &Options) -> usize {
+    let ways = options.hosts.keys().filter_map(|name| way(name, options).ok());
+    let said = ways.filter(|way| way.origin == *origin).filter_map(|way| way.settings.connections);
+    usize::from(said.min().unwrap_or(options.connections).max(1))
 }
 
 fn without_port(authority: &str) -> &str {

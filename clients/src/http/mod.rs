@@ -22,6 +22,7 @@ pub use address::AddressClass;
 pub use api::ApiAnswer;
 pub use credentials::{Credential, Credentials, DockerConfig};
 pub use host::Host;
+use host::Permits;
 pub use redirect::Redirects;
 pub(crate) use request::{Call, Parts, body};
 pub use reqwest::Method;
@@ -69,14 +70,20 @@ pub struct Http(Arc<Shared>);
 
 struct Shared {
     options: Options,
-    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    hosts: HashMap<String, Arc<Host>>,
+    permits: Permits,
 }
 
 impl Http {
     /// Clients with these options; nothing is contacted yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self(Arc::new(Shared { options, hosts: Mutex::default() }))
+        Self(Arc::new(Shared { options, known: Mutex::default() }))
     }
 
     /// The server for a host as references name it (`docker.io`, `registry.example:5000`).
@@ -84,11 +91,12 @@ impl Http {
     /// # Errors
     /// When its settings cannot be used: not certificates, not a proxy.
     pub fn host(&self, name: &str) -> Result<Arc<Host>, Error> {
-        let mut hosts = self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { hosts, permits } = &mut *known;
         if let Some(host) = hosts.get(name) {
             return Ok(Arc::clone(host));
         }
-        let host = Host::new(name, &self.0.options).map_err(|problem| problem.about(name))?;
+        let host = Host::new(name, &self.0.options, permits).map_err(|problem| problem.about(name))?;
         let host = Arc::new(host);
         hosts.insert(name.to_owned(), Arc::clone(&host));
         Ok(host)
@@ -97,8 +105,8 @@ impl Http {
     /// Every host that requests went to so far, for a firewall's list: see [`Host::contacted`].
     #[must_use]
     pub fn contacted(&self) -> BTreeSet<String> {
-        let hosts = self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.values().flat_map(|host| host.contacted()).collect()
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.hosts.values().flat_map(|host| host.contacted()).collect()
     }
 }
 

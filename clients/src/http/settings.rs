@@ -26,7 +26,7 @@ pub struct HostSettings {
     pub proxy: Option<String>,
     /// Whether it is spoken to without TLS; unset means on loopback only.
     pub plain_http: Option<bool>,
-    /// How many requests may be under way at once.
+    /// How many requests may be under way at once; where names share a mirror, the fewest that one of them says.
     pub connections: Option<u16>,
     /// Hosts that downloads may be redirected to, beyond what the rule for redirects allows.
     pub redirects: Vec<String>,

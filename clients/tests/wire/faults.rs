@@ -154,26 +154,58 @@ async fn a_large_claim_is_not_read_into_memory() {
     assert!(server.seen().is_empty());
 }
 
-#[tokio::test]
-async fn a_host_gets_no_more_requests_at_once_than_its_settings_say() {
-    use std::sync::Arc;
+/// Reads from all of them at once, eight times, where two at once are allowed.
+async fn read_two_at_once(remotes: &[clients::registry::Remote]) {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    let server = Server::start(|_| answer(200, &[], "0123456789")).await;
-    let settings = HostSettings { connections: Some(2), ..HostSettings::default() };
-    let hosts = [(server.address.to_string(), settings)].into();
-    let remote = server.remote_with(Options { hosts, ..options() });
-    let open = Arc::new(AtomicUsize::new(0));
-    let reads = (0..8).map(|_| async {
+    let open = AtomicUsize::new(0);
+    let reads = remotes.iter().cycle().take(8).map(|remote| async {
         let mut reader = remote.read_blob(Digest::of(b"0123456789"), 10, 0);
         let first = reader.next().await.unwrap();
         assert!(first.is_some() && open.fetch_add(1, Ordering::SeqCst) < 2);
-        while reader.next().await.unwrap().is_some() {
-            tokio::task::yield_now().await;
-        }
+        // Long enough for whatever else may be under way to come as far.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        while reader.next().await.unwrap().is_some() {}
         open.fetch_sub(1, Ordering::SeqCst);
     });
     futures_util::future::join_all(reads).await;
+}
+
+fn connections(connections: u16) -> HostSettings {
+    HostSettings { connections: Some(connections), ..HostSettings::default() }
+}
+
+#[tokio::test]
+async fn a_host_gets_no_more_requests_at_once_than_its_settings_say() {
+    let server = Server::start(|_| answer(200, &[], "0123456789")).await;
+    let hosts = [(server.address.to_string(), connections(2))].into();
+    read_two_at_once(&[server.remote_with(Options { hosts, ..options() })]).await;
     assert_eq!(server.seen().len(), 8);
+}
+
+#[tokio::test]
+async fn names_behind_one_mirror_share_what_may_be_under_way_there() {
+    for (hub, github, own) in [(None, None, Some(2)), (Some(2), Some(8), None), (Some(8), None, Some(2))] {
+        let server = Server::start(|_| answer(200, &[], "0123456789")).await;
+        let address = server.address.to_string();
+        let behind = |path: &str, connections| HostSettings {
+            mirror: Some(format!("{address}{path}")),
+            connections,
+            ..HostSettings::default()
+        };
+        let mirror = HostSettings { connections: own, ..HostSettings::default() };
+        let hosts = [
+            ("docker.io".to_owned(), behind("/hub", hub)),
+            ("ghcr.io".to_owned(), behind("", github)),
+            (address.clone(), mirror),
+        ];
+        let http = clients::Http::new(Options { hosts: hosts.into(), ..options() });
+        let remotes = ["ghcr.io", "docker.io", &address].map(|host| {
+            let repository = manifests::reference::Repository::new(host, "team/app").unwrap();
+            clients::registry::Remote::new(&http, &repository).unwrap()
+        });
+        read_two_at_once(&remotes).await;
+        assert_eq!(server.seen().len(), 8);
+    }
 }
 
 #[tokio::test]

@@ -113,7 +113,8 @@ async fn examine(
     let now = judge.now();
     let inventory = accepted.archive().inventory();
     let vouching = site.vouching_key(key)?;
-    let voucher = Voucher { key: &vouching, verification: site.accepted_as(inventory, now) };
+    let voucher =
+        Voucher { key: &vouching, verification: site.accepted_as(inventory, now), folder: site.receipts() };
     // What is held bears no signature of the site yet: an admission controller would let it run by its digest.
     let voucher = (!hold).then_some(&voucher);
     let plan = plan(Arc::clone(&accepted), Some(site), destinations, only, voucher).await?;

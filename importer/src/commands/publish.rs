@@ -97,8 +97,8 @@ async fn move_names(
     key: &Arc<PrivateKey>,
 ) -> Result<Vec<Arrived>, Failures> {
     let vouching = site.vouching_key(key)?;
-    let voucher =
-        Voucher { key: &vouching, verification: site.accepted_as(evidence.inventory(), clock::now()) };
+    let verification = site.accepted_as(evidence.inventory(), clock::now());
+    let voucher = Voucher { key: &vouching, verification, folder: site.receipts() };
     let there = held::look(receipt, evidence, destinations, &voucher).await?;
     publish::publish_held(receipt, evidence, destinations, &there, &mut site.ledger).await
 }

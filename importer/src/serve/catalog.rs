@@ -16,7 +16,7 @@ use crate::tree::{self, TreeError};
 pub(super) struct Catalog {
     /// By full repository name (`ghcr.io/a/b`): its tags.
     repositories: BTreeMap<String, BTreeMap<String, Digest>>,
-    /// Repositories of hosts with a port, by a name that clients can write: `127.0.0.1-5000/a/b`.
+    /// Repositories of hosts with a port, by a name that clients can write: `127.0.0.1_5000/a/b`.
     written: HashMap<String, String>,
     manifests: HashMap<Digest, Descriptor>,
     blobs: HashMap<Digest, u64>,
@@ -59,7 +59,7 @@ impl Catalog {
         if let Some((repository, tag)) = place {
             let full = repository.to_string();
             if repository.host().contains(':') {
-                self.written.insert(full.replacen(':', "-", 1), full.clone());
+                self.written.insert(repository.place(), full.clone());
             }
             let tags = self.repositories.entry(full).or_default();
             if let Some(tag) = tag {

@@ -41,9 +41,10 @@ pub(super) fn route(path: &str) -> Option<Route<'_>> {
     }
 }
 
-/// A repository, or a host with a repository.
+/// A repository, or a host with a repository, also as its place is written: together they may be longer than a path.
 fn is_name(name: &str) -> bool {
-    is_path(name) || name.split_once('/').is_some_and(|(host, rest)| is_host(host) && is_path(rest))
+    is_path(name)
+        || name.split_once('/').is_some_and(|(host, rest)| (is_host(host) || is_path(host)) && is_path(rest))
 }
 
 #[cfg(test)]
@@ -54,11 +55,14 @@ mod tests {
     fn only_paths_of_the_specification_are_routes() {
         let digest = Digest::of(b"");
         let blob = format!("/v2/a/b/blobs/{digest}");
+        let long = format!("a.example_5000/{}", "a".repeat(255));
+        let of_long = format!("/v2/{long}/tags/list");
         for (path, wanted) in [
             ("/v2/", Some(Route::Version)),
             ("/v2", Some(Route::Version)),
             ("/v2/ghcr.io/a/b/manifests/1.0", Some(Route::Manifest("ghcr.io/a/b", "1.0"))),
             ("/v2/127.0.0.1:5000/a/tags/list", Some(Route::Tags("127.0.0.1:5000/a"))),
+            (&of_long, Some(Route::Tags(&long))),
             ("/v2/tags/list/tags/list", Some(Route::Tags("tags/list"))),
             (&blob, Some(Route::Blob("a/b", digest))),
             ("/v2/a/blobs/sha256:00", None),

@@ -301,3 +301,13 @@ fn a_registry_that_takes_nothing_is_named_and_no_name_is_set() {
     assert!(errors.contains("ghcr.io/demo/web") && errors.contains("405"), "{errors}");
     assert_eq!(registry.count("PUT", "/manifests/"), 0);
 }
+
+#[test]
+fn what_the_site_signs_waits_in_its_state_and_in_no_temporary_folder() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let archive = text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "a"))]));
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    let mut load = site.command(&["load", &archive, "--to", &to]);
+    let output = load.env("TMPDIR", site.path("missing")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

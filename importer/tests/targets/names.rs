@@ -166,12 +166,20 @@ fn two_repositories_that_would_become_one_are_an_error() {
     let errors = site.fail(2, &["load", &archive, "--to", &text(&site.registry(&registry.url(), more))]);
     assert!(errors.contains("all/demo/web") && errors.contains("ghcr.io/demo/web"), "{errors}");
     assert_eq!(registry.requests().len(), 0);
+}
 
-    let items = vec![Brought::new("a.test:5000/x:1", &image), Brought::new("a.test-5000/y:1", &image)];
-    let archive = text(&site.archive(4, items));
-    let errors =
-        site.fail(2, &["plan", &archive, "--to", &text(&site.registry(&registry.url(), "type: oci"))]);
-    assert!(errors.contains("a.test-5000/"), "{errors}");
+#[test]
+fn a_host_that_looks_like_another_with_its_port_has_a_place_of_its_own() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let (theirs, other) = (small_image("base", "a"), small_image("base", "b"));
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    for (version, name, image) in [(3, "a.test:5000/x:1", &theirs), (4, "a.test-5000/x:1", &other)] {
+        let archive = text(&site.archive(version, vec![Brought::new(name, image)]));
+        site.succeed(&["load", &archive, "--to", &to]);
+    }
+    for (place, image) in [("a.test_5000/x", &theirs), ("a.test-5000/x", &other)] {
+        assert_eq!(registry.store().manifest(place, "1").unwrap().digest, image.digest(), "{place}");
+    }
 }
 
 #[test]

@@ -100,6 +100,19 @@ fn an_archive_and_the_folder_that_it_was_loaded_into_serve_the_same() {
 }
 
 #[test]
+fn a_host_with_a_colon_is_served_by_a_name_that_no_other_host_has() {
+    let site = Site::new();
+    let names = ["a.test:5000/x:1", "a.test-5000/x:2", "[::1]:5000/x:3"];
+    let brought = |name: &str| Brought::new(name, &small_image("base", name));
+    let archive = site.archive(3, names.map(brought).into());
+    let server = Server::start(&site, &archive, &[]);
+    for (name, tag) in [("a.test_5000/x", "1"), ("a.test-5000/x", "2"), ("0_0_0_0_0_0_0_1_5000/x", "3")] {
+        let (_, tags) = server.get(&format!("/v2/{name}/tags/list"));
+        assert_eq!(serde_json::from_str::<Value>(&tags).unwrap()["tags"], serde_json::json!([tag]), "{name}");
+    }
+}
+
+#[test]
 fn what_changed_since_it_was_verified_is_not_sent_whole() {
     let site = Site::new();
     let archive = site.archive(3, items());

@@ -182,7 +182,7 @@ impl Site {
         assert!(output.status.success(), "{arguments:?}: {errors}");
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let docker = self.path("docker");
         fs::create_dir_all(&docker).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_airgap-import"));

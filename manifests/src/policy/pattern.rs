@@ -29,6 +29,12 @@ pub enum PatternError {
          and host and repository in lower case"
     )]
     Form(String),
+    /// No reference to Docker Hub is spelled like it.
+    #[error(
+        "found the pattern {0:?}, wanted Docker Hub as full references have it: docker.io/library/NAME, \
+         docker.io/OWNER/NAME or docker.io/**"
+    )]
+    DockerHub(String),
 }
 
 impl Pattern {
@@ -88,6 +94,16 @@ fn stars(reached: &mut [bool], name: &[u8], may_stand_for: impl Fn(u8) -> bool) 
     }
 }
 
+/// Whether a pattern starts like references to Docker Hub that are always filled in, and so matches none. Only `**`
+/// can stand for the slash behind the owner, and no owner has a colon or an at sign.
+fn is_beside_docker_hub(text: &str) -> bool {
+    let is_missed = |path: &str| {
+        let owner = path.find('/').into_iter().chain(path.find("**")).min().map(|end| &path[..end]);
+        owner.is_none_or(|owner| owner.contains([':', '@']))
+    };
+    text.starts_with("index.docker.io/") || text.strip_prefix("docker.io/").is_some_and(is_missed)
+}
+
 impl TryFrom<String> for Pattern {
     type Error = PatternError;
 
@@ -101,6 +117,9 @@ impl TryFrom<String> for Pattern {
         let is_lower = !repository(start).bytes().any(|byte| byte.is_ascii_uppercase());
         if !is_visible || !is_lower || text.contains("***") || text.starts_with('/') || text.contains("://") {
             return Err(PatternError::Form(json::shortened(&text)));
+        }
+        if is_beside_docker_hub(&text) {
+            return Err(PatternError::DockerHub(json::shortened(&text)));
         }
         Ok(Self(text))
     }
@@ -150,6 +169,24 @@ mod tests {
     }
 
     #[test]
+    fn what_could_match_something_at_docker_hub_is_taken() {
+        for (pattern, name) in [
+            ("docker.io/**", "docker.io/library/nginx:1"),
+            ("docker.io/*/nginx", "docker.io/library/nginx:1"),
+            ("docker.io/library/nginx", "docker.io/library/nginx:1"),
+            ("docker.io/nginx/**", "docker.io/nginx/nginx-ingress:1"),
+            ("docker.io/ngi**", "docker.io/nginx/nginx-ingress:1"),
+            ("docker.io/**nginx", "docker.io/library/nginx:1"),
+            ("docker.io/**:1", "docker.io/library/nginx:1"),
+            ("docker.io*/nginx", "docker.io.example/nginx:1"),
+            ("index.docker.io*/nginx", "index.docker.io:443/nginx:1"),
+            ("index.docker.io:443/nginx", "index.docker.io:443/nginx:1"),
+        ] {
+            assert!(Pattern::try_from(pattern.to_owned()).unwrap().matches(name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
     fn many_stars_take_no_longer_than_their_number() {
         let pattern = Pattern::try_from("*a".repeat(400)).unwrap();
         assert!(!pattern.matches(&"a".repeat(399)));
@@ -168,6 +205,15 @@ mod tests {
             "GHCR.io/**",
             "ghcr.io/demo/Web*",
             "ghcr.io/demo/Web:1",
+            "index.docker.io/**",
+            "index.docker.io/library/nginx",
+            "docker.io/nginx",
+            "docker.io/nginx:1.*",
+            "docker.io/nginx:**",
+            "docker.io/nginx@sha256:00/**",
+            "docker.io/nginx*",
+            "docker.io/*",
+            "docker.io/n*:1/**",
         ] {
             assert!(Pattern::try_from(text.to_owned()).is_err(), "{text:?}");
         }

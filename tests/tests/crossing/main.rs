@@ -90,7 +90,7 @@ fn define(desk: &Desk, below: &str) {
 /// Where `HOST:PORT/PATH` of a source is found below a path of a target.
 fn inside(target: &Registry, prefix: &str, source: &str) -> String {
     let (host, path) = source.split_once('/').unwrap();
-    target.repository(&format!("{prefix}/{}/{path}", host.replace(':', "-")))
+    target.repository(&format!("{prefix}/{}/{path}", host.replace(':', "_")))
 }
 
 /// The digests of everything that refers to a subject, at any depth.

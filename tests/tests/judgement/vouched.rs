@@ -35,7 +35,7 @@ fn cosign_accepts_what_the_site_brought_by_the_site_s_key_alone() {
         desk.run(load);
 
         let (host, path) = below.split_once('/').unwrap();
-        let there = target.repository(&format!("{prefix}/{}/{path}/app", host.replace(':', "-")));
+        let there = target.repository(&format!("{prefix}/{}/{path}/app", host.replace(':', "_")));
         let verify = |key: &str, digest: manifests::Digest, status: i32| {
             desk.ends(
                 &format!(

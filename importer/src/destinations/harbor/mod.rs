@@ -300,10 +300,10 @@ mod tests {
 
     #[test]
     fn names_are_projects_by_the_rule_of_harbor() {
-        for name in ["ghcr.io", "a", "127.0.0.1-5000", "a_b"] {
+        for name in ["ghcr.io", "a", "127.0.0.1_5000", "0_0_0_0_0_0_0_1_5000", "a_b"] {
             assert!(is_project_name(name), "{name}");
         }
-        for name in ["", "a..b", "A", "a-", "-a", "a__b"] {
+        for name in ["", "a..b", "A", "a-", "-a", "a__b", "xn--a.example"] {
             assert!(!is_project_name(name), "{name}");
         }
     }

@@ -38,7 +38,7 @@ impl Registry {
     /// Maps every item to its repository.
     ///
     /// # Errors
-    /// When two repositories or hosts upstream would become one here.
+    /// When two repositories upstream would become one here.
     pub(super) fn places(&self, shipment: &Shipment) -> Result<Places, Vec<Failure>> {
         let mut places = Places::default();
         let mut known: BTreeMap<&Repository, usize> = BTreeMap::new();
@@ -87,36 +87,18 @@ impl Registry {
         }
     }
 
+    /// Repositories that `map:` brings together. Where it says nothing, each has its own place.
     fn collisions(&self, shipment: &Shipment) -> Vec<Failure> {
         let mut failures = Vec::new();
         let mut paths: HashMap<String, &Repository> = HashMap::new();
-        let mut hosts: HashMap<String, &Repository> = HashMap::new();
         for cargo in &shipment.items {
             let upstream = cargo.name.repository();
             let path = self.destination.path(upstream);
-            let host = self.host_part(upstream, &path);
-            match paths.insert(path.clone(), upstream) {
-                Some(other) if other != upstream => failures.push(collision(upstream, other, &path)),
-                _ => {
-                    let other = host.clone().and_then(|host| hosts.insert(host, upstream));
-                    if let Some(other) = other.filter(|other| other.host() != upstream.host()) {
-                        failures.push(collision(upstream, other, &host.unwrap_or_default()));
-                    }
-                }
+            if let Some(other) = paths.insert(path.clone(), upstream).filter(|other| *other != upstream) {
+                failures.push(collision(upstream, other, &path));
             }
         }
         failures
-    }
-
-    /// What stands for the upstream host in a path; nothing where `map:` says where things go.
-    fn host_part(&self, upstream: &Repository, path: &str) -> Option<String> {
-        let full = upstream.to_string();
-        let is_mapped = self.destination.map.iter().any(|mapping| {
-            full.strip_prefix(mapping.from.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        let host = path.strip_suffix(upstream.path()).filter(|_| !is_mapped);
-        host.map(str::to_owned)
     }
 }
 
