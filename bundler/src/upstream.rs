@@ -85,6 +85,12 @@ impl Upstream {
         self.http.contacted().into_iter().collect()
     }
 
+    /// The server that is asked for what references of `host` name: a mirror, where there is one. Settings that cannot be
+    /// used are told with the first request.
+    pub(crate) fn server(&self, host: &str) -> String {
+        self.http.host(host).map_or_else(|_| host.to_owned(), |server| server.authority())
+    }
+
     fn remote(&self, repository: &Repository) -> Result<Remote, Error> {
         Remote::new(&self.http, repository)
     }

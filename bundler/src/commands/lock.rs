@@ -110,7 +110,7 @@ async fn make(
     let (entries, mut inputs, mut failures) = sources::entries(&project.definition, &project.folder);
     inputs.insert(project.name.clone(), project.digest);
     if !quiet {
-        announce(&entries);
+        announce(&entries, upstream);
     }
     let update = match (update.is_empty(), old) {
         (true, _) => None,
@@ -132,12 +132,12 @@ async fn make(
 }
 
 /// Says which registries will be asked before the first one is: where a firewall keeps one away, this is what its
-/// administrator needs to be told. Mirrors, token servers and storage are known once they were met.
-fn announce(entries: &[Entry]) {
+/// administrator needs to be told, mirrors by their own names. Token servers and storage are known once they were met.
+fn announce(entries: &[Entry], upstream: &Upstream) {
     let away = entries.iter().map(|entry| &entry.wanted).filter(|wanted| !wanted.is_local());
-    let hosts: BTreeSet<&str> = away.map(|wanted| wanted.repository().host()).collect();
+    let hosts: BTreeSet<String> = away.map(|wanted| upstream.server(wanted.repository().host())).collect();
     if !hosts.is_empty() {
-        let hosts: Vec<String> = hosts.into_iter().map(escape).collect();
+        let hosts: Vec<String> = hosts.iter().map(|host| escape(host)).collect();
         eprintln!("will ask       {}", hosts.join(", "));
     }
 }

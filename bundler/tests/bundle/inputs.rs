@@ -184,7 +184,7 @@ fn credentials_come_from_the_helpers_that_docker_names() {
 #[test]
 fn lock_says_whom_it_will_ask_before_it_fails_to() {
     let project = Project::new(
-        "images: [{ref: \"127.0.0.1:1/demo/web:1\"}, {ref: \"127.0.0.1:2/demo/web:1\"}], charts: [{ref: \"oci://127.0.0.1:1/demo/chart\"}]",
+        "hosts: {ghcr.io: {mirror: \"127.0.0.1:1/hub\"}}, images: [{ref: \"ghcr.io/demo/web:1\"}, {ref: \"127.0.0.1:2/demo/web:1\"}], charts: [{ref: \"oci://127.0.0.1:1/demo/chart\"}]",
     );
     let ran = project.run(&["lock", "core.yaml"]);
     ran.fails(1, &["will ask       127.0.0.1:1, 127.0.0.1:2\n"]);

@@ -82,6 +82,12 @@ impl Host {
         &self.origin
     }
 
+    /// The host that is contacted first, with its port where that is not the usual one: a mirror's, where there is one.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        redirect::authority(&self.origin)
+    }
+
     /// Every host that requests went to so far, with its port where that is not the usual one: the server
     /// itself, where it redirected to, where its tokens come from.
     #[must_use]
