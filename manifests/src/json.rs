@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::{Digest, Hasher};
 use crate::limits;
+use crate::shape::Part;
 
 /// Why bytes are not the JSON document that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +28,7 @@ pub struct JsonError(String);
 /// # Errors
 /// What was found, and where.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    read_strictly(bytes, false)
+    read_strictly(bytes, Keys::Free)
 }
 
 /// Reads one document whose keys are all its format's own, such as an envelope's: keys that differ in case only are
@@ -37,31 +38,37 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_closed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    read_strictly(bytes, true)
+    read_strictly(bytes, Keys::Closed)
 }
 
-fn read_strictly<T: DeserializeOwned>(bytes: &[u8], is_closed: bool) -> Result<T, JsonError> {
+/// Which keys may stand in a document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Keys {
+    /// Any, each once.
+    Free,
+    /// Any, each once in whatever case.
+    Closed,
+    /// Those of a shape as it spells them, and any others.
+    Of(Part),
+}
+
+/// Reads one document, as [`parse`] does, and holds it to its keys.
+pub(crate) fn read_strictly<T: DeserializeOwned>(bytes: &[u8], keys: Keys) -> Result<T, JsonError> {
     // serde would take a list of its fields' values for a struct.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(JsonError("found no JSON object, wanted one".to_owned()));
     }
-    read_with(Strict { depth: 0, is_closed }, bytes)?;
-    serde_json::from_slice(bytes).map_err(|error| JsonError(error.to_string()))
-}
-
-/// Reads a document with this, to its end.
-///
-/// # Errors
-/// What it does not take.
-pub(crate) fn read_with<'a, S: DeserializeSeed<'a>>(seed: S, bytes: &'a [u8]) -> Result<S::Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = seed.deserialize(&mut deserializer);
-    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| JsonError(error.to_string()))
+    Strict { depth: 0, keys }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .and_then(|()| serde_json::from_slice(bytes))
+        .map_err(|error| JsonError(error.to_string()))
 }
 
 /// The first of `known` that other readers, Go's among them, take `key` for, where it is spelled otherwise: `layers`
 /// for `Layers`.
-pub(crate) fn misspelled<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+fn misspelled<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     let folded_key = folded(key);
     known.iter().find(|known| folded(known) == folded_key).filter(|known| **known != key).copied()
 }
@@ -151,7 +158,7 @@ impl io::Write for Compare<'_> {
 #[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
-    is_closed: bool,
+    keys: Keys,
 }
 
 impl Strict {
@@ -160,6 +167,27 @@ impl Strict {
             return Err(E::custom(format_args!("found more than {} levels of nesting", limits::JSON_DEPTH)));
         }
         Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    /// A text, a number or a truth value.
+    fn scalar<E: serde::de::Error>(self) -> Result<(), E> {
+        match self.keys {
+            Keys::Of(Part::One(_)) => Err(E::custom("found a single value, wanted an object")),
+            Keys::Of(Part::Many(_)) => Err(E::custom("found a single value, wanted a list")),
+            Keys::Free | Keys::Closed => Ok(()),
+        }
+    }
+}
+
+impl Keys {
+    /// Those under `key` of an object.
+    fn below(self, key: &str) -> Result<Self, String> {
+        let Self::Of(Part::One(shape)) = self else { return Ok(self) };
+        if let Some(known) = misspelled(key, shape.keys) {
+            return Err(format!("found the key {:?}, wanted {known}", shortened(key)));
+        }
+        let part = shape.below.iter().find(|(name, _)| *name == key);
+        Ok(part.map_or(Self::Free, |(_, part)| Self::Of(*part)))
     }
 }
 
@@ -178,45 +206,57 @@ impl<'de> Visitor<'de> for Strict {
         formatter.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        self.scalar()
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        self.scalar()
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        self.scalar()
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        self.scalar()
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        self.scalar()
     }
 
+    /// `null` counts as absent where a shape wants something.
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
+        let keys = match self.keys {
+            Keys::Of(Part::One(_)) => {
+                return Err(serde::de::Error::custom("found a list, wanted an object"));
+            }
+            Keys::Of(Part::Many(shape)) => Keys::Of(Part::One(shape)),
+            keys => keys,
+        };
+        let inner = Self { keys, ..self.deeper()? };
         while items.next_element_seed(inner)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        if let Keys::Of(Part::Many(_)) = self.keys {
+            return Err(serde::de::Error::custom("found an object, wanted a list"));
+        }
         let inner = self.deeper()?;
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let same = if self.is_closed { folded(&key) } else { key };
+            let keys = self.keys.below(&key).map_err(serde::de::Error::custom)?;
+            let same = if matches!(keys, Keys::Closed) { folded(&key) } else { key };
             if let Some(same) = seen.replace(same) {
                 return Err(serde::de::Error::custom(format_args!("found the key {same:?} twice")));
             }
-            entries.next_value_seed(inner)?;
+            entries.next_value_seed(Self { keys, ..inner })?;
         }
         Ok(())
     }

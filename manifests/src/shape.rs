@@ -5,12 +5,9 @@
 //! a list of values for an object, which nobody else does. Keys that are not read are nobody's business, and labels and
 //! annotations have whatever keys they like.
 
-use std::fmt;
+use serde::de::DeserializeOwned;
 
-use serde::Deserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, Keys};
 
 /// An object of which keys are read.
 #[derive(Debug)]
@@ -35,54 +32,7 @@ pub enum Part {
 /// # Errors
 /// As [`json::parse`]; for a key that is read in another case, or a list where an object belongs.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &'static Shape) -> Result<T, JsonError> {
-    let value = json::parse(bytes)?;
-    json::read_with(Part::One(shape), bytes)?;
-    Ok(value)
-}
-
-impl<'de> DeserializeSeed<'de> for Part {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Part {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::One(_) => "an object",
-            Self::Many(_) => "a list of objects",
-        })
-    }
-
-    /// `null` counts as absent.
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Self::Many(shape) = self else { return Err(A::Error::custom("found a list, wanted an object")) };
-        while items.next_element_seed(Self::One(shape))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Self::One(shape) = self else { return Err(A::Error::custom("found an object, wanted a list")) };
-        while let Some(key) = entries.next_key::<String>()? {
-            if let Some(known) = json::misspelled(&key, shape.keys) {
-                let key = json::shortened(&key);
-                return Err(A::Error::custom(format_args!("found the key {key:?}, wanted {known}")));
-            }
-            match shape.below.iter().find(|(name, _)| *name == key) {
-                Some((_, part)) => entries.next_value_seed(*part)?,
-                None => entries.next_value::<IgnoredAny>().map(|_| ())?,
-            }
-        }
-        Ok(())
-    }
+    json::read_strictly(bytes, Keys::Of(Part::One(shape)))
 }
 
 #[cfg(test)]
@@ -104,6 +54,18 @@ mod tests {
             format!(r#"{{"manifests":[{{"platform":["amd64","linux"]}}],"subject":{list}}}"#),
         ] {
             assert!(read(&text).unwrap_err().to_string().contains("wanted an object"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_single_value_is_neither_an_object_nor_a_list() {
+        for (text, wanted) in [
+            (r#"{"config":"x"}"#, "wanted an object"),
+            (r#"{"layers":[1]}"#, "wanted an object"),
+            (r#"{"layers":{}}"#, "wanted a list"),
+            (r#"{"layers":true}"#, "wanted a list"),
+        ] {
+            assert!(check(text).unwrap_err().to_string().contains(wanted), "{text}");
         }
     }
 
