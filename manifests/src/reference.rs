@@ -104,11 +104,11 @@ impl FromStr for Repository {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let (host, path) = split_host(text);
-        match host.unwrap_or(DOCKER_HUB).to_ascii_lowercase().as_str() {
-            DOCKER_HUB | DOCKER_HUB_INDEX if path.contains('/') => Self::new(DOCKER_HUB, path),
-            DOCKER_HUB | DOCKER_HUB_INDEX => Self::new(DOCKER_HUB, &format!("library/{path}")),
-            host => Self::new(host, path),
+        let host = canonical_host(host.unwrap_or(DOCKER_HUB));
+        if host == DOCKER_HUB && !path.contains('/') {
+            return Self::new(&host, &format!("library/{path}"));
         }
+        Self::new(&host, path)
     }
 }
 
@@ -206,15 +206,18 @@ pub(crate) fn canonical_start(text: &str) -> Option<String> {
     if !looks_like_host(first) {
         return text.parse::<Repository>().ok().map(|repository| repository.to_string());
     }
-    let host = match first.to_ascii_lowercase() {
-        host if host == DOCKER_HUB_INDEX => DOCKER_HUB.to_owned(),
-        host => host,
-    };
+    let host = canonical_host(first);
     match path {
         "" => is_host(&host).then_some(host),
         // Not a repository but its start: `docker.io/nginx` is about `docker.io/nginx/nginx-ingress`.
         path => Repository::new(&host, path).ok().map(|start| start.to_string()),
     }
+}
+
+/// A host as full references spell it.
+fn canonical_host(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    if host == DOCKER_HUB_INDEX { DOCKER_HUB.to_owned() } else { host }
 }
 
 /// The host, where the first part looks like one: it has a dot or a port, or is `localhost`.
