@@ -15,7 +15,7 @@ use transfer::archive::Signed;
 
 use crate::destinations::{Destinations, Survey, Target};
 use crate::exclusion::Excluded;
-use crate::shipment::{self, Cargo, For, Shipment, Signatures};
+use crate::shipment::{self, Cargo, For, Shipment};
 use crate::vouch::{Voucher, vouch};
 
 /// What is at a target of an item that was held.
@@ -81,10 +81,8 @@ async fn ask<'a>(
     let packed = shipment::pack(evidence.inventory(), &Excluded::default(), blobs, false, &names)
         .map_err(|failures| failures.into_iter().collect::<Vec<_>>())?;
     let packed = Shipment { is_held: true, ..packed };
-    let shipment = match target.signatures().await? {
-        Signatures::Unwanted => packed,
-        wanted => vouch(packed, voucher).map_err(|failure| vec![failure])?.for_target(wanted),
-    };
+    let wanted = target.signatures().await?;
+    let shipment = vouch(packed, voucher, wanted).map_err(|failure| vec![failure])?;
     let survey = target.survey(&shipment).await?;
     Ok(Some((target, shipment, survey)))
 }

@@ -120,9 +120,9 @@ pub(crate) async fn plan(
         wanted.push(target.signatures().await);
     }
     // Signing is most of the work of a load that sends nothing, and a folder has no use for it.
-    let is_wanted = wanted.iter().flatten().any(|signatures| *signatures != Signatures::Unwanted);
-    let shipment = match voucher.filter(|_| is_wanted) {
-        Some(voucher) => vouch(shipment, voucher)?,
+    let most = wanted.iter().flatten().copied().max().unwrap_or(Signatures::Unwanted);
+    let shipment = match voucher {
+        Some(voucher) => vouch(shipment, voucher, most)?,
         None => shipment,
     };
     let (mut shipments, mut surveys, mut targets, mut failures) =

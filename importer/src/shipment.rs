@@ -71,8 +71,8 @@ pub(crate) enum For {
     TagsOnly,
 }
 
-/// What a target makes of the site's own signatures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a target makes of the site's own signatures, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Signatures {
     /// It gets none.
     Unwanted,
@@ -83,7 +83,8 @@ pub(crate) enum Signatures {
 }
 
 impl Signatures {
-    fn want(self, whom: For) -> bool {
+    /// Whether a piece of evidence goes to such a target.
+    pub(crate) fn want(self, whom: For) -> bool {
         match whom {
             For::All => true,
             For::Registries => self != Self::Unwanted,

@@ -17,7 +17,7 @@ use manifests::summary::{self, Resource, Verification};
 use manifests::{Descriptor, Digest};
 
 use crate::made::Made;
-use crate::shipment::{Cargo, For, Proof, Shipment};
+use crate::shipment::{Cargo, For, Proof, Shipment, Signatures};
 use crate::tree::Tree;
 
 /// What the site says with, and about what was decided.
@@ -32,13 +32,21 @@ pub(crate) struct Voucher<'a> {
 
 /// Adds the site's signature and verification summary of every manifest of every item: an admission controller sees
 /// the manifest that a node runs, which is one platform's, and Harbor looks at each child of an index for itself.
+/// `wanted` is the most that a target makes of them; what none counts is not signed.
 ///
 /// # Errors
 /// When the key does not sign, or the disk fails.
-pub(crate) fn vouch(mut shipment: Shipment, voucher: &Voucher<'_>) -> Result<Shipment, Failure> {
+pub(crate) fn vouch(
+    mut shipment: Shipment,
+    voucher: &Voucher<'_>,
+    wanted: Signatures,
+) -> Result<Shipment, Failure> {
+    if wanted == Signatures::Unwanted {
+        return Ok(shipment);
+    }
     let mut made = Made::new(&voucher.folder).map_err(unkept)?;
     for cargo in &mut shipment.items {
-        let proofs = statements(cargo, voucher, &mut made)?;
+        let proofs = statements(cargo, voucher, wanted, &mut made)?;
         cargo.evidence.extend(proofs);
     }
     let blobs = made.before(Arc::clone(&shipment.blobs)).map_err(unkept)?;
@@ -52,6 +60,7 @@ fn unkept(error: io::Error) -> Failure {
 fn statements(
     cargo: &Cargo,
     Voucher { key, verification, .. }: &Voucher<'_>,
+    wanted: Signatures,
     made: &mut Made,
 ) -> Result<Vec<Proof>, Failure> {
     let unsigned = |error: KeyError| Failure::new(Class::Failed, "the receipt key", error);
@@ -61,18 +70,20 @@ fn statements(
         let digest = subject.digest;
         let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));
         let tag = |kind: &str| Some(format!("sha256-{}.{kind}", digest.hex()));
-        let signature = cosign::legacy_signature(digest, &repository, key).map_err(unsigned)?;
+        let signature = || cosign::legacy_signature(digest, &repository, key).map_err(unsigned);
         if has_tags_only(cargo, digest) {
             let attestation =
                 cosign::legacy_attestation(digest, &repository, summary, key).map_err(unsigned)?;
-            proofs.push(proof(&signature, digest, tag("sig"), For::Registries, made)?);
+            proofs.push(proof(&signature()?, digest, tag("sig"), For::Registries, made)?);
             proofs.push(proof(&attestation, digest, tag("att"), For::Registries, made)?);
         } else {
             let bundle = cosign::referrer(subject, &repository, ImageSignature {}, key).map_err(unsigned)?;
             let attestation = cosign::referrer(subject, &repository, summary, key).map_err(unsigned)?;
             proofs.push(proof(&bundle, digest, None, For::Registries, made)?);
             proofs.push(proof(&attestation, digest, None, For::Registries, made)?);
-            proofs.push(proof(&signature, digest, tag("sig"), For::TagsOnly, made)?);
+            if wanted.want(For::TagsOnly) {
+                proofs.push(proof(&signature()?, digest, tag("sig"), For::TagsOnly, made)?);
+            }
         }
     }
     Ok(proofs)
@@ -100,11 +111,15 @@ fn proof(
     made: &mut Made,
 ) -> Result<Proof, Failure> {
     let Blob { digest, size } = made.keep(&signed.manifest).map_err(unkept)?;
-    let blobs = signed.blobs.iter().map(|bytes| made.keep(bytes).map_err(unkept));
+    // Of the size that it needs: there are thousands.
+    let mut blobs = Vec::with_capacity(signed.blobs.len());
+    for bytes in &signed.blobs {
+        blobs.push(made.keep(bytes).map_err(unkept)?);
+    }
     let manifest = Descriptor { digest, media_type: OCI_MANIFEST.to_owned(), size };
     let tree = Tree {
         manifests: vec![manifest.clone()],
-        blobs: blobs.collect::<Result<_, _>>()?,
+        blobs,
         // As the walk would find it: what stands under a tag names no subject.
         subject: tag.is_none().then_some(subject),
         has_bundle: tag.is_none(),
