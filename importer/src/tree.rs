@@ -25,6 +25,11 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
+    /// The manifest that everything is below.
+    pub(crate) fn root(&self) -> Option<Digest> {
+        self.manifests.last().map(|root| root.digest)
+    }
+
     /// Everything in it: the blobs, then the manifests, children first.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Blob> + '_ {
         self.blobs.iter().copied().chain(self.manifest_parts())

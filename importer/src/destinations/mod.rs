@@ -67,7 +67,6 @@ pub(crate) struct Survey {
     /// For each item: what its name points to now.
     pub(crate) names: Vec<Option<Digest>>,
     /// What is known to be there: a digest, in the place (a repository of the target) with this number.
-    /// A manifest that is there has all that it names: a registry takes it on that condition only.
     pub(crate) has: HashSet<(usize, Digest)>,
     /// For each item: the number of its place.
     pub(crate) places: Vec<usize>,

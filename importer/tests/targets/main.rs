@@ -9,6 +9,7 @@ mod held;
 mod hostile_folder;
 mod load_directory;
 mod load_registry;
+mod mending;
 mod names;
 mod serve;
 mod support;

@@ -181,8 +181,8 @@ impl Harbor {
                     there.push(&proof.tree);
                 }
             }
-            let parts = there.into_iter().flat_map(Tree::parts);
-            survey.has.extend(parts.map(|part| (place, part.digest)));
+            let manifests = there.into_iter().flat_map(Tree::manifest_parts);
+            survey.has.extend(manifests.map(|manifest| (place, manifest.digest)));
         }
         Ok(survey)
     }

@@ -79,13 +79,13 @@ impl<K: std::hash::Hash + Eq, V> Once<K, V> {
 
 fn shared_blobs(shipment: &Shipment) -> HashSet<Digest> {
     let blobs = shipment.items.iter().flat_map(Cargo::trees).flat_map(|tree| &tree.blobs);
-    let (mut seen, mut shared) = (HashSet::new(), HashSet::new());
-    for blob in blobs {
-        if !seen.insert(blob.digest) || !shipment.blobs.carries(&blob.digest) {
-            shared.insert(blob.digest);
-        }
-    }
-    shared
+    let mut digests: Vec<Digest> = blobs.map(|blob| blob.digest).collect();
+    digests.sort_unstable();
+    let is_shared = |same: &&[Digest]| match same {
+        [digest] => !shipment.blobs.carries(digest),
+        _ => true,
+    };
+    digests.chunk_by(Digest::eq).filter(is_shared).filter_map(|same| same.first().copied()).collect()
 }
 
 impl Registry {
@@ -170,27 +170,22 @@ impl<'a> Loader<'a> {
         self.progress.message(&cargo.name.to_string());
         let remote = self.remote(place)?;
         let name = cargo.name.to_string();
-        let is_there = self.survey.has.contains(&(place, cargo.published.digest));
-        if !is_there {
-            self.tree(&name, remote, place, &cargo.tree).await?;
+        for tree in cargo.trees() {
+            self.tree(&name, remote, place, tree).await?;
         }
-        for proof in &cargo.evidence {
-            if !self.survey.has.contains(&(place, proof.manifest.digest)) {
-                self.tree(&name, remote, place, &proof.tree).await?;
-            }
-        }
-        if is_there {
+        if self.survey.has.contains(&(place, cargo.published.digest)) {
             return Ok(Confirmation::Present);
         }
         self.confirm(remote, place, &cargo.published).await.map_err(|error| Some(self.failed(&name, &error)))
     }
 
-    /// Brings a manifest with everything below it.
+    /// Brings a manifest with everything below it, where it is not there.
     async fn tree(&self, name: &str, remote: &Remote, place: usize, tree: &Tree) -> Result<(), Failure> {
         let failed = |error: Error| self.failed(name, &error);
         let blobs = stream::iter(&tree.blobs).map(|blob| self.blob(remote, place, blob));
         blobs.buffer_unordered(BLOBS).try_collect::<()>().await.map_err(failed)?;
-        for manifest in &tree.manifests {
+        let has = |manifest: &&Descriptor| self.survey.has.contains(&(place, manifest.digest));
+        for manifest in tree.manifests.iter().filter(|manifest| !has(manifest)) {
             let cell = self.manifests.cell((place, manifest.digest));
             let put = async {
                 let bytes: Bytes = self.read(name, manifest)?.into();

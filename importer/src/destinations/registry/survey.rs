@@ -1,6 +1,6 @@
 //! What a registry has already.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use clients::registry::Remote;
 use clients::{Error, Problem};
@@ -12,7 +12,7 @@ use manifests::inventory::Blob;
 use super::places::Places;
 use super::{ManifestThere, Registry, has_manifest, name_there, settle};
 use crate::client_failure;
-use crate::destinations::{Amount, NameThere, QUESTIONS, Survey};
+use crate::destinations::{NameThere, QUESTIONS, Survey};
 use crate::shipment::{Cargo, Lack, Shipment};
 use crate::tree::Tree;
 
@@ -51,8 +51,9 @@ impl Registry {
         Ok(survey)
     }
 
-    /// Large blobs of what is not there may be there themselves: an earlier load was cut. Then counts what is to
-    /// be done.
+    /// Asks for the blobs of what is there: one may be gone, collected as garbage or removed by hand, and a name must
+    /// not point to what nobody can pull. Large blobs of what is not there may be there themselves: an earlier load was
+    /// cut. Then counts what is to be done.
     ///
     /// # Errors
     /// Every blob that is neither there nor in the archive, or that the registry did not answer about.
@@ -63,46 +64,84 @@ impl Registry {
         mut survey: Survey,
     ) -> Result<Survey, Vec<Failure>> {
         let places = &self.places(shipment)?;
-        let mut asked: BTreeSet<(usize, Digest)> = BTreeSet::new();
-        for (place, _, blob) in wanted_blobs(shipment, &survey) {
-            let is_worth_it = blob.size >= WORTH_ASKING || !shipment.blobs.carries(&blob.digest);
-            if is_worth_it && !missing.contains(&place) {
-                asked.insert((place, blob.digest));
-            }
-        }
-        let answers = stream::iter(asked).map(|(place, digest)| async move {
+        let asked = questions(shipment, missing, &survey);
+        let answers = stream::iter(asked).map(|Question { place, digest, is_below }| async move {
             let Some(remote) = places.remotes.get(place) else { return Ok(None) };
-            let is_carried = shipment.blobs.carries(&digest);
-            let has = has_blob(remote, digest, is_carried).await;
+            // A registry on object storage redirects to what it has. Below a manifest that is there, that is enough.
+            let by_redirect = is_below || !shipment.blobs.carries(&digest);
+            let has = has_blob(remote, digest, by_redirect).await;
             let has = has.map_err(|error| client_failure::failure("", &error))?;
             Ok(has.then_some((place, digest)))
         });
-        let answers: Vec<Result<_, Failure>> = answers.buffered(QUESTIONS).collect().await;
-        survey.has.extend(settle(answers)?.into_iter().flatten());
-        let found = ask_sources(places, nowhere(shipment, &survey).map(|(_, blob)| blob.digest)).await?;
+        let mut answers = answers.buffered(QUESTIONS);
+        let mut failures = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(there) => survey.has.extend(there),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        drop(answers);
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        let mut somewhere: HashSet<Digest> = survey.has.iter().map(|(_, digest)| *digest).collect();
+        let absent = nowhere(shipment, &survey, &somewhere).map(|(_, blob)| blob.digest);
+        let found = ask_sources(places, absent).await?;
+        somewhere.extend(found.iter().map(|(_, digest)| *digest));
         survey.has.extend(found);
-        let absent = nowhere(shipment, &survey);
+        let absent = nowhere(shipment, &survey, &somewhere);
         let absent: Vec<Failure> =
             absent.map(|(cargo, blob)| shipment.lacks(cargo, blob.digest, Lack::Missing)).collect();
-        count(shipment, &mut survey);
+        count(shipment, &mut survey, &somewhere);
         if absent.is_empty() { Ok(survey) } else { Err(absent) }
     }
 }
 
-/// Whether a blob is there. Registries on object storage redirect to what they have; where it is carried, the upload's
-/// first request tells for sure.
-async fn has_blob(remote: &Remote, digest: Digest, is_carried: bool) -> Result<bool, Error> {
+/// A blob that a place is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Question {
+    place: usize,
+    digest: Digest,
+    /// Whether a manifest that names it is there.
+    is_below: bool,
+}
+
+/// What is asked of which place, each once and in order.
+fn questions(shipment: &Shipment, missing: &HashSet<usize>, survey: &Survey) -> Vec<Question> {
+    let mut questions = Vec::new();
+    for (place, tree, blob) in
+        wanted_blobs(shipment, survey).map(|(place, _, tree, blob)| (place, tree, blob))
+    {
+        let is_below = tree.root().is_some_and(|root| survey.has.contains(&(place, root)));
+        let is_worth_it = is_below || blob.size >= WORTH_ASKING || !shipment.blobs.carries(&blob.digest);
+        if is_worth_it && !missing.contains(&place) {
+            questions.push(Question { place, digest: blob.digest, is_below });
+        }
+    }
+    // Where it is below one manifest that is there and another one that is not, the first is what counts.
+    questions.sort_unstable_by_key(|question| (question.place, question.digest, !question.is_below));
+    questions.dedup_by_key(|question| (question.place, question.digest));
+    questions
+}
+
+/// Whether a blob is there. `by_redirect` is what a redirect to another host says: registries on object storage
+/// redirect to what they have, and where it is carried, the upload's first request tells for sure.
+async fn has_blob(remote: &Remote, digest: Digest, by_redirect: bool) -> Result<bool, Error> {
     match remote.head_blob(digest).await {
-        Err(Error { problem: Problem::RedirectRefused { .. }, .. }) => Ok(!is_carried),
+        Err(Error { problem: Problem::RedirectRefused { .. }, .. }) => Ok(by_redirect),
         has => has,
     }
 }
 
-/// Blobs that are neither in the archive nor known to be anywhere at the target.
-fn nowhere<'a>(shipment: &'a Shipment, survey: &'a Survey) -> impl Iterator<Item = (&'a Cargo, &'a Blob)> {
-    let somewhere: HashSet<Digest> = survey.has.iter().map(|(_, digest)| *digest).collect();
-    let wanted = wanted_blobs(shipment, survey).map(|(_, cargo, blob)| (cargo, blob));
-    wanted.filter(move |(_, blob)| !shipment.blobs.carries(&blob.digest) && !somewhere.contains(&blob.digest))
+/// Blobs that are neither in the archive nor known to be `somewhere` at the target.
+fn nowhere<'a>(
+    shipment: &'a Shipment,
+    survey: &'a Survey,
+    somewhere: &'a HashSet<Digest>,
+) -> impl Iterator<Item = (&'a Cargo, &'a Blob)> {
+    let wanted = wanted_blobs(shipment, survey).map(|(_, cargo, _, blob)| (cargo, blob));
+    wanted.filter(|(_, blob)| !shipment.blobs.carries(&blob.digest) && !somewhere.contains(&blob.digest))
 }
 
 /// Asks the repositories where the base brought them for blobs that can be mounted from there.
@@ -114,7 +153,7 @@ async fn ask_sources(
     let asked = stream::iter(digests).map(|digest| async move {
         for place in places.sources.get(&digest).into_iter().flatten() {
             let Some(remote) = places.remotes.get(*place) else { continue };
-            match has_blob(remote, digest, false).await {
+            match has_blob(remote, digest, true).await {
                 Ok(true) => return Ok(Some((*place, digest))),
                 // What we may not read we may not mount: that it is not there would not help more.
                 Ok(false) | Err(Error { problem: Problem::Unauthorized(_) | Problem::Denied { .. }, .. }) => {
@@ -158,10 +197,13 @@ async fn item(
     if found != ManifestThere::Yes {
         return Ok(there);
     }
-    there.has = within(place, &cargo.tree);
-    for proof in &cargo.evidence {
-        match has_manifest(remote, proof.manifest.digest).await? {
-            ManifestThere::Yes => there.has.extend(within(place, &proof.tree)),
+    there.has.push((place, root));
+    let children =
+        cargo.tree.manifests.iter().map(|manifest| manifest.digest).filter(|digest| *digest != root);
+    let evidence = cargo.evidence.iter().flat_map(|proof| &proof.tree.manifests);
+    for digest in children.chain(evidence.map(|manifest| manifest.digest)) {
+        match has_manifest(remote, digest).await? {
+            ManifestThere::Yes => there.has.push((place, digest)),
             ManifestThere::No => {}
             ManifestThere::KeptFromUs => there.is_kept_from_us = true,
         }
@@ -169,48 +211,47 @@ async fn item(
     Ok(there)
 }
 
-/// Everything of a tree whose root is there.
-fn within(place: usize, tree: &Tree) -> Vec<(usize, Digest)> {
-    tree.parts().map(|part| (place, part.digest)).collect()
-}
-
-/// Every blob that is not known to be in its place.
+/// Every blob that is not known to be in its place, with what it is of.
 fn wanted_blobs<'a>(
     shipment: &'a Shipment,
     survey: &'a Survey,
-) -> impl Iterator<Item = (usize, &'a Cargo, &'a Blob)> {
+) -> impl Iterator<Item = (usize, &'a Cargo, &'a Tree, &'a Blob)> {
     shipment.items.iter().zip(&survey.places).flat_map(move |(cargo, place)| {
-        let blobs = cargo.trees().flat_map(|tree| &tree.blobs);
-        let wanted = blobs.filter(move |blob| !survey.has.contains(&(*place, blob.digest)));
-        wanted.map(move |blob| (*place, cargo, blob))
+        let blobs = cargo.trees().flat_map(|tree| tree.blobs.iter().map(move |blob| (tree, blob)));
+        let wanted = blobs.filter(move |(_, blob)| !survey.has.contains(&(*place, blob.digest)));
+        wanted.map(move |(tree, blob)| (*place, cargo, tree, blob))
     })
 }
 
-fn count(shipment: &Shipment, survey: &mut Survey) {
-    let somewhere: HashSet<Digest> = survey.has.iter().map(|(_, digest)| *digest).collect();
-    let (mut send, mut mount, mut present) = <(Amount, Amount, Amount)>::default();
-    let mut manifests = HashSet::new();
-    let mut first: HashMap<Digest, usize> = HashMap::new();
-    let mut seen = HashSet::new();
+/// Counts what is to be done. One list that is sorted: sets of tens of thousands of digests take twice the room.
+fn count(shipment: &Shipment, survey: &mut Survey, somewhere: &HashSet<Digest>) {
+    let (mut blobs, mut manifests) = (Vec::new(), Vec::new());
     for (cargo, place) in shipment.items.iter().zip(&survey.places) {
         for tree in cargo.trees() {
-            let sent = tree.manifests.iter().map(|manifest| (*place, manifest.digest));
-            manifests.extend(sent.filter(|key| !survey.has.contains(key)));
-            for blob in tree.blobs.iter().filter(|blob| seen.insert((*place, blob.digest))) {
-                if survey.has.contains(&(*place, blob.digest)) {
-                    present.add(blob.size);
-                } else if somewhere.contains(&blob.digest)
-                    || *first.entry(blob.digest).or_insert(*place) != *place
-                {
-                    mount.add(blob.size);
-                } else {
-                    send.add(blob.size);
-                }
+            blobs.extend(tree.blobs.iter().map(|blob| (blob.digest, *place, blob.size)));
+            manifests.extend(tree.manifests.iter().map(|manifest| (*place, manifest.digest)));
+        }
+    }
+    manifests.retain(|key| !survey.has.contains(key));
+    manifests.sort_unstable();
+    manifests.dedup();
+    survey.manifests = manifests.len() as u64;
+    drop(manifests);
+    blobs.sort_unstable();
+    blobs.dedup();
+    for places in blobs.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let mut is_somewhere = false;
+        for (digest, place, size) in places {
+            if survey.has.contains(&(*place, *digest)) {
+                survey.present.add(*size);
+            } else if is_somewhere || somewhere.contains(digest) {
+                survey.mount.add(*size);
+            } else {
+                survey.send.add(*size);
+                is_somewhere = true;
             }
         }
     }
-    (survey.send, survey.mount, survey.present) = (send, mount, present);
-    survey.manifests = manifests.len() as u64;
 }
 
 fn notices(shipment: &Shipment) -> Vec<String> {
