@@ -225,8 +225,8 @@ pub(crate) fn assess(
 }
 
 /// Everything that is to be said now against what was accepted once: days lie between a load that was held and its
-/// names. Who signed is asked again, and what is in force must be what it was judged by; what the gates said then
-/// still stands.
+/// names. Who signed and what came since are asked again, and what is in force must be what it was judged by; what the
+/// gates said then still stands.
 pub(crate) fn reassess(
     archive: &Signed<File>,
     annexes: &[Annex],
@@ -235,6 +235,9 @@ pub(crate) fn reassess(
 ) -> Vec<String> {
     let mut reasons = Vec::new();
     judge_signers(archive, annexes, rules, &mut reasons, None);
+    if let Some(site) = rules.site {
+        judge_order(archive.inventory(), site, rules, &mut reasons);
+    }
     for policy in rules.policies.iter().map(|file| file.policy.digest()) {
         if !held.policy_digests.contains(&policy) {
             reasons.push(format!("found the policy {policy} in force, wanted one that it was judged by"));
@@ -394,6 +397,15 @@ fn judge_for_site(archive: &Verified<File>, site: &Site, rules: &Rules<'_>, reas
             identities.join(", ")
         ));
     }
+    judge_order(archive.inventory(), site, rules, reasons);
+}
+
+fn judge_order(
+    Inventory { name, serial, .. }: &Inventory,
+    site: &Site,
+    rules: &Rules<'_>,
+    reasons: &mut Vec<String>,
+) {
     let newest = site.ledger.newest(name).filter(|newest| serial < newest);
     let is_denied = rules.policies.iter().any(|file| file.policy.older_serial == Decision::Deny);
     if let Some(newest) = newest.filter(|_| is_denied) {

@@ -89,13 +89,14 @@ fn accepted_still(
     Err(Failures::of(failures))
 }
 
-/// Looks at what was held, and moves its names.
+/// Asks whether the names may move, looks at what was held, and moves them.
 async fn move_names(
     site: &mut Site,
     Waiting { receipt, evidence, .. }: &Waiting<'_>,
     destinations: &Destinations,
     key: &Arc<PrivateKey>,
 ) -> Result<Vec<Arrived>, Failures> {
+    publish::check_held(receipt, evidence, destinations, &site.ledger).await?;
     let vouching = site.vouching_key(key)?;
     let verification = site.accepted_as(evidence.inventory(), clock::now());
     let voucher = Voucher { key: &vouching, verification, folder: site.receipts() };

@@ -151,6 +151,13 @@ fn an_older_serial_is_refused_unless_policy_allows_it() {
     let said = site.refuse(&older, &[]);
     assert!(said.contains("found the serial 20241103213000, wanted 20241104213000 or newer"), "{said}");
 
+    let site_of_held = Site::new();
+    let older = site_of_held.archive(&Draft::on(3));
+    site_of_held.succeed(&["load", &text(&older.path), "--to", "content", "--hold"]);
+    site_of_held.load(&site_of_held.archive(&newer));
+    let said = site_of_held.fail(3, &["publish", "1", "--to", "content"]);
+    assert!(said.contains("order.olderSerial"), "its names are older as well: {said}");
+
     let site = Site::with(Setup { policy: "{order: {olderSerial: allow}}", ..USUAL });
     let older = site.archive(&Draft::on(3));
     site.load(&site.archive(&newer));

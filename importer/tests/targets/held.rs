@@ -195,3 +195,54 @@ fn no_target_gets_a_signature_while_another_one_lacks_content() {
     assert!(said.contains("load it again"), "{said}");
     assert_eq!(writes(&first.requests()), [""; 0]);
 }
+
+#[test]
+fn a_blob_that_is_gone_below_its_manifest_keeps_every_name_where_it_is() {
+    let (site, web, archive) = prepared("1");
+    let registry = Registry::start(Options::default()).unwrap();
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    let load = ["load", &archive, "--to", &to, "--hold"];
+    site.succeed(&load);
+    let blob = web.blobs()[2].digest();
+    assert!(registry.store().remove_blob("ghcr.io/demo/web", blob));
+    registry.forget_requests();
+    let said = site.fail(1, &["publish", "1", "--to", &to]);
+    assert!(said.contains(&format!("found no blob {blob} here")) && said.contains("load it again"), "{said}");
+    assert_eq!(writes(&registry.requests()), [""; 0]);
+    site.succeed(&load);
+    site.succeed(&["publish", "1", "--to", &to]);
+    assert!(registry.store().has_blob("ghcr.io/demo/web", blob));
+}
+
+#[test]
+fn content_whose_name_is_refused_gets_no_signature_of_the_site() {
+    let (site, _, archive) = prepared("1");
+    let registry = Registry::start(Options::default()).unwrap();
+    let to = text(&site.registry(&registry.url(), "type: oci"));
+    site.succeed(&["load", &archive, "--to", &to, "--hold"]);
+    let edge =
+        site.archive_of("edge", 4, vec![Brought::new("ghcr.io/demo/web:1", &small_image("a", "edge"))]);
+    site.succeed(&["load", &text(&edge), "--to", &to]);
+    registry.forget_requests();
+    let said = site.fail(3, &["publish", "1", "--to", &to]);
+    assert!(said.contains("channel edge"), "{said}");
+    assert_eq!(writes(&registry.requests()), [""; 0]);
+}
+
+#[test]
+fn a_target_that_is_elsewhere_or_missing_now_gets_no_signature_of_the_site() {
+    let (site, _, archive) = prepared("1");
+    let (first, second) =
+        (Registry::start(Options::default()).unwrap(), Registry::start(Options::default()).unwrap());
+    let more = format!("type: oci}}, {{name: two, url: \"{}\", type: oci", second.url());
+    let to = text(&site.registry(&first.url(), &more));
+    site.succeed(&["load", &archive, "--to", &to, "--hold"]);
+    let moved = format!("{more}, map: [{{from: ghcr.io, to: moved}}]");
+    for (more, reason) in [("type: oci", "two: found no such target"), (&moved, "found it held in ")] {
+        let to = text(&site.registry(&first.url(), more));
+        first.forget_requests();
+        let said = site.fail(2, &["publish", "1", "--to", &to]);
+        assert!(said.contains(reason), "{said}");
+        assert_eq!(writes(&first.requests()), [""; 0]);
+    }
+}

@@ -4,24 +4,25 @@
 //! hours, one that was held days), the ledger decides once more, and what is about to move is in the ledger before
 //! it does, with what it replaces: a run that is cut must not take with it what a name was before.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
+mod held;
+
+use std::collections::HashMap;
 
 use console::{Class, Failure, Failures, clock};
 use manifests::Digest;
 use manifests::inventory::{Inventory, Item, ItemKind};
-use manifests::receipt::{Confirmation, NameOutcome, NameRecord, Place, Receipt};
+use manifests::receipt::{Confirmation, NameOutcome, NameRecord, Place};
 use manifests::reference::Repository;
 use manifests::{ChannelName, Reference};
-use transfer::archive::Signed;
 
 use crate::blobs::Metadata;
-use crate::destinations::{Destinations, Move, Target};
-use crate::held::There;
+use crate::destinations::{Move, Target};
 use crate::load::{Delivered, Loaded};
 use crate::plan::Asked;
 use crate::site::ledger::{Ledger, LedgerError};
 use crate::site::names::{NameDecision, NameEntry, NameIntent, NameKey, decide_name};
+
+pub(crate) use held::{check_held, publish_held};
 
 /// An item that is at its targets.
 #[derive(Debug, Clone)]
@@ -48,6 +49,9 @@ struct Waiting<'a> {
     is_known: bool,
 }
 
+/// A target with the items whose content is there.
+type AtTarget<'t, 'a> = (&'t Target, Vec<Waiting<'a>>);
+
 /// Whose names move.
 struct Claimant {
     channel: ChannelName,
@@ -65,7 +69,7 @@ pub(crate) async fn publish(loaded: Loaded, ledger: &mut Ledger) -> Result<Vec<A
     let archive = accepted.archive();
     let claimant = Claimant::of(archive.inventory(), archive.identity());
     let waiting = waiting(archive.inventory(), delivered, asked);
-    let at: Vec<(&Target, Vec<Waiting<'_>>)> = destinations.targets().iter().zip(waiting).collect();
+    let at: Vec<AtTarget<'_, '_>> = destinations.targets().iter().zip(waiting).collect();
     everywhere(&at, &claimant, &accepted, ledger).await
 }
 
@@ -85,82 +89,6 @@ pub(crate) fn held(loaded: Loaded) -> Vec<Arrived> {
     records.list
 }
 
-/// Moves the names of a receipt with the state `held`. `evidence` is the site's evidence pack of the archive:
-/// it has every manifest. `there` is what was found just now.
-///
-/// # Errors
-/// Every name that could not be moved.
-pub(crate) async fn publish_held(
-    receipt: &Receipt,
-    evidence: &Signed<File>,
-    destinations: &Destinations,
-    there: &There,
-    ledger: &mut Ledger,
-) -> Result<Vec<Arrived>, Failures> {
-    let inventory = evidence.inventory();
-    let claimant = Claimant::of(inventory, evidence.identity());
-    let mut failures = missing_targets(receipt, destinations);
-    let mut at = Vec::new();
-    for target in destinations.targets() {
-        match held_at(target, receipt, inventory, there) {
-            Ok(waiting) => at.push((target, waiting)),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    Failures::unless_empty(failures, ())?;
-    everywhere(&at, &claimant, evidence, ledger).await
-}
-
-/// Targets of a receipt that the destinations no longer have.
-fn missing_targets(receipt: &Receipt, destinations: &Destinations) -> Vec<Failure> {
-    let places = receipt.items.iter().flat_map(|item| &item.places);
-    let wanted: BTreeSet<&str> = places.map(|place| place.target.as_str()).collect();
-    let has = |name: &str| destinations.targets().iter().any(|target| target.name() == name);
-    let missing = wanted.into_iter().filter(|name| !has(name));
-    missing
-        .map(|name| {
-            let message = "found no such target in the destinations, wanted the one that the content is at";
-            Failure::new(Class::Usage, name, message)
-        })
-        .collect()
-}
-
-fn held_at<'a>(
-    target: &Target,
-    receipt: &Receipt,
-    inventory: &'a Inventory,
-    there: &There,
-) -> Result<Vec<Waiting<'a>>, Failure> {
-    let mut waiting = Vec::new();
-    for record in &receipt.items {
-        let Some(place) = record.places.iter().find(|place| place.target == target.name()) else { continue };
-        let wrong = |message: &str| Failure::new(Class::Damaged, &record.name, message);
-        let item = inventory
-            .items
-            .iter()
-            .find(|item| item.name == record.name && item.published.digest == record.digest)
-            .ok_or_else(|| wrong("found it in the receipt and not in the archive's inventory"))?;
-        let name: Reference = item.name.parse().map_err(|_| wrong("found a name that is no reference"))?;
-        if target.repository(name.repository()) != place.repository {
-            let message = format!(
-                "found it held in {}, wanted {}, as the destinations say now",
-                place.repository,
-                target.repository(name.repository())
-            );
-            return Err(Failure::new(Class::Usage, &record.name, message));
-        }
-        // What the receipt of the load says of it is as old as that.
-        let found = there.get(&(place.target.clone(), name.to_string()));
-        let found = found.ok_or_else(|| wrong("found it in the receipt and looked for it nowhere"))?;
-        let (confirmation, mut evidence) = (found.confirmation, place.evidence.clone());
-        evidence.extend(&found.vouched);
-        evidence.sort_unstable();
-        evidence.dedup();
-        waiting.push(Waiting { item, name, confirmation, evidence, found: None, is_known: false });
-    }
-    Ok(waiting)
-}
-
 /// What waits at each target.
 fn waiting(inventory: &Inventory, delivered: Vec<Vec<Delivered>>, asked: Asked) -> Vec<Vec<Waiting<'_>>> {
     let by_name: HashMap<&str, &Item> =
@@ -177,19 +105,13 @@ fn waiting(inventory: &Inventory, delivered: Vec<Vec<Delivered>>, asked: Asked) 
 /// Moves the names at every target, and says what became of each. A refusal at one target leaves the names at
 /// all of them alone.
 async fn everywhere(
-    at: &[(&Target, Vec<Waiting<'_>>)],
+    at: &[AtTarget<'_, '_>],
     claimant: &Claimant,
     manifests: &dyn Metadata,
     ledger: &mut Ledger,
 ) -> Result<Vec<Arrived>, Failures> {
-    let (mut decided, mut failures) = (Vec::new(), Vec::new());
-    for (target, waiting) in at {
-        match decide(target, waiting, claimant, ledger).await {
-            Ok(one) => decided.push(one),
-            Err(reasons) => failures.extend(reasons),
-        }
-    }
-    Failures::unless_empty(std::mem::take(&mut failures), ())?;
+    let decided = decide_everywhere(at, claimant, ledger).await?;
+    let mut failures = Vec::new();
     let of_ledger = |error: LedgerError| Failure::new(Class::Failed, "the ledger", error);
     ledger.intend(decided.iter().flat_map(|one| &one.intents), clock::now()).map_err(of_ledger)?;
     let mut records = Records::default();
@@ -203,6 +125,22 @@ async fn everywhere(
         }
     }
     Failures::unless_empty(failures, records.list)
+}
+
+/// Decides about the names at every target.
+async fn decide_everywhere<'a>(
+    at: &[AtTarget<'_, 'a>],
+    claimant: &Claimant,
+    ledger: &Ledger,
+) -> Result<Vec<Decided<'a>>, Failures> {
+    let (mut decided, mut failures) = (Vec::new(), Vec::new());
+    for (target, waiting) in at {
+        match decide(target, waiting, claimant, ledger).await {
+            Ok(one) => decided.push(one),
+            Err(reasons) => failures.extend(reasons),
+        }
+    }
+    Failures::unless_empty(failures, decided)
 }
 
 /// What is to be done with the names at one target.
