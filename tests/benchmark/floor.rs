@@ -1,6 +1,6 @@
 //! What the work needs at least, and nothing else: the same bytes, the same HTTP library, one hash, one file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -108,14 +108,38 @@ pub(crate) fn load(archive: &Path, target: &DockerRegistry, set: &Set, blobs: &[
     began.elapsed().as_secs_f64()
 }
 
-/// Asks what names point to, as many at once as a load does.
-pub(crate) fn questions(target: &DockerRegistry, names: &[(String, String)]) -> f64 {
+/// What is asked of a target that has everything: each name, each platform's manifest, each blob in each repository.
+pub(crate) fn questions(target: &DockerRegistry, names: &[(String, String)]) -> BTreeSet<String> {
+    let (runtime, mut urls) = (runtime(), BTreeSet::new());
+    for (repository, tag) in names {
+        let mut open = vec![target.url(repository, &format!("manifests/{tag}"))];
+        while let Some(url) = open.pop() {
+            let document: serde_json::Value = runtime.block_on(async {
+                let get = client().get(&url).header("Accept", ACCEPTED).send().await.unwrap();
+                let bytes = get.error_for_status().unwrap().bytes().await.unwrap();
+                serde_json::from_slice(&bytes).unwrap()
+            });
+            urls.insert(url);
+            let listed = |key: &str| document[key].as_array().cloned().unwrap_or_default();
+            let digest = |entry: &serde_json::Value| entry["digest"].as_str().unwrap().to_owned();
+            let children = listed("manifests");
+            open.extend(
+                children.iter().map(|child| target.url(repository, &format!("manifests/{}", digest(child)))),
+            );
+            let blobs = listed("layers").into_iter().chain(document.get("config").cloned());
+            urls.extend(blobs.map(|blob| target.url(repository, &format!("blobs/{}", digest(&blob)))));
+        }
+    }
+    urls
+}
+
+/// Asks it, as many at once as a load does.
+pub(crate) fn ask(urls: &BTreeSet<String>) -> f64 {
     let runtime = runtime();
     let began = Instant::now();
-    let asked = names.iter().map(|(repository, tag)| async move {
-        let url = target.url(repository, &format!("manifests/{tag}"));
+    let asked = urls.iter().map(|url| async move {
         let head = client().head(url).header("Accept", ACCEPTED).send().await.unwrap();
-        assert_eq!(head.status(), 200, "{repository}");
+        assert_eq!(head.status(), 200, "{url}");
     });
     runtime.block_on(stream::iter(asked).buffer_unordered(8).collect::<Vec<()>>());
     began.elapsed().as_secs_f64()
