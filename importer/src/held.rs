@@ -92,7 +92,7 @@ async fn bring((target, shipment, survey): Asked<'_>) -> Result<There, Vec<Failu
     let delivery = target.load(&shipment, &survey, &progress).await?;
     let found = |(cargo, confirmation): (&Cargo, Confirmation)| {
         let proofs = cargo.evidence.iter().filter(|proof| proof.whom != For::All);
-        let vouched = proofs.map(|proof| proof.manifest.digest).collect();
+        let vouched = proofs.map(|proof| proof.tree.root.digest).collect();
         ((target.name().to_owned(), cargo.name.to_string()), Found { confirmation, vouched })
     };
     Ok(shipment.items.iter().zip(delivery.confirmations).map(found).collect())

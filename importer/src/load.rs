@@ -126,7 +126,7 @@ pub(crate) async fn load(plan: Plan, quiet: bool) -> Result<Loaded, Failures> {
 fn arrived(shipment: Shipment, survey: Survey, delivery: Delivery) -> Vec<Delivered> {
     let items = shipment.items.into_iter().zip(delivery.confirmations).zip(survey.names);
     let one = |((cargo, confirmation), found): ((Cargo, Confirmation), Option<Digest>)| {
-        let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.manifest.digest).collect();
+        let mut evidence: Vec<Digest> = cargo.evidence.iter().map(|proof| proof.tree.root.digest).collect();
         evidence.sort_unstable();
         evidence.dedup();
         Delivered { name: cargo.name, confirmation, evidence, found }

@@ -166,7 +166,7 @@ fn contradictions(shipment: &Shipment) -> Vec<Failure> {
     let mut failures = Vec::new();
     for cargo in &shipment.items {
         let Some(tag) = cargo.name.tag() else { continue };
-        let digest = cargo.published.digest;
+        let digest = cargo.tree.root.digest;
         let other = tags.insert((cargo.name.repository(), tag), digest).filter(|other| *other != digest);
         if let Some(other) = other {
             let message = format!("found {other} and {digest} under one tag, wanted one of them");
@@ -231,7 +231,7 @@ pub(crate) fn claim(accepted: &Accepted, target: &Target, cargo: &Cargo, tag: &s
         channel: archive.inventory().name.clone(),
         serial: archive.inventory().serial,
         identity: archive.identity(),
-        digest: cargo.published.digest,
+        digest: cargo.tree.root.digest,
     };
     (key, entry)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use console::{Class, Failure, Failures};
 use manifests::inventory::{Inventory, Item};
-use manifests::{Descriptor, Digest, Reference};
+use manifests::{Digest, Reference};
 
 use crate::archive_failure;
 use crate::base::Sources;
@@ -37,9 +37,7 @@ pub(crate) struct Shipment {
 pub(crate) struct Cargo {
     /// Its name upstream.
     pub(crate) name: Reference,
-    /// Its manifest.
-    pub(crate) published: Descriptor,
-    /// Everything below its manifest.
+    /// Its manifest, with everything below.
     pub(crate) tree: Tree,
     /// What is said about it.
     pub(crate) evidence: Vec<Proof>,
@@ -48,13 +46,11 @@ pub(crate) struct Cargo {
 /// A piece of evidence with what it consists of.
 #[derive(Debug, Clone)]
 pub(crate) struct Proof {
-    /// Its manifest.
-    pub(crate) manifest: Descriptor,
     /// What it is about.
     pub(crate) subject: Digest,
     /// The legacy tag that it is found by.
     pub(crate) tag: Option<String>,
-    /// Everything below its manifest.
+    /// Its manifest, with everything below.
     pub(crate) tree: Tree,
     /// Which targets it goes to.
     pub(crate) whom: For,
@@ -165,14 +161,12 @@ pub(crate) fn pack(
 
 fn one(item: &Item, blobs: &dyn Blobs) -> Result<Cargo, TreeError> {
     let evidence = item.evidence.iter().map(|evidence| {
-        let manifest = evidence.descriptor();
-        let tree = tree::walk(blobs, &manifest)?;
-        Ok(Proof { manifest, subject: evidence.subject, tag: evidence.tag.clone(), tree, whom: For::All })
+        let tree = tree::walk(blobs, &evidence.descriptor())?;
+        Ok(Proof { subject: evidence.subject, tag: evidence.tag.clone(), tree, whom: For::All })
     });
     let name: Reference = item.name.parse().map_err(|error| TreeError::Name(format!("{error}")))?;
     Ok(Cargo {
         name,
-        published: item.published.clone(),
         tree: tree::walk(blobs, &item.published)?,
         evidence: evidence.collect::<Result<_, TreeError>>()?,
     })

@@ -11,11 +11,12 @@ use transfer::archive::ArchiveError;
 use crate::blobs::Metadata;
 
 /// A manifest with everything below it, each once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tree {
-    /// The manifests: children before the indexes that list them, the root last. Registries refuse a
-    /// manifest that names something they do not have.
-    pub(crate) manifests: Vec<Descriptor>,
+    /// The manifest that everything is below.
+    pub(crate) root: Descriptor,
+    /// The manifests below it, those of platforms before the indexes that list them.
+    pub(crate) children: Vec<Descriptor>,
     /// Configs and layers, in the order of their first use.
     pub(crate) blobs: Vec<Blob>,
     /// Whether a Sigstore bundle is among them.
@@ -25,9 +26,10 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// The manifest that everything is below.
-    pub(crate) fn root(&self) -> Option<Digest> {
-        self.manifests.last().map(|root| root.digest)
+    /// The manifests: children before the indexes that list them, the root last. Registries refuse a manifest that
+    /// names something they do not have.
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = &Descriptor> {
+        self.children.iter().chain([&self.root])
     }
 
     /// Everything in it: the blobs, then the manifests, children first.
@@ -37,7 +39,7 @@ impl Tree {
 
     /// The manifests, children first.
     pub(crate) fn manifest_parts(&self) -> impl Iterator<Item = Blob> + '_ {
-        self.manifests.iter().map(|manifest| Blob { digest: manifest.digest, size: manifest.size })
+        self.manifests().map(|manifest| Blob { digest: manifest.digest, size: manifest.size })
     }
 }
 
@@ -63,7 +65,8 @@ pub(crate) enum TreeError {
 /// # Errors
 /// When a manifest below it is missing, changed or not one.
 pub(crate) fn walk(content: &dyn Metadata, root: &Descriptor) -> Result<Tree, TreeError> {
-    let mut walk = Walk { content, tree: Tree::default(), seen: HashSet::new() };
+    let tree = Tree { root: root.clone(), children: vec![], blobs: vec![], has_bundle: false, subject: None };
+    let mut walk = Walk { content, tree, seen: HashSet::new() };
     let subject = walk.manifest(root, 0)?;
     Ok(Tree { subject, ..walk.tree })
 }
@@ -98,7 +101,10 @@ impl Walk<'_> {
                 index.subject
             }
         };
-        self.tree.manifests.push(at.clone());
+        // The root comes last, and is there from the beginning.
+        if depth > 0 {
+            self.tree.children.push(at.clone());
+        }
         Ok(subject.map(|subject| subject.digest))
     }
 

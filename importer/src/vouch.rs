@@ -66,7 +66,7 @@ fn statements(
     let unsigned = |error: KeyError| Failure::new(Class::Failed, "the receipt key", error);
     let repository = cargo.name.repository().to_string();
     let mut proofs = Vec::new();
-    for subject in &cargo.tree.manifests {
+    for subject in cargo.tree.manifests() {
         let digest = subject.digest;
         let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));
         let tag = |kind: &str| Some(format!("sha256-{}.{kind}", digest.hex()));
@@ -92,8 +92,8 @@ fn statements(
 /// What was said upstream about a manifest.
 fn judged(cargo: &Cargo, digest: Digest) -> Vec<Resource> {
     let about = cargo.evidence.iter().filter(|proof| proof.subject == digest);
-    let uri = |proof: &Proof| format!("oci://{}@{}", cargo.name.repository(), proof.manifest.digest);
-    about.map(|proof| Resource::new(proof.manifest.digest, uri(proof))).collect()
+    let uri = |proof: &Proof| format!("oci://{}@{}", cargo.name.repository(), proof.tree.root.digest);
+    about.map(|proof| Resource::new(proof.tree.root.digest, uri(proof))).collect()
 }
 
 /// Whether upstream signed a manifest in the older form only. Cosign 3 looks at no tag where there is a bundle, so
@@ -116,13 +116,13 @@ fn proof(
     for bytes in &signed.blobs {
         blobs.push(made.keep(bytes).map_err(unkept)?);
     }
-    let manifest = Descriptor { digest, media_type: OCI_MANIFEST.to_owned(), size };
     let tree = Tree {
-        manifests: vec![manifest.clone()],
+        root: Descriptor { digest, media_type: OCI_MANIFEST.to_owned(), size },
+        children: vec![],
         blobs,
         // As the walk would find it: what stands under a tag names no subject.
         subject: tag.is_none().then_some(subject),
         has_bundle: tag.is_none(),
     };
-    Ok(Proof { manifest, subject, tag, tree, whom })
+    Ok(Proof { subject, tag, tree, whom })
 }

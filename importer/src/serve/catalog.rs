@@ -74,7 +74,8 @@ impl Catalog {
             self.referrers.entry(subject).or_default().insert(root.digest);
         }
         self.blobs.extend(tree.blobs.into_iter().map(|blob| (blob.digest, blob.size)));
-        self.manifests.extend(tree.manifests.into_iter().map(|manifest| (manifest.digest, manifest)));
+        let manifests = tree.children.into_iter().chain([tree.root]);
+        self.manifests.extend(manifests.map(|manifest| (manifest.digest, manifest)));
         Ok(())
     }
 

@@ -169,14 +169,14 @@ impl Harbor {
             }
             // It may be there without its name: it has none, or a load was held. A reference that is empty would be
             // answered with the list of everything there.
-            let root = cargo.published.digest;
+            let root = cargo.tree.root.digest;
             let is_named = survey.names.get(at) == Some(&Some(root));
             if !is_named && api.artifact(path, &root.to_string()).await.map_err(failed)?.is_none() {
                 continue;
             }
             let mut there = vec![&cargo.tree];
             for proof in &cargo.evidence {
-                let reference = proof.manifest.digest.to_string();
+                let reference = proof.tree.root.digest.to_string();
                 if api.artifact(path, &reference).await.map_err(failed)?.is_some() {
                     there.push(&proof.tree);
                 }

@@ -71,7 +71,7 @@ pub(super) fn counts_bundles(version: &str) -> bool {
 
 /// Whether Harbor will find a signature. It looks for one and verifies nothing.
 fn is_signed(cargo: &Cargo, counts_bundles: bool) -> bool {
-    let own = cargo.evidence.iter().filter(|proof| proof.subject == cargo.published.digest);
+    let own = cargo.evidence.iter().filter(|proof| proof.subject == cargo.tree.root.digest);
     own.into_iter().any(|proof| match &proof.tag {
         Some(tag) => std::path::Path::new(tag).extension().is_some_and(|kind| kind == "sig"),
         None => counts_bundles,

@@ -28,8 +28,8 @@ fn grouped<'a>(shipment: &'a Shipment, survey: &Survey) -> (Grouped<'a, Digest>,
     for (cargo, place) in shipment.items.iter().zip(&survey.places) {
         for proof in &cargo.evidence {
             match &proof.tag {
-                Some(tag) => tags.entry((*place, tag)).or_default().insert(&proof.manifest),
-                None => referrers.entry((*place, proof.subject)).or_default().insert(&proof.manifest),
+                Some(tag) => tags.entry((*place, tag)).or_default().insert(&proof.tree.root),
+                None => referrers.entry((*place, proof.subject)).or_default().insert(&proof.tree.root),
             };
         }
     }
@@ -109,11 +109,12 @@ impl Loader<'_> {
             Ok(has_api) => has_api,
             Err(failure) => return vec![failure],
         };
-        let is_unlisted = |place, manifest: &Descriptor| match self.answer(place, manifest.digest) {
-            Some(answer) => !answer.lists_subject,
-            None => !has_api,
+        let unlisted = std::mem::take(&mut *self.unlisted());
+        let is_unlisted = |key: (usize, Digest)| {
+            if self.survey.has.contains(&key) { !has_api } else { unlisted.contains(&key) }
         };
-        referrers.retain(|(place, _), found| found.iter().any(|manifest| is_unlisted(*place, manifest)));
+        referrers
+            .retain(|(place, _), found| found.iter().any(|manifest| is_unlisted((*place, manifest.digest))));
         self.delivery().fallback_indexes = referrers.len() as u64;
         let indexes = stream::iter(&referrers)
             .map(|((place, subject), found)| self.fallback(*place, *subject, found))
@@ -130,7 +131,7 @@ impl Loader<'_> {
     /// no answer to an upload says it.
     async fn has_api(&self, referrers: &Grouped<'_, Digest>) -> Result<bool, Failure> {
         let was_there = referrers.iter().find(|((place, _), found)| {
-            found.iter().any(|manifest| self.answer(*place, manifest.digest).is_none())
+            found.iter().any(|manifest| self.survey.has.contains(&(*place, manifest.digest)))
         });
         let Some(((place, subject), _)) = was_there else { return Ok(true) };
         let asked = self.remote(*place)?.referrers(*subject).await;

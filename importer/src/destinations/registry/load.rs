@@ -55,8 +55,12 @@ pub(super) struct Loader<'a> {
     blobs: Once<(usize, Digest), ()>,
     /// The place that has a shared blob, or is the first to get it.
     leaders: Once<Digest, usize>,
-    /// Each manifest in each place, once.
+    /// Manifests that several trees have in one place.
+    several: HashSet<(usize, Digest)>,
+    /// Each of them, once.
     manifests: Once<(usize, Digest), PutAnswer>,
+    /// Manifests that were put and that the registry does not list among their subject's referrers.
+    unlisted: Mutex<HashSet<(usize, Digest)>>,
     pub(super) delivery: Mutex<Delivery>,
     /// Nothing more is to be tried.
     is_over: AtomicBool,
@@ -86,6 +90,17 @@ fn shared_blobs(shipment: &Shipment) -> HashSet<Digest> {
         _ => true,
     };
     digests.chunk_by(Digest::eq).filter(is_shared).filter_map(|same| same.first().copied()).collect()
+}
+
+/// Manifests that several trees have in one place. The others, which are most, are put by whoever comes to them.
+fn several(shipment: &Shipment, places: &[usize]) -> HashSet<(usize, Digest)> {
+    let trees = shipment.items.iter().zip(places).flat_map(|(cargo, place)| {
+        cargo.trees().flat_map(move |tree| tree.manifests().map(move |manifest| (*place, manifest.digest)))
+    });
+    let mut manifests: Vec<(usize, Digest)> = trees.collect();
+    manifests.sort_unstable();
+    let same = manifests.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
+    same.filter_map(|same| same.first().copied()).collect()
 }
 
 impl Registry {
@@ -148,7 +163,9 @@ impl<'a> Loader<'a> {
             shared,
             blobs: Once::new(),
             leaders,
+            several: several(shipment, &survey.places),
             manifests: Once::new(),
+            unlisted: Mutex::default(),
             delivery: Mutex::default(),
             is_over: AtomicBool::new(false),
             not_tried: AtomicU64::new(0),
@@ -170,37 +187,56 @@ impl<'a> Loader<'a> {
         self.progress.message(&cargo.name.to_string());
         let remote = self.remote(place)?;
         let name = cargo.name.to_string();
-        for tree in cargo.trees() {
-            self.tree(&name, remote, place, tree).await?;
+        let put = self.tree(&name, remote, place, &cargo.tree).await?;
+        for proof in &cargo.evidence {
+            let put = self.tree(&name, remote, place, &proof.tree).await?;
+            if put.is_some_and(|answer| !answer.lists_subject) {
+                self.unlisted().insert((place, proof.tree.root.digest));
+            }
         }
-        if self.survey.has.contains(&(place, cargo.published.digest)) {
-            return Ok(Confirmation::Present);
-        }
-        self.confirm(remote, place, &cargo.published).await.map_err(|error| Some(self.failed(&name, &error)))
+        let Some(put) = put else { return Ok(Confirmation::Present) };
+        let confirmed = self.confirm(remote, &cargo.tree.root, &put).await;
+        confirmed.map_err(|error| Some(self.failed(&name, &error)))
     }
 
-    /// Brings a manifest with everything below it, where it is not there.
-    async fn tree(&self, name: &str, remote: &Remote, place: usize, tree: &Tree) -> Result<(), Failure> {
+    /// Brings a manifest with everything below it, where it is not there. The answer to the manifest itself, where it
+    /// was not.
+    async fn tree(
+        &self,
+        name: &str,
+        remote: &Remote,
+        place: usize,
+        tree: &Tree,
+    ) -> Result<Option<PutAnswer>, Failure> {
         let failed = |error: Error| self.failed(name, &error);
         let blobs = stream::iter(&tree.blobs).map(|blob| self.blob(remote, place, blob));
         blobs.buffer_unordered(BLOBS).try_collect::<()>().await.map_err(failed)?;
-        let has = |manifest: &&Descriptor| self.survey.has.contains(&(place, manifest.digest));
-        for manifest in tree.manifests.iter().filter(|manifest| !has(manifest)) {
-            let cell = self.manifests.cell((place, manifest.digest));
-            let put = async {
-                let bytes: Bytes = self.read(name, manifest)?.into();
-                let answer = remote.put_manifest(manifest.digest, &manifest.media_type, &bytes).await;
-                self.delivery().manifests += 1;
-                let answer = answer.map_err(failed)?;
-                // A receipt names it: where the answer did not, it is read back.
-                if !answer.confirmed {
-                    remote.get_manifest(manifest.digest).await.map_err(failed)?;
-                }
-                Ok::<_, Failure>(answer)
+        let mut answer = None;
+        for manifest in tree.manifests() {
+            let key = (place, manifest.digest);
+            answer = if self.survey.has.contains(&key) {
+                None
+            } else if self.several.contains(&key) {
+                let cell = self.manifests.cell(key);
+                Some(cell.get_or_try_init(|| self.put(name, remote, manifest)).await?.clone())
+            } else {
+                Some(self.put(name, remote, manifest).await?)
             };
-            cell.get_or_try_init(|| put).await?;
         }
-        Ok(())
+        Ok(answer)
+    }
+
+    async fn put(&self, name: &str, remote: &Remote, manifest: &Descriptor) -> Result<PutAnswer, Failure> {
+        let failed = |error: Error| self.failed(name, &error);
+        let bytes: Bytes = self.read(name, manifest)?.into();
+        let answer = remote.put_manifest(manifest.digest, &manifest.media_type, &bytes).await;
+        self.delivery().manifests += 1;
+        let answer = answer.map_err(failed)?;
+        // A receipt names it: where the answer did not, it is read back.
+        if !answer.confirmed {
+            remote.get_manifest(manifest.digest).await.map_err(failed)?;
+        }
+        Ok(answer)
     }
 
     /// Brings a blob: it is there, or another place has it, or it is sent.
@@ -286,22 +322,20 @@ impl<'a> Loader<'a> {
     async fn confirm(
         &self,
         remote: &Remote,
-        place: usize,
         published: &Descriptor,
+        put: &PutAnswer,
     ) -> Result<Confirmation, Error> {
         let error = match remote.get_manifest(published.digest).await {
             Ok(_) => return Ok(Confirmation::ReadBack),
             Err(error) => error,
         };
         let is_kept_from_us = matches!(error.problem, Problem::Denied { .. } | Problem::Unauthorized(_));
-        let answer = self.manifests.cell((place, published.digest));
-        let is_confirmed = answer.get().is_some_and(|answer| answer.confirmed);
-        if is_kept_from_us && is_confirmed { Ok(Confirmation::PutAnswer) } else { Err(error) }
+        if is_kept_from_us && put.confirmed { Ok(Confirmation::PutAnswer) } else { Err(error) }
     }
 
-    /// The answer to a manifest that was put in this load.
-    pub(super) fn answer(&self, place: usize, digest: Digest) -> Option<PutAnswer> {
-        self.manifests.cell((place, digest)).get().cloned()
+    /// Manifests that were put and that the registry does not list.
+    pub(super) fn unlisted(&self) -> std::sync::MutexGuard<'_, HashSet<(usize, Digest)>> {
+        self.unlisted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn delivery(&self) -> std::sync::MutexGuard<'_, Delivery> {

@@ -113,7 +113,7 @@ fn questions(shipment: &Shipment, missing: &HashSet<usize>, survey: &Survey) -> 
     for (place, tree, blob) in
         wanted_blobs(shipment, survey).map(|(place, _, tree, blob)| (place, tree, blob))
     {
-        let is_below = tree.root().is_some_and(|root| survey.has.contains(&(place, root)));
+        let is_below = survey.has.contains(&(place, tree.root.digest));
         let is_worth_it = is_below || blob.size >= WORTH_ASKING || !shipment.blobs.carries(&blob.digest);
         if is_worth_it && !missing.contains(&place) {
             questions.push(Question { place, digest: blob.digest, is_below });
@@ -190,7 +190,7 @@ async fn item(
             return Ok(there);
         }
     }
-    let root = cargo.published.digest;
+    let root = cargo.tree.root.digest;
     let is_named = there.name == NameThere::At(root);
     let found = if is_named { ManifestThere::Yes } else { has_manifest(remote, root).await? };
     there.is_kept_from_us = there.name == NameThere::KeptFromUs || found == ManifestThere::KeptFromUs;
@@ -198,12 +198,10 @@ async fn item(
         return Ok(there);
     }
     there.has.push((place, root));
-    let children =
-        cargo.tree.manifests.iter().map(|manifest| manifest.digest).filter(|digest| *digest != root);
-    let evidence = cargo.evidence.iter().flat_map(|proof| &proof.tree.manifests);
-    for digest in children.chain(evidence.map(|manifest| manifest.digest)) {
-        match has_manifest(remote, digest).await? {
-            ManifestThere::Yes => there.has.push((place, digest)),
+    let evidence = cargo.evidence.iter().flat_map(|proof| proof.tree.manifests());
+    for manifest in cargo.tree.children.iter().chain(evidence) {
+        match has_manifest(remote, manifest.digest).await? {
+            ManifestThere::Yes => there.has.push((place, manifest.digest)),
             ManifestThere::No => {}
             ManifestThere::KeptFromUs => there.is_kept_from_us = true,
         }
@@ -229,7 +227,7 @@ fn count(shipment: &Shipment, survey: &mut Survey, somewhere: &HashSet<Digest>) 
     for (cargo, place) in shipment.items.iter().zip(&survey.places) {
         for tree in cargo.trees() {
             blobs.extend(tree.blobs.iter().map(|blob| (blob.digest, *place, blob.size)));
-            manifests.extend(tree.manifests.iter().map(|manifest| (*place, manifest.digest)));
+            manifests.extend(tree.manifests().map(|manifest| (*place, manifest.digest)));
         }
     }
     manifests.retain(|key| !survey.has.contains(key));
