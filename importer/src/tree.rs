@@ -68,7 +68,11 @@ pub(crate) fn walk(content: &dyn Metadata, root: &Descriptor) -> Result<Tree, Tr
     let tree = Tree { root: root.clone(), children: vec![], blobs: vec![], has_bundle: false, subject: None };
     let mut walk = Walk { content, tree, seen: HashSet::new() };
     let subject = walk.manifest(root, 0)?;
-    Ok(Tree { subject, ..walk.tree })
+    let mut tree = Tree { subject, ..walk.tree };
+    // Thousands of them are kept, and a list of a few entries is made for more.
+    tree.children.shrink_to_fit();
+    tree.blobs.shrink_to_fit();
+    Ok(tree)
 }
 
 struct Walk<'a> {

@@ -47,6 +47,8 @@ pub(crate) fn vouch(
     let mut made = Made::new(&voucher.folder).map_err(unkept)?;
     for cargo in &mut shipment.items {
         let proofs = statements(cargo, voucher, wanted, &mut made)?;
+        // Of the size that it needs, as everything of which there are thousands.
+        cargo.evidence.reserve_exact(proofs.len());
         cargo.evidence.extend(proofs);
     }
     let blobs = made.before(Arc::clone(&shipment.blobs)).map_err(unkept)?;
@@ -111,7 +113,6 @@ fn proof(
     made: &mut Made,
 ) -> Result<Proof, Failure> {
     let Blob { digest, size } = made.keep(&signed.manifest).map_err(unkept)?;
-    // Of the size that it needs: there are thousands.
     let mut blobs = Vec::with_capacity(signed.blobs.len());
     for bytes in &signed.blobs {
         blobs.push(made.keep(bytes).map_err(unkept)?);
