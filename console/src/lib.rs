@@ -16,6 +16,7 @@ pub mod key_file;
 pub mod key_source;
 pub mod progress;
 pub mod report;
+pub mod spool;
 pub mod token;
 pub mod written_report;
 

@@ -107,23 +107,31 @@ pub(crate) fn signers(
     signers.collect::<Result<_, _>>().map_err(refused)
 }
 
-/// Writes an annex about an archive into a file without a name.
+/// Writes an annex about an archive into a file without a name, in the folder where it is to have one.
 ///
 /// # Errors
 /// When the disk fails, or what is in the annex breaks a rule of the format.
-pub(crate) fn write(about: &Verified<File>, draft: &Draft, key: &PrivateKey) -> Result<File, Failure> {
-    let failed = |message: String| Failure::new(Class::Failed, "the annex", message);
+pub(crate) fn write(
+    about: &Verified<File>,
+    draft: &Draft,
+    key: &PrivateKey,
+    path: &Path,
+) -> Result<File, Failure> {
+    let failed = |message: String| {
+        Failure::new(Class::Failed, path.display(), message).advise("-o writes the annex to another place")
+    };
     let mut blobs = Blobs::default();
     let items = items(draft, &mut blobs);
     let inventory = inventory(about, draft.signature.signed_at, items, &blobs).map_err(failed)?;
     let bytes = inventory.encode();
     let signature = ArchiveSignature { inventory_size: bytes.len() as u64, ..draft.signature.clone() };
     let slot = slot::seal(Digest::of(&bytes), signature, key).map_err(|error| failed(error.to_string()))?;
-    let written = tempfile::tempfile().map_err(ArchiveError::from).and_then(|mut file| {
-        write::stream(&mut file, &inventory, &slot, |digest| Ok(Cursor::new(blobs.get(digest)?)))?;
-        file.rewind()?;
-        Ok(file)
-    });
+    let written =
+        tempfile::tempfile_in(files::folder_of(path)).map_err(ArchiveError::from).and_then(|mut file| {
+            write::stream(&mut file, &inventory, &slot, |digest| Ok(Cursor::new(blobs.get(digest)?)))?;
+            file.rewind()?;
+            Ok(file)
+        });
     written.map_err(|error| failed(error.to_string()))
 }
 

@@ -32,6 +32,9 @@ pub(crate) struct FolderIndex {
 }
 
 impl FolderIndex {
+    /// The name of an index that is not whole yet.
+    pub(crate) const PARTIAL: &'static str = ".index.json.partial";
+
     /// Reads the index of the layout `folder`; a folder without one has an empty index.
     ///
     /// # Errors
@@ -138,7 +141,7 @@ impl FolderIndex {
         let manifests = Part::Entries(&self.entries);
         let rest = self.rest.iter().map(|(key, value)| (key.as_str(), Part::Other(value)));
         let document: BTreeMap<&str, Part<'_>> = rest.chain([("manifests", manifests)]).collect();
-        let partial = folder.join(".index.json.partial");
+        let partial = folder.join(Self::PARTIAL);
         // What is there was left by a run that was killed, or put there: it is not written through, as it may be a
         // link. One name, so that killed runs leave one file; the lock is held by whoever writes it.
         match fs::remove_file(&partial) {

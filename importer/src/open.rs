@@ -5,7 +5,7 @@ use std::io::stdin;
 use std::path::Path;
 
 use console::progress::Progress;
-use console::{Failure, input};
+use console::{Failure, input, spool};
 use manifests::Digest;
 use manifests::key::PublicKey;
 use manifests::trust::Trust;
@@ -30,15 +30,18 @@ pub(crate) fn verified(
 ) -> Result<Verified<File>, Failure> {
     let key = |id| trusted_key(trusts, id);
     let result = match (path == Path::new("-"), spool) {
-        (true, spool) => piped(stdin().lock(), 0, key, keep, spool, quiet),
+        (true, spool) => piped(stdin().lock(), 0, key, keep, spool::file(spool)?, quiet),
         (false, Some(folder)) => {
             let file = input::archive(path)?;
             let size = file.metadata().map_or(0, |data| data.len());
-            piped(file, size, key, Keep::Whole, Some(folder), quiet)
+            piped(file, size, key, Keep::Whole, spool::file(Some(folder))?, quiet)
         }
         (false, None) => from_file(input::archive(path)?, key, quiet),
     };
-    result.map_err(|error| archive_failure::failure(path, &error))
+    result.map_err(|error| match &error {
+        ArchiveError::Io(full) if spool::is_full(full) => spool::failure(spool, full),
+        _ => archive_failure::failure(path, &error),
+    })
 }
 
 /// The key with this id, if every trust file has it: a flag beside a site can only be stricter.
@@ -65,10 +68,9 @@ fn piped(
     size: u64,
     key: impl FnOnce(Digest) -> Option<PublicKey>,
     keep: Keep,
-    spool: Option<&Path>,
+    copy: File,
     quiet: bool,
 ) -> Result<Verified<File>, ArchiveError> {
-    let copy = spool.map_or_else(tempfile::tempfile, tempfile::tempfile_in)?;
     let progress = Progress::new("verify", size, quiet);
     let verified = stream::verify(stream, key, copy, keep, &|bytes| progress.add(bytes));
     progress.finish();

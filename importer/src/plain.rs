@@ -2,7 +2,7 @@
 //!
 //! A link leads to a file of this machine, and a FIFO keeps whoever opens it waiting for ever.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -26,10 +26,14 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().create(true).truncate(false).write(true), path)
 }
 
-/// The type is asked of the open file: by its path it may be another one a moment later.
+/// The type is asked by the path, as some devices do something when they are opened, and then of the open file: by
+/// its path it may be another one a moment later.
 fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let wrong = |found: &str| io::Error::other(format!("found {found}, wanted a file"));
+    if let Some(found) = fs::symlink_metadata(path).ok().filter(|found| !found.is_file()) {
+        return Err(wrong(kind(&found)));
+    }
     let file =
         options.custom_flags(flags).open(path).map_err(|error| match Errno::from_io_error(&error) {
             Some(Errno::LOOP) => wrong("a link"),
@@ -80,6 +84,12 @@ mod tests {
         assert_eq!(open(Path::new("/dev/null")).unwrap_err().to_string(), "found a device, wanted a file");
         for name in ["link", "dangling", "folder", "pipe", "socket"] {
             assert!(open_lock(&path(name)).is_err(), "{name}");
+        }
+        // Nobody answers for these two: whoever opens them is told that instead.
+        assert_eq!(open(&path("socket")).unwrap_err().to_string(), "found a socket, wanted a file");
+        let device = Command::new("mknod").arg(path("device")).args(["c", "60", "0"]).output().unwrap();
+        if device.status.success() {
+            assert_eq!(open(&path("device")).unwrap_err().to_string(), "found a device, wanted a file");
         }
         assert!(!path("nowhere").exists());
         assert!(open_lock(&path("lock")).is_ok() && path("lock").is_file());

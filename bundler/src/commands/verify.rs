@@ -6,7 +6,7 @@ use std::path::Path;
 
 use console::inspect::NotCarried;
 use console::progress::Progress;
-use console::{Class, Failure, Failures, clock, input};
+use console::{Class, Failure, Failures, clock, input, spool};
 use gates::NOTHING;
 use manifests::trust::{Signer, Trust};
 use manifests::{ChannelName, Digest, Timestamp};
@@ -42,8 +42,11 @@ pub(crate) fn run(arguments: &VerifyArguments, quiet: bool) -> Result<Checked, F
         return Err(failure.into());
     };
     let verified =
-        if path == Path::new("-") { piped(&trust, quiet) } else { from_file(path, &trust, quiet)? };
-    let archive = verified.map_err(|error| archive_failure::failure(path, &error))?;
+        if path == Path::new("-") { piped(&trust, quiet)? } else { from_file(path, &trust, quiet)? };
+    let archive = verified.map_err(|error| match &error {
+        ArchiveError::Io(full) if spool::is_full(full) => spool::failure(None, full),
+        _ => archive_failure::failure(path, &error),
+    })?;
     let (inventory, signature, key) = (archive.inventory(), archive.signature(), archive.signed_by());
     let Signer { person, .. } = trusted::check(path, &trust, inventory, signature, key, clock::now())?;
     Ok(Checked {
@@ -75,15 +78,15 @@ pub(crate) fn from_file(path: &Path, trust: &Trust, quiet: bool) -> Result<Outco
 }
 
 /// A pipe is read once; only the small part in front, which the tables are checked by, is kept.
-fn piped(trust: &Trust, quiet: bool) -> Outcome {
-    let spool = tempfile::tempfile()?;
+fn piped(trust: &Trust, quiet: bool) -> Result<Outcome, Failure> {
+    let spool = spool::file(None)?;
     // How much will come is known only to the stream.
     let progress = Progress::new("verify", 0, quiet);
     let trusted = |id| trust.key(id).cloned();
     let verified =
         stream::verify(stdin().lock(), trusted, spool, Keep::Evidence, &|bytes| progress.add(bytes));
     progress.finish();
-    verified
+    Ok(verified)
 }
 
 impl Checked {

@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
     let signer = approval::signers(&judge.rules()?.trusts(), id, role, &channel, clock::now())?;
     let Some(Signer { person, .. }) = signer.into_iter().next() else { return Err(no_signer(id).into()) };
     let output = output(arguments, &archive, &person)?;
-    let (annex, verdict) = write(arguments, &judge, &archive, role, reports, &key)?;
+    let (annex, verdict) = write(arguments, &judge, &archive, role, reports, &key, &output)?;
     let assessment = match verdict {
         Verdict::Approved => {
             let own = annex.try_clone().map_err(|error| Failure::new(Class::Failed, "the annex", error))?;
@@ -142,6 +142,7 @@ fn write(
     role: Role,
     reports: Vec<GivenReport>,
     key: &PrivateKey,
+    output: &Path,
 ) -> Result<(File, Verdict), Failures> {
     let verdict = if arguments.reject { Verdict::Rejected } else { Verdict::Approved };
     let rules = judge.rules()?;
@@ -168,7 +169,7 @@ fn write(
             return Err(Failures::of(searches.err().into_iter().chain(reports.err()).flatten().collect()));
         }
     };
-    Ok((approval::write(archive, &draft, key)?, verdict))
+    Ok((approval::write(archive, &draft, key, output)?, verdict))
 }
 
 /// Searches for malware, each of which has to be about this archive.

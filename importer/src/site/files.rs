@@ -44,7 +44,8 @@ pub(crate) fn put_new(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     sync_folder(folder_of(path))
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder in which a path is.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().unwrap_or(path);
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }

@@ -213,6 +213,14 @@ fn an_approval_needs_a_policy_and_no_site() {
 }
 
 #[test]
+fn an_annex_waits_beside_its_place_and_in_no_temporary_folder() {
+    let (site, archive, path) = prepared(ONE, &Draft::on(3));
+    let mut command = site.command(&approve(&path, &[]));
+    succeed(command.env("TMPDIR", site.path("missing")));
+    site.load(&archive);
+}
+
+#[test]
 fn a_pipe_is_approved_where_the_annex_has_a_place() {
     let (site, archive, _) = prepared(ONE, &Draft::on(3));
     let piped = |more: &[&str]| {

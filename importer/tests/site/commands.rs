@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::process::Command;
 
 use crate::archive::{Draft, at};
 use crate::site::{Setup, Site, USUAL, fail, pem, succeed, text};
@@ -85,6 +86,31 @@ fn a_pipe_is_verified_and_loaded_from_its_copy() {
     let mut command = site.command(&["verify", "-"]);
     let said = fail(command.stdin(fs::File::open(site.path("longer.tar")).unwrap()), 4);
     assert!(said.contains("appended"), "{said}");
+}
+
+#[test]
+fn a_temporary_folder_that_is_missing_or_too_small_is_named() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3)).path;
+    let told = |command: &mut Command, folder: &str, found: &str| {
+        let said = fail(command.stdin(fs::File::open(&archive).unwrap()).env("TMPDIR", folder), 1);
+        let named = said.contains(&format!("failed: {folder}: {found}"));
+        assert!(named && said.contains("TMPDIR names another folder"), "{said}");
+    };
+    told(&mut site.command(&["verify", "-"]), "missing", "No such file");
+    fs::create_dir(site.path("small")).unwrap();
+    let mount = "mount -t tmpfs -o size=4k none small";
+    let script = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", script]).current_dir(site.path(""));
+        command
+    };
+    // Where nobody may mount a file system, there is none that is too small.
+    if script(mount).output().is_ok_and(|output| output.status.success()) {
+        let verify =
+            format!("{mount} && exec {} verify - --state state", env!("CARGO_BIN_EXE_airgap-import"));
+        told(&mut script(&verify), "small", "No space left on device");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Into a folder that somebody prepared: what is in it leads elsewhere, or keeps whoever opens it waiting.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileTypeExt as _, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -36,12 +37,30 @@ fn make_pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// A load that would wait for ever is ended.
-fn load_in_time(site: &Site, archive: &str, to: &Path) {
+/// Puts a socket in the place of a file.
+fn make_socket(path: &Path) {
+    let _ = fs::remove_file(path);
+    UnixListener::bind(path).unwrap();
+}
+
+/// Puts a device in the place of a file, where this may be done: one that is read without an end, and swallows what is
+/// written.
+fn make_device(path: &Path) {
+    let _ = fs::remove_file(path);
+    if !Command::new("mknod").arg(path).args(["c", "1", "5"]).output().unwrap().status.success() {
+        make_pipe(path);
+    }
+}
+
+/// What is no file, each with how it is called.
+const KINDS: [fn(&Path); 3] = [make_pipe, make_socket, make_device];
+
+/// Loads, and gives the status and what was said. A load that would wait for ever is ended.
+fn load_in_time(site: &Site, archive: &str, to: &Path) -> (Option<i32>, String) {
     let mut command = Command::new("timeout");
     command.args(["60", env!("CARGO_BIN_EXE_airgap-import"), "load", archive, "--to"]).arg(to);
     let output = command.env("AIRGAP_STATE", site.path("state")).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[test]
@@ -140,12 +159,86 @@ fn a_blob_that_is_no_file_is_written_anew() {
     let planned = site.succeed(&["plan", &archive, "--to", &text(&to), "--json"]);
     let planned: Value = serde_json::from_str(&planned).unwrap();
     assert_eq!(planned["plan"]["targets"][0]["send"]["count"], 2, "{planned}");
-    load_in_time(&site, &archive, &to);
+    let (status, said) = load_in_time(&site, &archive, &to);
+    assert_eq!(status, Some(0), "{said}");
     for at in [0, 1] {
         let path = blob(&to, at);
         assert!(path.symlink_metadata().unwrap().is_file());
         let digest = small_image("base", "web").blobs()[at].digest();
         assert_eq!(manifests::Digest::of(&fs::read(path).unwrap()), digest);
+    }
+}
+
+#[test]
+fn a_pipe_a_socket_and_a_device_are_refused_in_every_place_of_the_layout() {
+    let (site, archive, _) = prepared();
+    let places = ["oci", "oci/blobs", "oci/blobs/sha256", "oci/.partial", "oci/index.json", "oci/oci-layout"];
+    for (at, place) in places.into_iter().chain(["oci/.index.json.lock", "oci/.partial.lock"]).enumerate() {
+        let to = site.path(&format!("content-{at}"));
+        let path = to.join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        for make in KINDS {
+            make(&path);
+            let kind = path.symlink_metadata().unwrap().file_type();
+            let (status, said) = load_in_time(&site, &archive, &to);
+            assert_eq!(status, Some(3), "{place}: {said}");
+            let found = match () {
+                () if kind.is_fifo() => "a pipe",
+                () if kind.is_socket() => "a socket",
+                () => "a device",
+            };
+            assert!(said.contains(&format!("{}: found {found}, wanted a f", path.display())), "{said}");
+            assert_eq!(path.symlink_metadata().unwrap().file_type(), kind, "{place}: it stays");
+            assert_eq!(
+                fs::read_dir(path.parent().unwrap()).unwrap().count(),
+                1,
+                "{place}: nothing is beside it"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pipe_a_socket_and_a_device_in_the_places_of_blobs_and_drafts_are_replaced() {
+    let (site, archive, _) = prepared();
+    let (to, image) = (site.path("content"), small_image("base", "web"));
+    let digests: Vec<_> =
+        image.blobs().iter().map(fixtures::image::Blob::digest).chain([image.digest()]).collect();
+    site.succeed(&["load", &archive, "--to", &text(&to)]);
+    for make in KINDS {
+        // So that the names are written once more as well.
+        fs::remove_file(to.join("oci/index.json")).unwrap();
+        make(&to.join("oci/.index.json.partial"));
+        make(&to.join("oci/.partial/draft"));
+        digests.iter().for_each(|digest| make(&to.join("oci/blobs/sha256").join(digest.hex())));
+        let (status, said) = load_in_time(&site, &archive, &to);
+        assert_eq!(status, Some(0), "{said}");
+        for digest in &digests {
+            let path = to.join("oci/blobs/sha256").join(digest.hex());
+            assert!(path.symlink_metadata().unwrap().is_file(), "{digest}");
+            assert_eq!(manifests::Digest::of(&fs::read(path).unwrap()), *digest);
+        }
+        assert!(to.join("oci/index.json").symlink_metadata().unwrap().is_file());
+        assert_eq!(fs::read_dir(to.join("oci/.partial")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_blob_or_a_draft_is_named_before_anything_is_written() {
+    let (site, archive, _) = prepared();
+    for (at, place) in [blob(Path::new(""), 1), "oci/.index.json.partial".into(), "oci/.partial/draft".into()]
+        .into_iter()
+        .enumerate()
+    {
+        let to = site.path(&format!("content-{at}"));
+        fs::create_dir_all(to.join(&place)).unwrap();
+        for command in ["plan", "load"] {
+            let said = site.fail(3, &[command, &archive, "--to", &text(&to)]);
+            let wanted = format!("{}: found a folder, wanted a file", to.join(&place).display());
+            assert!(said.contains(&wanted), "{command}: {said}");
+        }
+        let beside = fs::read_dir(to.join(&place).parent().unwrap()).unwrap().count();
+        assert_eq!(beside, 1, "{}: something was written beside it", place.display());
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use fixtures::image::{self, Format, Layer, Signer};
 
@@ -97,6 +98,56 @@ fn a_place_without_room_is_told_before_the_first_byte() {
         text(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]));
     let errors = site.fail(1, &["load", &archive, "--to", "/proc/content"]);
     assert!(errors.contains("found 0 bytes free"), "{errors}");
+}
+
+/// Runs a script on a file system of its own at `to`, which `options` limit, with the command to load in `$LOAD`;
+/// nothing where nobody may mount one.
+fn in_small_place(site: &Site, archive: &Path, to: &Path, options: &str, script: &str) -> Option<Output> {
+    fs::create_dir(to).unwrap();
+    let mount = format!("mount -t tmpfs -o {options} none {}", to.display());
+    let run = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", script]).env("AIRGAP_STATE", site.path("state")).current_dir(to);
+        let load = [env!("CARGO_BIN_EXE_airgap-import"), "load", &text(archive), "--to", &text(to)].join(" ");
+        command.env("LOAD", load).output()
+    };
+    let can_mount = run(&mount).is_ok_and(|output| output.status.success());
+    can_mount.then(|| run(&format!("{mount} && cd {} && {script}", to.display())).unwrap())
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
+    let site = Site::new();
+    let image = image::image("linux/amd64", &[Layer::raw(1, 4_000_000)], Format::Oci);
+    let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &image)]);
+    let script = "$LOAD; status=$?; ls -A; exit $status";
+    let ran = in_small_place(&site, &archive, &site.path("full"), "size=1m", script);
+    let Some(output) = ran else { return };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let said = "/full: found 1048576 bytes free, wanted 400";
+    assert!(errors.contains(said) && errors.contains(" for what is to be loaded"), "{errors}");
+    assert_eq!(output.stdout, b"", "something was written");
+}
+
+#[test]
+fn a_disk_that_gets_full_is_told_with_the_item_and_a_load_with_more_room_goes_on() {
+    let site = Site::new();
+    let layers: Vec<Layer> = (0..12).map(|at| Layer::with_files(&format!("layer {at}"), 100)).collect();
+    let image = image::image("linux/amd64", &layers, Format::Oci);
+    let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &image)]);
+    // There are bytes enough, and too few files may be made: how many there may be is not known everywhere.
+    let script =
+        "if $LOAD; then exit 9; fi; ls -A oci oci/.partial; mount -o remount,nr_inodes=100 . && $LOAD";
+    let ran = in_small_place(&site, &archive, &site.path("full"), "size=1m,nr_inodes=14", script);
+    let Some(output) = ran else { return };
+    let (printed, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{printed}{errors}");
+    let said = "failed: ghcr.io/demo/web:1: ";
+    assert!(errors.contains(said) && errors.contains("/full/oci: No space left on device"), "{errors}");
+    let before = "oci:\n.partial\n.partial.lock\nblobs\noci-layout\n\noci/.partial:\narchive ";
+    assert!(printed.starts_with(before) && printed.contains("names          1 set\n"), "{printed}");
 }
 
 #[test]

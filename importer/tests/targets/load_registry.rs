@@ -62,6 +62,35 @@ fn content_goes_first_names_last_and_a_second_load_sends_nothing() {
 }
 
 #[test]
+fn a_layer_of_ten_repositories_is_sent_once_and_mounted_into_the_nine_others() {
+    let (site, registry) = (Site::new(), registry(true));
+    let images: Vec<_> = (0..10)
+        .map(|at| (format!("ghcr.io/demo/app-{at}"), small_image("base", &format!("app {at}"))))
+        .collect();
+    let brought = images.iter().map(|(name, image)| Brought::new(&format!("{name}:1"), image)).collect();
+    let to = site.registry(&registry.url(), "type: oci, sign: false");
+    let loaded = site.load(&site.archive(3, brought), &to);
+
+    let shared = images[0].1.blobs()[1].digest();
+    let requests = registry.requests();
+    let about_it = |method: &str, status: u16| {
+        let is_one = |request: &&LoggedRequest| {
+            request.method == method && request.status == status && request.query.contains(&shared.hex())
+        };
+        requests.iter().filter(is_one).count()
+    };
+    assert_eq!(about_it("PUT", 201), 1, "sent once");
+    assert_eq!(about_it("POST", 201), 9, "and mounted where it was not sent to");
+    for (repository, _) in &images {
+        assert!(registry.store().has_blob(repository, shared), "{repository}");
+    }
+    let done = &loaded["load"]["targets"][0];
+    assert_eq!((&done["mounted"]["count"], &done["sent"]["count"]), (&9.into(), &21.into()), "{done}");
+    let size = images[0].1.blobs()[1].size();
+    assert_eq!(done["mounted"]["bytes"], 9 * size, "{done}");
+}
+
+#[test]
 fn what_an_answer_does_not_name_is_looked_for_before_a_receipt_says_it() {
     let web = small_image("base", "web");
     let bill = image::bundle_referrer(&web.descriptor(), &Signer::named("a"));

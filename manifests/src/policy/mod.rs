@@ -9,7 +9,7 @@ pub mod vulnerabilities;
 use std::collections::BTreeMap;
 
 pub use malware::Malware;
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{PackagePattern, Pattern, PatternError};
 use serde::{Deserialize, Serialize};
 pub use signatures::{
     Attestation, PlatformRule, Requirement, SignatureRule, Signatures, TrustedRootName, Waiver,

@@ -1,4 +1,4 @@
-//! Which items a rule of a policy is about: patterns of references.
+//! Which items a rule of a policy is about, and which packages an exception: patterns of references and of package URLs.
 
 use std::fmt;
 
@@ -9,6 +9,9 @@ use crate::json;
 /// Longest pattern, in bytes: a name and some stars.
 const BYTES: usize = 1024;
 
+/// How package URLs begin.
+const PACKAGE_URL: &str = "pkg:";
+
 /// A pattern of references, such as `ghcr.io/openova-io/**`. It is compared with the whole of a reference:
 /// with its repository, and with the tag and digest where the pattern has them.
 ///
@@ -16,6 +19,12 @@ const BYTES: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pattern(String);
+
+/// A pattern of package URLs, such as `pkg:deb/debian/*`, with the same stars. Names of packages have letters of either
+/// case.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PackagePattern(String);
 
 /// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +44,17 @@ pub enum PatternError {
          docker.io/OWNER/NAME or docker.io/**"
     )]
     DockerHub(String),
+    /// It is a host alone, or a repository without one.
+    #[error(
+        "found the pattern {0:?}, wanted one that full references, HOST/REPOSITORY, can match: **/{0} for a repository, \
+         {0}/** for a host"
+    )]
+    Short(String),
+    /// No package URL is spelled like it.
+    #[error(
+        "found the pattern {0:?}, wanted visible characters of package URLs and stars, such as pkg:deb/debian/openssl"
+    )]
+    Package(String),
 }
 
 impl Pattern {
@@ -43,6 +63,14 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         matches(self.0.as_bytes(), name.as_bytes()) || matches(self.0.as_bytes(), repository(name).as_bytes())
+    }
+}
+
+impl PackagePattern {
+    /// Whether the pattern is about a package URL, as it is given.
+    #[must_use]
+    pub fn matches(&self, package: &str) -> bool {
+        matches(self.0.as_bytes(), package.as_bytes())
     }
 }
 
@@ -104,22 +132,45 @@ fn is_beside_docker_hub(text: &str) -> bool {
     text.starts_with("index.docker.io/") || text.strip_prefix("docker.io/").is_some_and(is_missed)
 }
 
+/// Whether a text of the right length has visible characters and no more than two stars at once.
+fn is_glob(text: &str) -> Result<bool, PatternError> {
+    if text.is_empty() || text.len() > BYTES {
+        return Err(PatternError::Length(text.len()));
+    }
+    Ok(text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains("***"))
+}
+
+impl TryFrom<String> for PackagePattern {
+    type Error = PatternError;
+
+    fn try_from(text: String) -> Result<Self, PatternError> {
+        // A package without a URL is not accepted by any exception.
+        let start = text.split('*').next().unwrap_or_default();
+        let is_url = start.starts_with(PACKAGE_URL) || (start != text && PACKAGE_URL.starts_with(start));
+        if !is_glob(&text)? || !is_url {
+            return Err(PatternError::Package(json::shortened(&text)));
+        }
+        Ok(Self(text))
+    }
+}
+
 impl TryFrom<String> for Pattern {
     type Error = PatternError;
 
     fn try_from(text: String) -> Result<Self, PatternError> {
-        if text.is_empty() || text.len() > BYTES {
-            return Err(PatternError::Length(text.len()));
-        }
-        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_glob = is_glob(&text)?;
         // Only a tag has other letters: such a rule would be silently about nothing, and the next one decide.
         let start = text.split('*').next().unwrap_or_default();
         let is_lower = !repository(start).bytes().any(|byte| byte.is_ascii_uppercase());
-        if !is_visible || !is_lower || text.contains("***") || text.starts_with('/') || text.contains("://") {
+        if !is_glob || !is_lower || text.starts_with('/') || text.contains("://") {
             return Err(PatternError::Form(json::shortened(&text)));
         }
         if is_beside_docker_hub(&text) {
             return Err(PatternError::DockerHub(json::shortened(&text)));
+        }
+        // Every reference has a slash behind its host, for which one star does not stand.
+        if !text.contains('/') && !text.contains("**") {
+            return Err(PatternError::Short(json::shortened(&text)));
         }
         Ok(Self(text))
     }
@@ -132,6 +183,12 @@ impl From<Pattern> for String {
 }
 
 impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for PackagePattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -188,9 +245,9 @@ mod tests {
 
     #[test]
     fn many_stars_take_no_longer_than_their_number() {
-        let pattern = Pattern::try_from("*a".repeat(400)).unwrap();
-        assert!(!pattern.matches(&"a".repeat(399)));
-        assert!(pattern.matches(&"a".repeat(700)));
+        let pattern = Pattern::try_from(format!("a/{}", "*a".repeat(400))).unwrap();
+        assert!(!pattern.matches(&format!("a/{}", "a".repeat(399))));
+        assert!(pattern.matches(&format!("a/{}", "a".repeat(700))));
     }
 
     #[test]
@@ -217,7 +274,46 @@ mod tests {
         ] {
             assert!(Pattern::try_from(text.to_owned()).is_err(), "{text:?}");
         }
-        assert!(Pattern::try_from("a".repeat(BYTES)).is_ok());
+        assert!(Pattern::try_from("**".to_owned() + &"a".repeat(BYTES - 2)).is_ok());
         assert_eq!(Pattern::try_from("a".repeat(BYTES + 1)), Err(PatternError::Length(BYTES + 1)));
+    }
+
+    #[test]
+    fn a_host_alone_and_a_repository_without_one_are_refused_with_what_to_write() {
+        for text in
+            ["nginx", "nginx:1.*", "*", "ghcr.io", "ghcr.io*", "docker.io", "registry.example:5000", "a*b"]
+        {
+            let said = Pattern::try_from(text.to_owned()).unwrap_err().to_string();
+            assert!(said.starts_with(&format!("found the pattern {text:?}, wanted one that full")), "{said}");
+            let advised = [format!("**/{text}"), format!("{text}/**")];
+            assert!(advised.iter().all(|advice| said.contains(advice)), "{text}: {said}");
+        }
+        for (pattern, name) in [
+            ("**/nginx", "docker.io/library/nginx:1"),
+            ("**nginx", "docker.io/library/nginx:1"),
+            ("nginx**", "nginx.example/web:1"),
+            ("*/nginx", "quay.io/nginx:1"),
+            ("ghcr.io/**", "ghcr.io/demo/web:1"),
+        ] {
+            assert!(Pattern::try_from(pattern.to_owned()).unwrap().matches(name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_packages_has_letters_of_either_case_and_begins_as_package_urls_do() {
+        for (pattern, package, wanted) in [
+            ("pkg:nuget/Newtonsoft.Json", "pkg:nuget/Newtonsoft.Json", true),
+            ("pkg:nuget/Newtonsoft.Json", "pkg:nuget/newtonsoft.json", false),
+            ("pkg:golang/github.com/Masterminds/*", "pkg:golang/github.com/Masterminds/goutils@1.1.0", true),
+            ("pkg:deb/*", "pkg:deb/debian/openssl", false),
+            ("p**", "pkg:deb/debian/openssl", true),
+            ("**", "pkg:deb/debian/openssl", true),
+        ] {
+            let pattern_of = PackagePattern::try_from(pattern.to_owned()).unwrap();
+            assert_eq!(pattern_of.matches(package), wanted, "{pattern} {package}");
+        }
+        for text in ["", "openssl", "deb/debian/openssl", "PKG:deb/**", "p", "pk", "pkg:deb/***", "pkg:a b"] {
+            assert!(PackagePattern::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
     }
 }

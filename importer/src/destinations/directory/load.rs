@@ -103,7 +103,8 @@ impl Directory {
         if failures.is_empty() { Ok(delivery) } else { Err(failures) }
     }
 
-    fn partial(&self) -> PathBuf {
+    /// Where blobs are that are not whole yet.
+    pub(super) fn partial(&self) -> PathBuf {
         self.layout.join(".partial")
     }
 

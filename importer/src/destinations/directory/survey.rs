@@ -1,13 +1,13 @@
 //! What a folder has already, and what is in the way of the rest.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 
 use console::{Class, Failure};
 use manifests::inventory::Blob;
 
 use super::load::compare;
+use super::shape::{look_at, misplaced};
 use super::{Directory, full_name, parts, workers};
 use crate::destinations::Survey;
 use crate::plain;
@@ -31,7 +31,7 @@ impl Directory {
                 None => None,
             });
             for (part, is_manifest) in parts(cargo.trees()).filter(|(part, _)| seen.insert(part.digest)) {
-                let lack = self.glance(&part).map_err(|error| vec![self.failed(&error)])?;
+                let lack = self.glance(&part).map_err(|failure| vec![failure])?;
                 match (lack, is_manifest) {
                     (None, true) => {}
                     (None, false) => survey.present.add(part.size),
@@ -54,13 +54,14 @@ impl Directory {
         if failures.is_empty() { Ok(survey) } else { Err(failures) }
     }
 
-    /// What is wrong with a blob, by its size alone.
-    fn glance(&self, part: &Blob) -> io::Result<Option<Lack>> {
-        match fs::symlink_metadata(self.folder().path(&part.digest)) {
-            Ok(found) if found.is_file() && found.len() == part.size => Ok(None),
-            Ok(_) => Ok(Some(Lack::Changed)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Lack::Missing)),
-            Err(error) => Err(error),
+    /// What is wrong with a blob, by its size alone. No file takes the place of a folder.
+    fn glance(&self, part: &Blob) -> Result<Option<Lack>, Failure> {
+        let path = self.folder().path(&part.digest);
+        match look_at(&path)? {
+            None => Ok(Some(Lack::Missing)),
+            Some(found) if found.is_dir() => Err(misplaced(&path, &found, "a file")),
+            Some(found) if found.is_file() && found.len() == part.size => Ok(None),
+            Some(_) => Ok(Some(Lack::Changed)),
         }
     }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::date::Date;
 use crate::digest::Digest;
-use crate::policy::Pattern;
+use crate::policy::{PackagePattern, Pattern};
 use crate::timestamp::Timestamp;
 
 /// How far ahead an exception may reach. A finding that is accepted for longer has been forgotten.
@@ -19,7 +19,7 @@ pub struct Exception {
     /// The finding, such as `CVE-2024-6119`.
     pub id: String,
     /// The packages, by their package URL without its version (`pkg:deb/debian/openssl`) or with it.
-    pub package: Pattern,
+    pub package: PackagePattern,
     /// The images.
     pub image: ExceptionImage,
     /// Who answers for it.
@@ -65,7 +65,7 @@ pub enum VexProof {
 #[serde(deny_unknown_fields)]
 pub(super) struct ExceptionSpec {
     id: String,
-    package: Pattern,
+    package: PackagePattern,
     image: Option<Digest>,
     #[serde(rename = "match")]
     pattern: Option<Pattern>,
