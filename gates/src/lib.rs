@@ -9,6 +9,8 @@
 //! missing, ambiguous or cannot be read, the verdict is a refusal that says so.
 
 mod age;
+#[cfg(test)]
+mod ambiguous;
 mod judgement;
 mod kept;
 pub mod malware;

@@ -148,12 +148,6 @@ pub(crate) static MANIFEST: Shape = Shape {
 static DESCRIPTOR: Shape =
     Shape { keys: KEYS, below: &[("platform", Part::One(&Shape { keys: KEYS, below: &[] }))] };
 
-/// What is read of an image's config.
-pub static CONFIG: Shape = Shape {
-    keys: &["architecture", "os", "rootfs", "variant"],
-    below: &[("rootfs", Part::One(&Shape { keys: &["diff_ids"], below: &[] }))],
-};
-
 /// Every field of both forms, so that a document with fields of both is seen to be one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -238,11 +232,8 @@ impl Entry {
     /// The platform, where the entry names one that is known (`unknown/unknown` marks attestations).
     #[must_use]
     pub fn platform(&self) -> Option<Platform> {
-        let platform = self.platform.as_ref()?;
-        let variant = platform.variant.iter().filter(|variant| !variant.is_empty());
-        let text = [&platform.os, &platform.architecture].into_iter().chain(variant);
-        let text = text.map(String::as_str).collect::<Vec<_>>().join("/");
-        text.parse().ok().filter(|_| platform.os != "unknown")
+        let EntryPlatform { architecture, os, variant } = self.platform.as_ref()?;
+        Platform::of_parts(os, architecture, variant.as_deref()).filter(|_| os != "unknown")
     }
 
     /// An annotation of this entry.

@@ -19,6 +19,19 @@ pub struct Platform {
 pub struct PlatformError(String);
 
 impl Platform {
+    /// The platform of a document that has its parts under keys of their own, where each is one; an empty variant is
+    /// none.
+    #[must_use]
+    pub fn of_parts(os: &str, architecture: &str, variant: Option<&str>) -> Option<Self> {
+        let variant = variant.filter(|variant| !variant.is_empty());
+        let is_valid = [Some(os), Some(architecture), variant].into_iter().flatten().all(is_part);
+        is_valid.then(|| Self {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant: variant.map(str::to_owned),
+        })
+    }
+
     /// Whether an index entry for `other` is what somebody who asked for `self` wants: the same system and
     /// architecture, and the same variant where one is asked for. `arm64` and `arm64/v8` are one platform.
     #[must_use]
@@ -37,21 +50,22 @@ impl FromStr for Platform {
     type Err = PlatformError;
 
     fn from_str(text: &str) -> Result<Self, PlatformError> {
-        let valid = |part: &&str| {
-            part.len() <= 32
-                && part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        };
         let parts: Vec<&str> = text.split('/').collect();
-        match parts.as_slice() {
-            [os, architecture, variant @ ..] if variant.len() <= 1 && parts.iter().all(valid) => Ok(Self {
-                os: (*os).to_owned(),
-                architecture: (*architecture).to_owned(),
-                variant: variant.first().map(|&variant| variant.to_owned()),
-            }),
-            _ => Err(PlatformError(crate::json::shortened(text))),
-        }
+        let platform = match parts.as_slice() {
+            [os, architecture] => Self::of_parts(os, architecture, None),
+            [os, architecture, variant] if !variant.is_empty() => {
+                Self::of_parts(os, architecture, Some(variant))
+            }
+            _ => None,
+        };
+        platform.ok_or_else(|| PlatformError(crate::json::shortened(text)))
     }
+}
+
+fn is_part(text: &str) -> bool {
+    text.len() <= 32
+        && text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 impl fmt::Display for Platform {
@@ -95,8 +109,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_platform_is_refused() {
-        for text in ["", "linux", "linux/", "a/b/c/d", "linux/am d64", "../etc"] {
+        for text in ["", "linux", "linux/", "linux/arm/", "a/b/c/d", "linux/am d64", "../etc"] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
+        // Two parts in one are none.
+        assert_eq!(Platform::of_parts("linux/arm", "v7", None), None);
     }
 }

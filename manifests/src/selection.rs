@@ -173,6 +173,14 @@ mod tests {
     }
 
     #[test]
+    fn two_parts_of_a_platform_in_one_are_none() {
+        // The architecture of the first is `arm/v7`.
+        let bytes = index(&[entry("a", "linux/arm/v7", None), entry("b", "linux/amd64", None)]);
+        let selected = select(bytes.as_bytes(), OCI_INDEX, &platforms(&["linux/arm/v7"]));
+        assert!(matches!(selected, Err(SelectionError::Missing { .. })), "{selected:?}");
+    }
+
+    #[test]
     fn several_platforms_keep_their_entries_and_attestations_to_the_byte() {
         let (amd, arm) = (entry("a", "linux/amd64", None), entry("b", "linux/arm64", None));
         let s390x = entry("c", "linux/s390x", None);

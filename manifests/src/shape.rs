@@ -32,7 +32,17 @@ pub enum Part {
 /// # Errors
 /// As [`json::parse`]; for a key that is read in another case, or a list where an object belongs.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &'static Shape) -> Result<T, JsonError> {
-    json::read_strictly(bytes, Keys::Of(Part::One(shape)))
+    json::read_strictly(bytes, Keys { is_closed: false, part: Some(Part::One(shape)) })
+}
+
+/// Reads a document as [`parse`] does whose keys are all its format's own, such as an envelope's: keys that differ in
+/// case only are duplicates as well, those that nobody here reads too, since Go's readers take them for one. Where
+/// people choose keys, as in labels and annotations, both `Maintainer` and `maintainer` may stand.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_closed<T: DeserializeOwned>(bytes: &[u8], shape: &'static Shape) -> Result<T, JsonError> {
+    json::read_strictly(bytes, Keys { is_closed: true, part: Some(Part::One(shape)) })
 }
 
 #[cfg(test)]
@@ -42,6 +52,25 @@ mod tests {
 
     fn check(text: &str) -> Result<serde_json::Value, JsonError> {
         parse(text.as_bytes(), &MANIFEST)
+    }
+
+    #[test]
+    fn keys_that_differ_in_case_are_duplicates_where_nobody_chooses_keys() {
+        static OWN: Shape =
+            Shape { keys: &["x"], below: &[("x", Part::One(&Shape { keys: &[], below: &[] }))] };
+        let read = |text: &str| parse_closed::<serde_json::Value>(text.as_bytes(), &OWN);
+        for text in
+            [r#"{"layers":1,"Layer\u017f":2}"#, r#"{"x":{"k":1,"\u212a":2}}"#, r#"{"y":[{"a":1,"A":2}]}"#]
+        {
+            let error = read(text).unwrap_err();
+            assert!(error.to_string().contains("twice"), "{error}");
+            assert!(parse::<serde_json::Value>(text.as_bytes(), &OWN).is_ok(), "{text}");
+        }
+        for text in [r#"{"X":{}}"#, r#"{"x":[]}"#, r#"{"x":{},"x":{}}"#] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        // Of letters beyond ASCII each reader would need the same tables.
+        assert!(read("{\"ä\":1,\"Ä\":2,\"i\":3,\"İ\":4}").is_ok());
     }
 
     #[test]

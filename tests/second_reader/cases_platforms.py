@@ -93,6 +93,7 @@ def one_platform() -> list:
     arm64 = [source.entry(0, "linux/amd64"), source.entry(1, "linux/arm64/v9"), source.entry(2, "linux/arm64/v8")]
     empty = [source.entry(0, "linux/arm/"), source.entry(1, "linux/arm64/"), source.entry(2, "linux/amd64")]
     odd = [source.entry(0, "linux/am d64"), source.entry(1, "linux/amd64/" + "v" * 33), source.entry(2, "linux/amd64")]
+    joined = [{**source.images[0], "platform": {"os": "linux/arm", "architecture": "v7"}}, *usual[1:]]
     other = [source.entry(0, "linux/amd64", mediaType="text/plain"), source.entry(1, "linux/amd64"), source.entry(2)]
     found = {**source.images[0], "platform": {"os": "linux", "architecture": "amd64", "os.version": "10"}}
     rows = (
@@ -106,6 +107,8 @@ def one_platform() -> list:
         (SOUND, empty, "linux/arm", 0, "an empty variant"),
         (SOUND, empty, "linux/arm64/v8", 1, "an empty variant of arm64"),
         (SOUND, odd, "linux/amd64", 2, "platforms outside the grammar"),
+        (SOUND, joined, "linux/arm/v7", ARM, "two parts of a platform in one"),
+        (DAMAGED, joined, "linux/arm/v7", 0, "two parts of a platform in one, taken for it"),
         (SOUND, other, "linux/amd64", 1, "an entry that is no manifest"),
         (SOUND, [found, *usual[1:]], "linux/amd64", 0, "a version of the system"),
         (SOUND, [source.entry(0, "linux/amd64")] * 2 + usual[1:], "linux/amd64", 0, "an entry twice"),

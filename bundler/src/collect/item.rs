@@ -6,10 +6,9 @@ use console::{Class, Failure};
 use futures_util::{StreamExt as _, stream};
 use manifests::inventory::{Evidence, Item, ItemKind};
 use manifests::lock::{LockedItem, Skipped};
-use manifests::oci::{self, Manifest};
+use manifests::oci::Manifest;
 use manifests::selection::{self, Selection};
-use manifests::{ChannelName, Descriptor, Digest, Platform, media_type, shape};
-use serde::Deserialize;
+use manifests::{ChannelName, Descriptor, Digest, ImageConfig, Platform, media_type};
 
 use super::small::{self, Fetched, Layers, SmallError};
 use super::{evidence, is_chart};
@@ -179,31 +178,6 @@ fn kind(fetched: &Fetched) -> ItemKind {
     }
 }
 
-/// What is read of a config; a signature's names no platform.
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default)]
-    architecture: String,
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    variant: Option<String>,
-}
-
-/// The platform by the config of the first manifest, as it is written there.
-fn own_platform(fetched: &Fetched, upstream: &Upstream) -> Result<Option<String>, ItemError> {
-    let Some(config) = &fetched.config else { return Ok(None) };
-    let Ok(bytes) = upstream.beside().load(config) else { return Ok(None) };
-    let Config { architecture, os, variant } = match shape::parse(&bytes, &oci::CONFIG) {
-        Ok(config) => config,
-        // A runtime may read what is not read here: nobody knows for which platform it is.
-        Err(error) if kind(fetched) == ItemKind::Image => return Err(ItemError::Config(error.to_string())),
-        Err(_) => return Ok(None),
-    };
-    let variant = variant.filter(|variant| !variant.is_empty()).map(|variant| format!("/{variant}"));
-    Ok(Some(format!("{os}/{architecture}{}", variant.unwrap_or_default())))
-}
-
 /// An image that is not in an index is for one platform, which its config says.
 fn check_platform(
     item: &ResolvedItem,
@@ -211,9 +185,12 @@ fn check_platform(
     upstream: &Upstream,
     notices: &mut Vec<String>,
 ) -> Result<(), ItemError> {
-    let written = own_platform(fetched, upstream)?;
+    let Some(config) = &fetched.config else { return Ok(()) };
+    let Ok(bytes) = upstream.beside().load(config) else { return Ok(()) };
+    // A runtime may read what is not read here: then nobody knows for which platform it is.
+    let config = ImageConfig::parse(&bytes).map_err(|error| ItemError::Config(error.to_string()))?;
     // A config that names none, such as a signature's, is for every platform.
-    let Some(found) = written.and_then(|text| text.parse::<Platform>().ok()) else { return Ok(()) };
+    let Some(found) = config.platform() else { return Ok(()) };
     if item.platforms.is_empty() || item.platforms.iter().any(|wanted| wanted.accepts(&found)) {
         return Ok(());
     }

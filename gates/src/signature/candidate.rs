@@ -4,12 +4,13 @@ use std::fmt;
 
 use manifests::media_type::{DSSE_ENVELOPE, SIGSTORE_BUNDLES, SIMPLE_SIGNING};
 use manifests::oci::{Entry, Manifest};
-use manifests::{Descriptor, Digest, json, limits};
+use manifests::{Descriptor, Digest, limits, shape};
 use serde::de::IgnoredAny;
 use sigstore_verify::types::{Bundle, SignatureContent};
 
 use super::legacy;
 use super::reason::Reason;
+use super::shapes::{BUNDLE, LOG_BODY};
 use crate::{Content, Subject};
 
 /// Something that could be a signature or an attestation.
@@ -157,9 +158,14 @@ fn read(content: &dyn Content, wanted: &Descriptor) -> Result<Vec<u8>, Reason> {
 /// nothing that is verified is taken from them.
 fn read_bundle(bytes: &[u8]) -> Result<Material, Reason> {
     let malformed = |error: String| Reason::malformed("a bundle", error);
-    json::parse_closed::<IgnoredAny>(bytes).map_err(|error| malformed(error.to_string()))?;
+    shape::parse_closed::<IgnoredAny>(bytes, &BUNDLE).map_err(|error| malformed(error.to_string()))?;
     let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
     let bundle = Bundle::from_json(text).map_err(|error| malformed(error.to_string()))?;
+    // A body is a document by itself, which the library reads once more when it verifies.
+    for entry in &bundle.verification_material.tlog_entries {
+        shape::parse_closed::<IgnoredAny>(entry.canonicalized_body.as_bytes(), &LOG_BODY)
+            .map_err(|error| Reason::malformed("a log entry", error))?;
+    }
     match &bundle.content {
         SignatureContent::DsseEnvelope(_) => Ok(Material { bundle, payload: None }),
         _ => Err(Reason::NoStatement),

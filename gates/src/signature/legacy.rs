@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use manifests::media_type::{IN_TOTO, SIGSTORE_BUNDLE};
 use manifests::oci::Entry;
+use manifests::shape::{self, Part, Shape};
 use manifests::{Digest, json};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use sigstore_verify::types::Bundle;
 
 use super::candidate::Material;
 use super::reason::Reason;
+use super::shapes::{ENVELOPE, LOG_BODY};
 
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
@@ -35,6 +37,14 @@ struct LogAnnotation {
     entry: LogEntry,
 }
 
+static LOG_ANNOTATION: Shape = Shape {
+    keys: &["Payload", "SignedEntryTimestamp"],
+    below: &[(
+        "Payload",
+        Part::One(&Shape { keys: &["body", "integratedTime", "logID", "logIndex"], below: &[] }),
+    )],
+};
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LogEntry {
@@ -52,6 +62,8 @@ struct Body {
     api_version: String,
     kind: String,
 }
+
+static TIMESTAMP_ANNOTATION: Shape = Shape { keys: &["SignedRFC3161Timestamp"], below: &[] };
 
 #[derive(Deserialize)]
 struct TimestampAnnotation {
@@ -90,7 +102,7 @@ pub(super) fn payload(payload: Vec<u8>, layer: &Entry) -> Result<Material, Reaso
 /// A layer of a DSSE envelope: the statement and its signature are in it.
 pub(super) fn envelope(bytes: &[u8], layer: &Entry) -> Result<Material, Reason> {
     let envelope: Envelope =
-        json::parse_closed(bytes).map_err(|error| Reason::malformed("a DSSE envelope", error))?;
+        shape::parse_closed(bytes, &ENVELOPE).map_err(|error| Reason::malformed("a DSSE envelope", error))?;
     if envelope.payload_type != IN_TOTO {
         return Err(Reason::OtherPayload(json::shortened(&envelope.payload_type)));
     }
@@ -136,11 +148,11 @@ fn bundle(kind: &str, content: &Value, layer: &Entry) -> Result<Bundle, Reason> 
 
 fn log_entry(annotation: &str) -> Result<Value, Reason> {
     let malformed = |error: String| Reason::malformed("a log entry", error);
-    let read: LogAnnotation =
-        json::parse_closed(annotation.as_bytes()).map_err(|error| malformed(error.to_string()))?;
+    let read: LogAnnotation = shape::parse_closed(annotation.as_bytes(), &LOG_ANNOTATION)
+        .map_err(|error| malformed(error.to_string()))?;
     let entry = read.entry;
     let body = STANDARD.decode(&entry.body).map_err(|error| malformed(error.to_string()))?;
-    let body: Body = json::parse_closed(&body).map_err(|error| malformed(error.to_string()))?;
+    let body: Body = shape::parse_closed(&body, &LOG_BODY).map_err(|error| malformed(error.to_string()))?;
     let log = hex::decode(&entry.log_id).map_err(|error| malformed(error.to_string()))?;
     Ok(json!({
         "logIndex": entry.log_index.to_string(),
@@ -153,8 +165,8 @@ fn log_entry(annotation: &str) -> Result<Value, Reason> {
 }
 
 fn timestamp(annotation: &str) -> Result<Value, Reason> {
-    let read: TimestampAnnotation =
-        json::parse_closed(annotation.as_bytes()).map_err(|error| Reason::malformed("a timestamp", error))?;
+    let read: TimestampAnnotation = shape::parse_closed(annotation.as_bytes(), &TIMESTAMP_ANNOTATION)
+        .map_err(|error| Reason::malformed("a timestamp", error))?;
     Ok(json!({"signedTimestamp": read.timestamp}))
 }
 

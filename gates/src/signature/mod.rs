@@ -16,6 +16,7 @@ mod digests;
 mod legacy;
 mod reason;
 mod roots;
+mod shapes;
 mod signer;
 mod statement;
 mod threshold;
@@ -141,3 +142,6 @@ fn record(digest: Digest, found: Result<Vec<String>, Vec<String>>, verdict: &mut
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! The trusted roots of Sigstore that a policy names and its caller has read.
 
-use manifests::Digest;
 use manifests::policy::TrustedRootName;
+use manifests::{Digest, shape};
 use serde::de::IgnoredAny;
 use sigstore_verify::Verifier;
 use sigstore_verify::trust_root::TrustedRoot;
+
+use super::shapes::TRUSTED_ROOT;
 
 /// Trusted roots, ready to verify with.
 #[derive(Default)]
@@ -78,7 +80,7 @@ impl Roots {
 }
 
 fn read(digest: Digest, bytes: &[u8]) -> Result<Root, String> {
-    manifests::json::parse_closed::<IgnoredAny>(bytes).map_err(|error| error.to_string())?;
+    shape::parse_closed::<IgnoredAny>(bytes, &TRUSTED_ROOT).map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let root = TrustedRoot::from_json(text).map_err(|error| error.to_string())?;
     let verifier = Verifier::new(&root).map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use manifests::media_type::IN_TOTO;
+use manifests::shape::{self, Part, Shape};
 use manifests::{Digest, json};
 use serde::Deserialize;
 use sigstore_verify::types::SignatureContent;
@@ -26,6 +27,29 @@ pub enum Purpose {
     /// An attestation with this predicate type.
     Attestation(String),
 }
+
+static SIMPLE: Shape = Shape {
+    keys: &["critical"],
+    below: &[(
+        "critical",
+        Part::One(&Shape {
+            keys: &["image", "type"],
+            below: &[("image", Part::One(&Shape { keys: &["docker-manifest-digest"], below: &[] }))],
+        }),
+    )],
+};
+
+/// The predicate is read by others, each in the shape of its type.
+static STATEMENT: Shape = Shape {
+    keys: &["_type", "predicate", "predicateType", "subject"],
+    below: &[(
+        "subject",
+        Part::Many(&Shape {
+            keys: &["digest"],
+            below: &[("digest", Part::One(&Shape { keys: &["sha256"], below: &[] }))],
+        }),
+    )],
+};
 
 /// A payload of simple signing, as far as it is looked at.
 #[derive(Deserialize)]
@@ -90,7 +114,7 @@ pub(super) fn check_subject(material: &Material, digest: Digest) -> Result<(), R
 
 fn check_simple(payload: &[u8], purpose: &Purpose, digest: Digest) -> Result<(), Reason> {
     let simple: Simple =
-        json::parse(payload).map_err(|error| Reason::malformed("a signed payload", error))?;
+        shape::parse(payload, &SIMPLE).map_err(|error| Reason::malformed("a signed payload", error))?;
     if simple.critical.kind != SIMPLE_TYPE {
         return Err(Reason::OtherType(json::shortened(&simple.critical.kind)));
     }
@@ -114,7 +138,7 @@ fn read(material: &Material) -> Result<Statement, Reason> {
     if envelope.payload_type != IN_TOTO {
         return Err(Reason::OtherPayload(json::shortened(&envelope.payload_type)));
     }
-    let statement: Statement = json::parse(envelope.payload.as_bytes())
+    let statement: Statement = shape::parse(envelope.payload.as_bytes(), &STATEMENT)
         .map_err(|error| Reason::malformed("a signed statement", error))?;
     if !STATEMENTS.contains(&statement.kind.as_str()) {
         let error = format!("found _type {:?}, wanted {}", json::shortened(&statement.kind), STATEMENTS[1]);
