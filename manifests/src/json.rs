@@ -315,9 +315,14 @@ mod tests {
     fn another_spelling_is_not_canonical() {
         type Map = BTreeMap<String, u64>;
         assert!(parse_canonical::<Map>(br#"{"a":1,"b":2}"#).is_ok());
-        for bytes in
-            [r#"{"b":2,"a":1}"#, r#"{"a": 1,"b":2}"#, r#"{"a":1,"b":2}"#.replace('a', "\\u0061").as_str()]
-        {
+        for bytes in [
+            r#"{"b":2,"a":1}"#,
+            r#"{"a": 1,"b":2}"#,
+            r#"{"a":1,"b":2} "#,
+            "{\"a\":1,\"b\":2}\n",
+            r#" {"a":1,"b":2}"#,
+            r#"{"a":1,"b":2}"#.replace('a', "\\u0061").as_str(),
+        ] {
             assert!(parse_canonical::<Map>(bytes.as_bytes()).is_err(), "{bytes}");
         }
     }

@@ -90,7 +90,13 @@ mod tests {
     fn a_single_value_is_neither_an_object_nor_a_list() {
         for (text, wanted) in [
             (r#"{"config":"x"}"#, "wanted an object"),
+            (r#"{"config":false}"#, "wanted an object"),
+            (r#"{"config":-1}"#, "wanted an object"),
+            (r#"{"config":0.5}"#, "wanted an object"),
             (r#"{"layers":[1]}"#, "wanted an object"),
+            (r#"{"layers":[-1]}"#, "wanted an object"),
+            (r#"{"layers":-1}"#, "wanted a list"),
+            (r#"{"layers":0.5}"#, "wanted a list"),
             (r#"{"layers":{}}"#, "wanted a list"),
             (r#"{"layers":true}"#, "wanted a list"),
         ] {

@@ -2,12 +2,22 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use manifests::Digest;
 
 use crate::site::{Setup, Site, USUAL, fail, pem, policy, succeed};
 
 const INIT: [&str; 7] = ["init", "--trust", "trust.yaml", "--policy", "policy.yaml", "--name", "sovereign-a"];
+
+/// The names in a folder, in order.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
 
 #[test]
 fn everything_that_two_people_compare_is_printed() {
@@ -127,4 +137,27 @@ fn the_directory_names_the_site_when_nobody_does() {
     assert!(said.contains("sovereign-z"), "{said}");
     let said = site.fail(2, &[&named[..], &["State_1"]].concat());
     assert!(said.contains("--name SITE"), "{said}");
+}
+
+#[test]
+fn the_folders_above_a_site_are_made_and_nothing_is_left_beside_them() {
+    let site = Site::prepared(USUAL);
+    let before = names_in(site.folder.path());
+    let parent = site.path("var/lib");
+    site.succeed(&[&INIT[..], &["--state", "var/lib/state"]].concat());
+    assert_eq!(names_in(&parent), ["state"]);
+    assert!(site.path("var/lib/state/site.json").exists());
+    assert_eq!(names_in(site.folder.path()), [before, vec!["var".to_owned()]].concat());
+}
+
+#[test]
+fn receipts_are_for_everybody_to_read_whatever_the_umask() {
+    let site = Site::new();
+    site.load(&site.archive(&crate::archive::Draft::on(3)));
+    let receipts = site.receipts();
+    assert_eq!(receipts.len(), 1);
+    for path in [&receipts[0], &receipts[0].with_extension("sigstore.json")] {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{}", path.display());
+    }
 }
