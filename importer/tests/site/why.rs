@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use axum::http::StatusCode;
+use fixtures::faults::{Fault, Rule};
+use fixtures::registry::{Options, Registry};
 use manifests::Digest;
 use manifests::slot::Verdict;
 use serde_json::{Value, json};
@@ -201,10 +204,11 @@ fn a_policy_that_a_flag_added_is_kept_with_what_was_judged_by_it() {
 #[test]
 fn what_a_cut_load_brought_is_known_by_the_evidence_that_it_kept() {
     let (site, archive) = signed(0);
-    let layer = Digest::of("content".repeat(100).as_bytes());
-    let in_the_way = format!("content/oci/blobs/sha256/{}/in the way", layer.hex());
-    fs::create_dir_all(site.path(&in_the_way)).unwrap();
-    assert!(!site.run(&["load", &text(&archive.path), "--to", "content"]).status.success());
+    let registry = Registry::start(Options::default()).unwrap();
+    registry.fault(Rule::new("/blobs/uploads/", Fault::Status(StatusCode::FORBIDDEN)));
+    let spec = format!("{{registries: [{{name: mgt, url: \"{}\", type: oci}}]}}", registry.url());
+    site.write("to.yaml", &format!("apiVersion: airgap/v1\nkind: Destinations\nspec: {spec}\n"));
+    assert!(!site.run(&["load", &text(&archive.path), "--to", "to.yaml"]).status.success());
     let receipts = fs::read_dir(site.path("state/receipts")).unwrap().count();
     assert_eq!(receipts, 0, "it left no receipt");
     let known = why(&site, &archive.identity.to_string());

@@ -56,6 +56,13 @@ impl Pair {
     }
 }
 
+/// A pair, and destinations with a registry of this type.
+fn at_a_registry(name: &str, kind: &str) -> (Pair, Registry, PathBuf) {
+    let (pair, registry) = (Pair::new(name), Registry::start(Options::default()).unwrap());
+    let to = pair.site.registry(&registry.url(), kind);
+    (pair, registry, to)
+}
+
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let Ok(entries) = fs::read_dir(folder) else { return vec![] };
     let mut all = Vec::new();
@@ -176,9 +183,7 @@ fn a_held_load_of_one_is_published() {
 #[test]
 fn a_registry_that_has_what_is_not_carried_gets_the_rest() {
     for is_base_known in [true, false] {
-        let pair = Pair::new("ghcr.io/demo/web:2");
-        let registry = Registry::start(Options::default()).unwrap();
-        let to = pair.site.registry(&registry.url(), "type: oci, sign: false");
+        let (pair, registry, to) = at_a_registry("ghcr.io/demo/web:2", "type: oci, sign: false");
         if is_base_known {
             pair.site.load(&pair.base, &to);
         } else {
@@ -198,9 +203,7 @@ fn a_registry_that_has_what_is_not_carried_gets_the_rest() {
 
 #[test]
 fn what_the_base_brought_to_another_repository_is_mounted_from_there() {
-    let pair = Pair::new("docker.io/demo/app:2");
-    let registry = Registry::start(Options::default()).unwrap();
-    let to = pair.site.registry(&registry.url(), "type: oci, sign: false");
+    let (pair, registry, to) = at_a_registry("docker.io/demo/app:2", "type: oci, sign: false");
     pair.site.load(&pair.base, &to);
     let loaded = pair.site.load(&pair.next, &to);
     let (planned, done) = (&loaded["plan"]["targets"][0], &loaded["load"]["targets"][0]);
@@ -225,9 +228,7 @@ fn what_the_base_brought_is_mounted_into_a_project_that_is_made_for_it() {
 #[test]
 fn a_registry_that_lacks_what_is_not_carried_is_not_written_to() {
     for name in ["ghcr.io/demo/web:2", "docker.io/demo/app:2"] {
-        let pair = Pair::new(name);
-        let registry = Registry::start(Options::default()).unwrap();
-        let to = pair.site.registry(&registry.url(), "type: oci");
+        let (pair, registry, to) = at_a_registry(name, "type: oci");
         let missing = pair.refusal(name, &format!("no blob {}", pair.shared()));
         pair.fails("load", &to, &missing);
         // It was brought, and collected as garbage since.
@@ -241,9 +242,7 @@ fn a_registry_that_lacks_what_is_not_carried_is_not_written_to() {
 
 #[test]
 fn a_registry_that_mounts_nothing_is_told_and_no_name_is_set() {
-    let pair = Pair::new("docker.io/demo/app:2");
-    let registry = Registry::start(Options::default()).unwrap();
-    let to = pair.site.registry(&registry.url(), "type: oci");
+    let (pair, registry, to) = at_a_registry("docker.io/demo/app:2", "type: oci");
     pair.site.load(&pair.base, &to);
     let mount = format!("mount={}", urlencoded(pair.shared()));
     registry.fault(Rule::new(&mount, Fault::Status(StatusCode::FORBIDDEN)).on(Method::POST));
@@ -258,9 +257,7 @@ fn urlencoded(digest: Digest) -> String {
 
 #[test]
 fn a_registry_that_redirects_to_its_storage_has_what_it_redirects_to() {
-    let pair = Pair::new("ghcr.io/demo/web:2");
-    let registry = Registry::start(Options::default()).unwrap();
-    let to = pair.site.registry(&registry.url(), "type: oci");
+    let (pair, registry, to) = at_a_registry("ghcr.io/demo/web:2", "type: oci");
     pair.site.load(&pair.base, &to);
     let elsewhere = Fault::Redirect("http://storage.invalid{path}".to_owned());
     registry.fault(Rule::new(&format!("/blobs/{}", pair.shared()), elsewhere).on(Method::HEAD));

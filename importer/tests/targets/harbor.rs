@@ -21,6 +21,13 @@ impl Inside {
         Self::with_rights(&[])
     }
 
+    /// One with the project that images of `ghcr.io` go to.
+    fn with_project() -> Self {
+        let inside = Self::new();
+        inside.project("ghcr.io", -1);
+        inside
+    }
+
     /// One whose robot may do more.
     fn with_rights(more: &[(&str, &str)]) -> Self {
         let behind = Registry::start(Options::default()).unwrap();
@@ -60,6 +67,12 @@ impl Inside {
         let body =
             format!(r#"{{"project_name":"{name}","storage_limit":{limit},"metadata":{{"public":"false"}}}}"#);
         self.admin("POST", "projects", &body);
+    }
+
+    /// The project gives out nothing that has no cosign signature.
+    fn ask_for_signatures(&self, project: &str) {
+        let rule = r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#;
+        self.admin("PUT", &format!("projects/{project}"), rule);
     }
 
     /// No tag of the project may point elsewhere any more.
@@ -174,8 +187,7 @@ fn what_the_api_tells_is_told_before_the_first_byte() {
 
 #[test]
 fn a_tag_that_may_not_move_is_told_and_one_that_need_not_move_is_fine() {
-    let inside = Inside::new();
-    inside.project("ghcr.io", -1);
+    let inside = Inside::with_project();
     let (site, to) = inside.site(false);
     let first = one(&site, 3);
     site.succeed(&["load", &first, "--to", &to]);
@@ -189,8 +201,7 @@ fn a_tag_that_may_not_move_is_told_and_one_that_need_not_move_is_fine() {
 
 #[test]
 fn a_signature_tag_that_is_frozen_as_soon_as_it_is_there_is_put_once() {
-    let inside = Inside::new();
-    inside.project("ghcr.io", -1);
+    let inside = Inside::with_project();
     inside.freeze_all_tags("ghcr.io");
     let (site, to) = inside.site(false);
     let image = small_image("base", "web");
@@ -210,8 +221,7 @@ fn a_signature_tag_that_is_frozen_as_soon_as_it_is_there_is_put_once() {
 
 #[test]
 fn a_legacy_signature_that_would_not_fit_under_its_frozen_tag_is_told_before_the_first_byte() {
-    let inside = Inside::new();
-    inside.project("ghcr.io", -1);
+    let inside = Inside::with_project();
     let (site, to) = inside.site(false);
     let image = small_image("base", "web");
     let signed = |day: u32, signers: &[Signer]| {
@@ -236,9 +246,8 @@ fn a_legacy_signature_that_would_not_fit_under_its_frozen_tag_is_told_before_the
 
 #[test]
 fn a_policy_that_keeps_content_from_us_is_announced_and_the_answer_to_the_upload_counts() {
-    let inside = Inside::new();
-    inside.project("ghcr.io", -1);
-    inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#);
+    let inside = Inside::with_project();
+    inside.ask_for_signatures("ghcr.io");
     let (site, to) = inside.site(false);
     let image = small_image("base", "web");
     let bundle = image::bundle_referrer(&image.descriptor(), &Signer::named("a"));
@@ -262,7 +271,7 @@ fn content_without_a_tag_that_a_policy_keeps_from_us_is_asked_for_by_its_digest(
     // With this right, no reference at all is the list of everything.
     let inside = Inside::with_rights(&[("artifact", "list")]);
     inside.project("ghcr.io", -1);
-    inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#);
+    inside.ask_for_signatures("ghcr.io");
     let (site, to) = inside.site(false);
     let image = small_image("base", "web");
     let name = format!("ghcr.io/demo/web@{}", image.digest());
@@ -279,9 +288,8 @@ fn content_without_a_tag_that_a_policy_keeps_from_us_is_asked_for_by_its_digest(
 
 #[test]
 fn content_that_was_held_is_asked_for_by_its_digest_where_its_name_is_elsewhere() {
-    let inside = Inside::new();
-    inside.project("ghcr.io", -1);
-    inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"enable_content_trust_cosign":"true"}}"#);
+    let inside = Inside::with_project();
+    inside.ask_for_signatures("ghcr.io");
     let (site, to) = inside.site(false);
     site.succeed(&["load", &one(&site, 3), "--to", &to]);
     let next = one(&site, 4);
@@ -302,8 +310,7 @@ fn with_registry(site: &Site, inside: &Inside, registry: &Registry, is_harbor_fi
 
 #[test]
 fn a_tag_that_was_frozen_while_a_load_was_held_keeps_the_names_at_every_target() {
-    let inside = Inside::new();
-    inside.project("ghcr.io", -1);
+    let inside = Inside::with_project();
     let (site, _) = inside.site(false);
     let registry = Registry::start(Options::default()).unwrap();
     let to = with_registry(&site, &inside, &registry, false);
@@ -319,8 +326,7 @@ fn a_tag_that_was_frozen_while_a_load_was_held_keeps_the_names_at_every_target()
 
 #[test]
 fn a_name_that_a_cut_load_set_and_a_rule_froze_is_not_set_again() {
-    let inside = Inside::new();
-    inside.project("ghcr.io", -1);
+    let inside = Inside::with_project();
     inside.freeze_all_tags("ghcr.io");
     let (site, _) = inside.site(false);
     let registry = Registry::start(Options::default()).unwrap();

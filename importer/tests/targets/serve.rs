@@ -63,6 +63,14 @@ fn items() -> Vec<Brought> {
     vec![web, Brought::new("ghcr.io/demo/app:2", &small_image("base", "app"))]
 }
 
+/// The content of the layer that is one item's own, and where it is served.
+fn layer(server: &Server) -> (Vec<u8>, String) {
+    let layer = small_image("base", "app").blobs()[2].clone();
+    let mut content = Vec::new();
+    layer.write(&mut content).unwrap();
+    (content, format!("{}/v2/ghcr.io/demo/app/blobs/{}", server.url, layer.digest()))
+}
+
 #[test]
 fn an_archive_and_the_folder_that_it_was_loaded_into_serve_the_same() {
     let site = Site::new();
@@ -117,19 +125,16 @@ fn what_changed_since_it_was_verified_is_not_sent_whole() {
     let site = Site::new();
     let archive = site.archive(3, items());
     let server = Server::start(&site, &archive, &[]);
-    let layer = small_image("base", "app").blobs()[2].clone();
-    let mut content = Vec::new();
-    layer.write(&mut content).unwrap();
+    let (content, url) = layer(&server);
     let mut bytes = std::fs::read(&archive).unwrap();
     let at = bytes.windows(content.len()).position(|window| window == content).unwrap();
     bytes[at + 3] ^= 1;
     std::fs::write(&archive, bytes).unwrap();
-    let url = format!("{}/v2/ghcr.io/demo/app/blobs/{}", server.url, layer.digest());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(async {
         // A small answer may be cut before its head has left the server; then there is no answer at all.
         let answer = reqwest::Client::builder().no_proxy().build().unwrap().get(&url).send().await?;
-        assert_eq!(answer.content_length(), Some(layer.size()));
+        assert_eq!(answer.content_length(), Some(content.len() as u64));
         answer.bytes().await
     });
     assert!(outcome.is_err(), "the answer ends early");
@@ -213,10 +218,7 @@ fn parts_of_a_blob_are_served() {
     let site = Site::new();
     let archive = site.archive(3, items());
     let server = Server::start(&site, &archive, &[]);
-    let layer = small_image("base", "app").blobs()[2].clone();
-    let mut content = Vec::new();
-    layer.write(&mut content).unwrap();
-    let url = format!("{}/v2/ghcr.io/demo/app/blobs/{}", server.url, layer.digest());
+    let (content, url) = layer(&server);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (status, range, bytes) = runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
