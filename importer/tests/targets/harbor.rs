@@ -173,6 +173,18 @@ fn what_the_api_tells_is_told_before_the_first_byte() {
 }
 
 #[test]
+fn a_project_whose_name_is_a_number_is_not_taken_for_an_id() {
+    let inside = Inside::new();
+    inside.project("2024", 1000);
+    let site = Site::new();
+    site.log_in(&inside.harbor.host(), &inside.robot.0, &inside.robot.1);
+    let more = "type: harbor, map: [{from: ghcr.io, to: 2024/x}]";
+    let to = text(&site.registry(&inside.harbor.url(), more));
+    let errors = site.fail(1, &["load", &one(&site, 3), "--to", &to]);
+    assert!(errors.contains("1000 bytes of room in the project 2024"), "{errors}");
+}
+
+#[test]
 fn a_tag_that_may_not_move_is_told_and_one_that_need_not_move_is_fine() {
     let inside = Inside::new();
     inside.project("ghcr.io", -1);
