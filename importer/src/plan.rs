@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use console::escape::escape;
 use console::progress::{self, count};
 use console::{Class, Failure, Failures};
-use manifests::Digest;
 use manifests::reference::Repository;
+use manifests::{Digest, evidence_tag};
 use serde::Serialize;
 
 use crate::accept::Accepted;
@@ -160,12 +160,23 @@ pub(crate) async fn plan(
     Ok(Plan { accepted, shipments, destinations, surveys, asked, document })
 }
 
-/// Items that would make one name point to two things: the last one would win, and the receipt would say both.
+/// Items that would make one name point to two things: the last one would win, and the receipt would say both. Under
+/// a tag of evidence the other thing is what this site and others say there.
 fn contradictions(shipment: &Shipment) -> Vec<Failure> {
     let mut tags: HashMap<(&Repository, &str), Digest> = HashMap::new();
     let mut failures = Vec::new();
     for cargo in &shipment.items {
         let Some(tag) = cargo.name.tag() else { continue };
+        if let Some(subject) = evidence_tag::subject(tag) {
+            let message = format!(
+                "found the tag under which the evidence of {subject} is kept, wanted one that nothing is merged under"
+            );
+            let failure = Failure::new(Class::Refused, &cargo.name, message);
+            failures.push(
+                failure.advise("leave it out, with --only for the others: evidence comes with its subject"),
+            );
+            continue;
+        }
         let digest = cargo.tree.root.digest;
         let other = tags.insert((cargo.name.repository(), tag), digest).filter(|other| *other != digest);
         if let Some(other) = other {

@@ -14,7 +14,7 @@ use manifests::inventory::Blob;
 use manifests::key::{KeyError, PrivateKey};
 use manifests::media_type::OCI_MANIFEST;
 use manifests::summary::{self, Resource, Verification};
-use manifests::{Descriptor, Digest};
+use manifests::{Descriptor, Digest, evidence_tag};
 
 use crate::made::Made;
 use crate::shipment::{Cargo, For, Proof, Shipment, Signatures};
@@ -71,7 +71,7 @@ fn statements(
     for subject in cargo.tree.manifests() {
         let digest = subject.digest;
         let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));
-        let tag = |kind: &str| Some(format!("sha256-{}.{kind}", digest.hex()));
+        let tag = |kind: &str| Some(evidence_tag::legacy(digest, kind));
         let signature = || cosign::legacy_signature(digest, &repository, key).map_err(unsigned);
         if has_tags_only(cargo, digest) {
             let attestation =

@@ -24,7 +24,7 @@ pub struct Destinations {
 pub struct RegistryDestination {
     /// What receipts call it.
     pub name: ChannelName,
-    /// `host[:port]`.
+    /// `host[:port]`, without the port that the scheme has anyway: the ledger knows names by it.
     pub host: String,
     /// Whether the URL says `http://`.
     pub plain_http: bool,
@@ -155,6 +155,7 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
             "found a url that is not https://HOST[:PORT][/PATH]; credentials never stand in it",
         ));
     }
+    let host = host.strip_suffix(default_port(plain_http)).unwrap_or(&host);
     let kind = match (spec.kind, spec.projects) {
         (KindSpec::Oci, None) => RegistryKind::Oci,
         (KindSpec::Oci, Some(_)) => return Err(rule("found projects:, which only type: harbor has")),
@@ -169,13 +170,18 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
     spec.map.iter().try_for_each(|mapping| check_start(&mapping.from)).map_err(|message| rule(&message))?;
     Ok(RegistryDestination {
         name: spec.name,
-        host,
+        host: host.to_owned(),
         plain_http,
         prefix: prefix.to_owned(),
         kind,
         sign: spec.sign,
         map: spec.map,
     })
+}
+
+/// The port of a URL that names none.
+const fn default_port(plain_http: bool) -> &'static str {
+    if plain_http { ":80" } else { ":443" }
 }
 
 /// Holds `from` to what references are spelled like: with any other, things would silently go to the default place.
@@ -193,6 +199,16 @@ fn check_start(from: &str) -> Result<(), String> {
 }
 
 impl RegistryDestination {
+    /// The host with its port written out, as settings and passwords for it may be kept; the same as `host` where it
+    /// has another port than the usual one.
+    #[must_use]
+    pub fn host_with_port(&self) -> String {
+        match self.host.rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => self.host.clone(),
+            _ => format!("{}{}", self.host, default_port(self.plain_http)),
+        }
+    }
+
     /// Where an upstream repository goes: below its upstream host, so that containerd's `hosts.toml` can
     /// redirect without touching a manifest, or where `map:` says.
     #[must_use]
@@ -270,6 +286,37 @@ mod tests {
             "[::1]:5000",
         ] {
             assert!(mapped(from).is_ok(), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_registry_has_one_spelling_with_its_port_and_without() {
+        for (url, host, with_port) in [
+            ("http://127.0.0.1", "127.0.0.1", "127.0.0.1:80"),
+            ("http://127.0.0.1:80", "127.0.0.1", "127.0.0.1:80"),
+            ("https://R.example:443/team", "r.example", "r.example:443"),
+            ("https://[::1]:443", "[::1]", "[::1]:443"),
+            ("http://[::80]", "[::80]", "[::80]:80"),
+            ("http://r.example:443", "r.example:443", "r.example:443"),
+            ("https://r.example:80", "r.example:80", "r.example:80"),
+            ("https://r.example:8443", "r.example:8443", "r.example:8443"),
+        ] {
+            let read =
+                destinations(&format!("registries: [{{name: a, url: \"{url}\", type: oci}}]")).unwrap();
+            let registry = &read.registries[0];
+            assert_eq!(
+                (registry.host.as_str(), registry.host_with_port().as_str()),
+                (host, with_port),
+                "{url}"
+            );
+        }
+        for (one, other) in
+            [("http://127.0.0.1", "http://127.0.0.1:80"), ("https://r.example:443/a", "https://r.example/a")]
+        {
+            let both = destinations(&format!(
+                "registries: [{{name: a, url: \"{one}\", type: oci}}, {{name: b, url: \"{other}\", type: oci}}]"
+            ));
+            assert!(both.is_err_and(|error| error.to_string().contains("twice under two names")), "{one}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::name::ChannelName;
 use crate::oci::Descriptor;
 use crate::platform::Platform;
 use crate::timestamp::Timestamp;
-use crate::{API_VERSION, json, limits, media_type};
+use crate::{API_VERSION, evidence_tag, json, limits, media_type};
 
 /// Annotations of our documents: free text that no decision is ever taken by.
 pub type Annotations = BTreeMap<String, String>;
@@ -331,10 +331,9 @@ fn check_item(item: &Item, names: &HashSet<&str>) -> Result<(), InventoryError> 
         "found more evidence than an item may have (10,000 manifests)",
     )?;
     for evidence in &item.evidence {
-        let is_ours = |tag: &String| {
-            let stem = format!("sha256-{}.", evidence.subject.hex());
-            tag.strip_prefix(&stem).is_some_and(|kind| ["sig", "att", "sbom"].contains(&kind))
-        };
+        let of_subject = |kind| evidence_tag::legacy(evidence.subject, kind);
+        let is_ours =
+            |tag: &String| evidence_tag::LEGACY_KINDS.into_iter().any(|kind| *tag == of_subject(kind));
         rule(
             evidence.tag.as_ref().is_none_or(is_ours),
             "found evidence under a tag that is not its subject's",

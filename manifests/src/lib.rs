@@ -18,6 +18,7 @@ pub mod destinations;
 pub mod digest;
 pub mod dsse;
 pub mod duration;
+pub mod evidence_tag;
 pub mod exclusions;
 pub mod hosts;
 pub mod image_config;

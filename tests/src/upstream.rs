@@ -33,10 +33,20 @@ pub fn make_signer(desk: &Desk) {
     desk.run("cosign signing-config create --no-default-fulcio --no-default-oidc --no-default-rekor --no-default-tsa --out offline.json");
 }
 
+/// Makes another key pair, `WHO.key` and `WHO.pub`.
+pub fn make_other_signer(desk: &Desk, who: &str) {
+    desk.run(&format!("cosign generate-key-pair --output-key-prefix {who}"));
+}
+
 /// Signs `HOST/REPOSITORY@DIGEST`: a bundle that refers to it.
 pub fn sign(desk: &Desk, name: &str) {
+    sign_by(desk, "cosign", name);
+}
+
+/// The same, by `WHO.key`.
+pub fn sign_by(desk: &Desk, who: &str, name: &str) {
     desk.run(&format!(
-        "cosign sign --key cosign.key --signing-config offline.json --allow-http-registry -y {name}"
+        "cosign sign --key {who}.key --signing-config offline.json --allow-http-registry -y {name}"
     ));
 }
 
@@ -47,7 +57,12 @@ pub fn sign_recursively(desk: &Desk, name: &str) {
 
 /// Signs `HOST/REPOSITORY@DIGEST` as cosign 2 did: a manifest under the tag `sha256-HEX.sig`.
 pub fn sign_legacy(desk: &Desk, name: &str) {
-    desk.run(&format!("cosign sign --key cosign.key {LEGACY} --allow-http-registry -y {name}"));
+    sign_legacy_by(desk, "cosign", name);
+}
+
+/// The same, by `WHO.key`.
+pub fn sign_legacy_by(desk: &Desk, who: &str, name: &str) {
+    desk.run(&format!("cosign sign --key {who}.key {LEGACY} --allow-http-registry -y {name}"));
 }
 
 /// Attests `HOST/REPOSITORY@DIGEST` as cosign 2 did: a manifest under the tag `sha256-HEX.att`.

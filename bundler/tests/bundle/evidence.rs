@@ -193,3 +193,28 @@ fn a_subject_with_more_than_a_thousand_referrers_is_an_error() {
     let (_, ran) = run(&registry);
     ran.fails(1, &["demo/app:1", "1000"]);
 }
+
+#[test]
+fn a_tag_of_evidence_is_no_item() {
+    let (registry, image) = signed(true);
+    let signature = image::legacy_signature(image.digest(), REPOSITORY, &[Signer::named("a")]);
+    for kind in ["sig", "att", "sbom", ""] {
+        let tag = image::legacy_tag(image.digest(), kind);
+        signature.put(registry.store(), REPOSITORY, Some(&tag)).unwrap();
+        let name = format!("{}/{REPOSITORY}:{tag}", registry.host());
+        let listed = format!("{}/{REPOSITORY}:1\n{name}\n", registry.host());
+        let project = Project::new("images: [{from: list.txt}]");
+        project.write("list.txt", &listed);
+        let said = [name.as_str(), &image.digest().to_string(), "found by itself"];
+        project.run(&["lock", "core.yaml"]).fails(2, &said);
+        // A digest beside it makes it no other name.
+        project.define(&format!("images: [{{ref: \"{name}@{}\"}}]", signature.digest()));
+        project.run(&["lock", "core.yaml"]).fails(2, &said);
+    }
+    let project = Project::new(&format!(
+        "images: [{{ref: \"{}/{REPOSITORY}@{}\"}}]",
+        registry.host(),
+        signature.digest()
+    ));
+    project.lock();
+}

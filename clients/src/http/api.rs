@@ -17,6 +17,9 @@ const ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 /// Harbor locks a human user for 1.5 s after one wrong password, whoever sent it.
 const LOCKED: Duration = Duration::from_secs(2);
 
+/// Says that what a path calls a project is its name. Harbor takes a number for an id otherwise.
+const IS_RESOURCE_NAME: &str = "x-is-resource-name";
+
 /// An answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct ApiAnswer {
@@ -75,6 +78,7 @@ impl Host {
         let mut request = Request::new(method.clone(), url);
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(ACCEPT, json.clone());
+        request.headers_mut().insert(IS_RESOURCE_NAME, HeaderValue::from_static("true"));
         if let Some(header) = self.auth.basic().await? {
             request.headers_mut().insert(AUTHORIZATION, header);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use manifests::oci::Manifest;
-use manifests::{Digest, limits};
+use manifests::{Digest, evidence_tag, limits};
 use serde_json::{Map, Value};
 
 use super::{MERGES, Merged, Remote, Selector, changed_again};
@@ -14,7 +14,7 @@ use crate::error::{Error, Problem, shown};
 /// The tags that cosign keeps beside a manifest, in the order of their names.
 #[must_use]
 pub fn tags(subject: Digest) -> [String; 3] {
-    ["att", "sbom", "sig"].map(|kind| format!("sha256-{}.{kind}", subject.hex()))
+    evidence_tag::LEGACY_KINDS.map(|kind| evidence_tag::legacy(subject, kind))
 }
 
 impl Remote {

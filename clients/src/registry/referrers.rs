@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use manifests::oci::{Entry, Manifest};
-use manifests::{Digest, limits, media_type};
+use manifests::{Digest, evidence_tag, limits, media_type};
 use serde_json::{Map, Value};
 
 use super::{MERGES, PAGE_BYTES, Remote, Selector, changed_again, link};
@@ -26,13 +26,6 @@ pub enum Merged {
     Present,
     /// The merged document, with its digest, is there now.
     Written(Digest),
-}
-
-/// The tag under which registries without the API keep the referrers of `subject` (distribution
-/// specification 1.1, "Referrers Tag Schema").
-#[must_use]
-pub fn fallback_tag(subject: Digest) -> String {
-    format!("sha256-{}", subject.hex())
 }
 
 impl Remote {
@@ -81,7 +74,7 @@ impl Remote {
 
     /// The fallback index as it is, with its entries; nothing and no entries where there is none.
     async fn read_fallback(&self, subject: Digest) -> Result<(Option<Bytes>, Vec<Entry>), Problem> {
-        let tag = fallback_tag(subject);
+        let tag = evidence_tag::fallback(subject);
         match self.get_manifest(Selector::Tag(&tag)).await {
             Ok(found) => match found.manifest {
                 Manifest::Index(index) => Ok((Some(found.bytes), one_each(index.manifests)?)),
@@ -104,7 +97,7 @@ impl Remote {
         subject: Digest,
         ours: &[FallbackEntry],
     ) -> Result<Merged, Error> {
-        let tag = fallback_tag(subject);
+        let tag = evidence_tag::fallback(subject);
         let failed = self.failed(Selector::Tag(&tag));
         let mut written = None;
         for _ in 0..MERGES {

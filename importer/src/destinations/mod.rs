@@ -10,14 +10,15 @@ mod directory;
 mod harbor;
 mod registry;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use clients::http::{self, Http};
+use clients::http::{self, Credentials as _, Http};
 use console::progress::Progress;
 use console::{Class, Failure, Failures, input};
 use manifests::Digest;
-use manifests::destinations::{Destinations as Document, RegistryKind};
+use manifests::destinations::{Destinations as Document, RegistryDestination, RegistryKind};
 use manifests::inventory::Item;
 use manifests::receipt::Confirmation;
 use manifests::reference::Repository;
@@ -175,16 +176,41 @@ impl Destinations {
 
 /// Clients with the settings of the document. A mirror is for reading: writes go where they are sent.
 fn clients(document: &Document, folder: &Path) -> Result<Http, Failure> {
-    let mut hosts = hosts::settings(&document.hosts, folder)?;
-    for registry in &document.registries {
+    let hosts = of_targets(hosts::settings(&document.hosts, folder)?, &document.registries)?;
+    let spelled =
+        document.registries.iter().map(|registry| (registry.host.clone(), registry.host_with_port()));
+    let spelled: HashMap<String, String> = spelled.collect();
+    // `docker login` keeps a password under what was typed.
+    let find = move |host: &str| match (http::DockerConfig.find(host)?, spelled.get(host)) {
+        (None, Some(with_port)) if with_port != host => http::DockerConfig.find(with_port),
+        (found, _) => Ok(found),
+    };
+    // Inside the gap a registry does not send anybody elsewhere, unless its settings list the host.
+    let redirects = http::Redirects::SameHost;
+    Ok(Http::new(http::Options { hosts, redirects, credentials: Arc::new(find), ..http::Options::default() }))
+}
+
+/// The settings of the registries, by the one name that each has here, whichever the settings call it by.
+fn of_targets(mut hosts: http::Hosts, registries: &[RegistryDestination]) -> Result<http::Hosts, Failure> {
+    for registry in registries {
+        let with_port = registry.host_with_port();
+        let other = (with_port != registry.host).then(|| hosts.remove(&with_port)).flatten();
+        if let Some(settings) = other {
+            if hosts.contains_key(&registry.host) {
+                let message =
+                    format!("found settings of {} and of {with_port}, wanted one of them", registry.host);
+                return Err(
+                    Failure::new(Class::Usage, "hosts", message).advise("they are one host: merge them")
+                );
+            }
+            hosts.insert(registry.host.clone(), settings);
+        }
         let settings = hosts.entry(registry.host.clone()).or_default();
         settings.mirror = None;
         // What the URL says: otherwise `https://127.0.0.1`, a forwarded port, would be spoken to in the clear.
         settings.plain_http = Some(registry.plain_http);
     }
-    // Inside the gap a registry does not send anybody elsewhere, unless its settings list the host.
-    let redirects = http::Redirects::SameHost;
-    Ok(Http::new(http::Options { hosts, redirects, ..http::Options::default() }))
+    Ok(hosts)
 }
 
 impl Target {
@@ -335,5 +361,34 @@ impl Target {
             Self::Directory(directory) => directory.publish(moves, manifests),
             Self::Registry(registry) | Self::Harbor(registry, _) => registry.publish(moves, manifests).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_a_registry_count_with_its_port_and_without() {
+        let of = |url: &str, names: &[&str]| {
+            let text = format!(
+                "apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{{name: a, url: \"{url}\", type: oci}}]}}\n"
+            );
+            let settings = http::HostSettings { connections: Some(3), ..http::HostSettings::default() };
+            let hosts = names.iter().map(|name| ((*name).to_owned(), settings.clone())).collect();
+            of_targets(hosts, &Document::parse(&text).unwrap().registries)
+        };
+        for (url, name, host) in [
+            ("https://r.example", "r.example:443", "r.example"),
+            ("https://r.example:443", "r.example", "r.example"),
+            ("http://r.example:80", "r.example:80", "r.example"),
+            ("https://r.example:80", "r.example:80", "r.example:80"),
+        ] {
+            let hosts = of(url, &[name]).unwrap();
+            let found: Vec<_> = hosts.iter().map(|(host, of)| (host.as_str(), of.connections)).collect();
+            assert_eq!(found, [(host, Some(3))], "{url}");
+        }
+        let both = of("https://r.example", &["r.example", "r.example:443"]).unwrap_err();
+        assert!(both.to_string().contains("found settings of r.example and of r.example:443"), "{both}");
     }
 }

@@ -1,9 +1,11 @@
 //! A folder with people's keys, a trust file, a policy and a site in it, and the binary.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use fixtures::registry::{Options, Registry};
 use manifests::key::PrivateKey;
 use serde_json::Value;
 
@@ -151,16 +153,59 @@ impl Site {
     /// A load that has to be refused, and to have written nothing to its target, and to the ledger at most that
     /// there is a receipt of the refusal.
     pub(crate) fn refuse(&self, archive: &Archive, more: &[&str]) -> String {
-        let before = (self.index(), self.ledger());
+        let before = (self.content(), self.ledger());
         let path = text(&archive.path);
         let arguments = [&["load", &path, "--to", "content"], more].concat();
         let said = self.fail(3, &arguments);
-        let (index, ledger) = (self.index(), self.ledger());
-        assert_eq!(index, before.0, "a refusal wrote something: {said}");
+        let (content, ledger) = (self.content(), self.ledger());
+        // Not compared by `assert_eq`, which would print every byte.
+        assert!(content == before.0, "a refusal wrote something: {said}");
         let added: Vec<&str> = ledger.strip_prefix(&before.1).unwrap().lines().collect();
         assert!(added.len() <= 1, "{added:?}");
         assert!(added.iter().all(|line| line.contains("\"event\":\"refused\"")), "{added:?}");
         said
+    }
+
+    /// The same at a folder and at a registry, which hears nothing of it. Each of `reasons` is told in a line of its
+    /// own, and nothing beside them but where the receipt is.
+    pub(crate) fn refuse_for(&self, archive: &Archive, reasons: &[&str]) {
+        let registry = Registry::start(Options::default()).unwrap();
+        let target = format!("{{name: inside, url: \"{}\", type: oci}}", registry.url());
+        let document =
+            format!("apiVersion: airgap/v1\nkind: Destinations\nspec: {{registries: [{target}]}}\n");
+        self.write("registry.yaml", &document);
+        let load = ["load", &text(&archive.path), "--to", "registry.yaml"];
+        for said in [self.refuse(archive, &[]), self.fail(3, &load)] {
+            let (refused, rest): (Vec<&str>, Vec<&str>) =
+                said.lines().partition(|line| line.starts_with("refused: "));
+            assert_eq!(refused.len(), reasons.len(), "{said}");
+            for reason in reasons {
+                assert_eq!(
+                    refused.iter().filter(|line| line.contains(reason)).count(),
+                    1,
+                    "{reason}: {said}"
+                );
+            }
+            let [receipt] = rest[..] else { panic!("{said}") };
+            assert!(receipt.starts_with("notice: the refusal is in the receipt "), "{said}");
+        }
+        assert_eq!(registry.requests().len(), 0);
+    }
+
+    /// Every file in the folder `content`, by its path.
+    fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let (mut files, mut folders) = (BTreeMap::new(), vec![self.path("content")]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.insert(path.clone(), fs::read(path).unwrap());
+                }
+            }
+        }
+        files
     }
 
     /// The names in the folder `content`; nothing when there are none.

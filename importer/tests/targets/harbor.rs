@@ -9,6 +9,15 @@ use serde_json::Value;
 
 use crate::support::{Brought, Site, http, small_image, text, writes};
 
+/// What an importer's robot needs.
+const RIGHTS: [(&str, &str); 5] = [
+    ("repository", "pull"),
+    ("repository", "push"),
+    ("artifact", "read"),
+    ("project", "read"),
+    ("immutable-tag", "list"),
+];
+
 /// A Harbor with a registry behind it, and a robot that may do what an importer needs.
 pub(crate) struct Inside {
     harbor: Harbor,
@@ -30,19 +39,16 @@ impl Inside {
 
     /// One whose robot may do more.
     fn with_rights(more: &[(&str, &str)]) -> Self {
+        Self::of(&[&RIGHTS[..], more].concat())
+    }
+
+    /// One whose robot may do this and nothing else.
+    fn of(rights: &[(&str, &str)]) -> Self {
         let behind = Registry::start(Options::default()).unwrap();
         let harbor = Harbor::start(&behind.url()).unwrap();
         let mut inside = Self { harbor, behind, robot: <_>::default() };
-        let rights = [
-            ("repository", "pull"),
-            ("repository", "push"),
-            ("artifact", "read"),
-            ("project", "read"),
-            ("immutable-tag", "list"),
-        ];
         let access: Vec<Value> = rights
             .iter()
-            .chain(more)
             .map(|(resource, action)| serde_json::json!({ "resource": resource, "action": action }))
             .collect();
         let body = serde_json::json!({
@@ -182,6 +188,70 @@ fn what_the_api_tells_is_told_before_the_first_byte() {
         assert!(errors.contains(said), "{name}: {errors}");
         assert_eq!(writes(&inside.harbor.requests()), [""; 0], "{name}");
         assert_eq!(writes(&inside.behind.requests()), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_project_whose_name_is_a_number_is_not_taken_for_an_id() {
+    let inside = Inside::new();
+    inside.project("2024", 1000);
+    let site = Site::new();
+    site.log_in(&inside.harbor.host(), &inside.robot.0, &inside.robot.1);
+    let more = "type: harbor, map: [{from: ghcr.io, to: 2024/x}]";
+    let to = text(&site.registry(&inside.harbor.url(), more));
+    let errors = site.fail(1, &["load", &one(&site, 3), "--to", &to]);
+    assert!(errors.contains("1000 bytes of room in the project 2024"), "{errors}");
+}
+
+#[test]
+fn the_password_of_a_person_will_do_as_well_as_a_robot_s() {
+    let inside = Inside::new();
+    let (site, to) = inside.site(true);
+    let admin = Harbor::admin();
+    site.log_in(&inside.harbor.host(), &admin.user, &admin.password);
+    site.succeed(&["load", &one(&site, 3), "--to", &to]);
+    let there = inside.behind.store().manifest("ghcr.io/demo/web", "1").unwrap();
+    assert_eq!(there.digest, small_image("base", "web 3").digest());
+    let again = site.succeed(&["load", &one(&site, 3), "--to", &to]);
+    assert!(again.contains("nothing was sent"), "{again}");
+}
+
+#[test]
+fn a_path_that_harbor_has_no_room_for_is_told_before_the_first_byte() {
+    let inside = Inside::new();
+    inside.project("ghcr.io", -1);
+    let (site, to) = inside.site(false);
+    // Both with the project: `ghcr.io/` are 8 bytes.
+    let named = |day: u32, bytes: usize| {
+        let name = format!("ghcr.io/{}:1", "a".repeat(bytes - 8));
+        text(&site.archive(day, vec![Brought::new(&name, &small_image("base", "web"))]))
+    };
+    let long = named(3, 246);
+    for verb in ["plan", "load"] {
+        let errors = site.fail(2, &[verb, &long, "--to", &to]);
+        assert!(errors.contains("at most 245 bytes") && errors.contains("map:"), "{errors}");
+    }
+    assert_eq!(writes(&inside.harbor.requests()), [""; 0]);
+    site.succeed(&["load", &named(4, 245), "--to", &to]);
+}
+
+#[test]
+fn rules_of_a_project_that_decide_about_pulls_are_announced() {
+    let (without, with) = ([RIGHTS[0], RIGHTS[1]], RIGHTS);
+    for (rights, said) in [
+        (&without[..], "we may not read the project ghcr.io, so its rules are not known"),
+        (&with[..], "the project ghcr.io lets nobody pull what its scanner has not passed"),
+    ] {
+        let inside = Inside::of(rights);
+        inside.project("ghcr.io", -1);
+        inside.admin("PUT", "projects/ghcr.io", r#"{"metadata":{"prevent_vul":"true"}}"#);
+        let (site, to) = inside.site(false);
+        let archive = one(&site, 3);
+        let planned = site.succeed(&["plan", &archive, "--to", &to]);
+        let notices = planned.lines().filter(|line| line.trim_start().starts_with("notice"));
+        let [notice] = notices.collect::<Vec<_>>()[..] else { panic!("{planned}") };
+        assert!(notice.contains(said), "{planned}");
+        site.succeed(&["load", &archive, "--to", &to]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which names move, when, and which stay.
 
+use fixtures::image;
 use fixtures::registry::{Options, Registry};
 use serde_json::Value;
 
@@ -49,6 +50,34 @@ fn one_name_of_two_contents_is_refused_before_anything_is_written() {
     }
     let index = std::fs::read_to_string(site.path("content/oci/index.json")).unwrap();
     assert!(!index.contains(&other.digest().to_string()), "{index}");
+}
+
+#[test]
+fn a_name_that_is_a_tag_of_evidence_is_refused_before_anything_is_written() {
+    let (site, registry) = (Site::new(), Registry::start(Options::default()).unwrap());
+    let (image, other) = (small_image("base", "one"), small_image("base", "other"));
+    let folder = text(&site.path("content"));
+    for kind in ["sig", "att", "sbom", ""] {
+        let tag = image::legacy_tag(image.digest(), kind);
+        let name = format!("ghcr.io/demo/web:{tag}");
+        let mut items = web("one");
+        items.push(Brought::new(&name, &other));
+        let archive = text(&site.archive(3, items));
+        for to in [text(&site.registry(&registry.url(), "type: oci")), folder.clone()] {
+            for verb in ["plan", "load"] {
+                let errors = site.fail(3, &[verb, &archive, "--to", &to]);
+                let lines = errors.lines().filter(|line| line.starts_with("refused: "));
+                let [line] = lines.collect::<Vec<_>>()[..] else { panic!("{errors}") };
+                for part in [name.as_str(), &image.digest().to_string(), "--only"] {
+                    assert!(line.contains(part), "{part}: {line}");
+                }
+            }
+        }
+        assert_eq!(registry.requests().len(), 0);
+        assert!(!site.path("content").exists());
+    }
+    let archive = text(&site.path("core-20241103213000.tar"));
+    site.succeed(&["load", &archive, "--to", &folder, "--only", "ghcr.io/demo/web:1"]);
 }
 
 #[test]

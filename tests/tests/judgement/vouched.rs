@@ -7,10 +7,16 @@ use tests::upstream;
 
 #[test]
 fn cosign_accepts_what_the_site_brought_by_the_site_s_key_alone() {
-    let targets = [servers::registry2_target(), servers::registry3(), servers::referrers()];
-    for (target, is_legacy) in targets.into_iter().zip([false, true, false]) {
+    for (target, is_legacy) in [
+        (servers::registry2_target(), false),
+        (servers::registry2_target(), true),
+        (servers::registry3(), true),
+        (servers::referrers(), false),
+        (servers::referrers(), true),
+    ] {
         let desk = Desk::new();
         upstream::make_signer(&desk);
+        upstream::make_other_signer(&desk, "theirs");
         let below = servers::referrers().repository(&fresh_repository("vouched"));
         let platforms = ["linux/amd64", "linux/arm64"].map(|platform| {
             (platform, image::image(platform, &[Layer::with_files(platform, 2_000)], Format::Oci))
@@ -32,10 +38,18 @@ fn cosign_accepts_what_the_site_brought_by_the_site_s_key_alone() {
         let prefix = fresh_repository("inside");
         desk.destination("target", &target, &prefix);
         let load = "airgap-import load core.tar --state sovereign --to target.yaml --quiet --json";
-        desk.run(load);
-
         let (host, path) = below.split_once('/').unwrap();
         let there = target.repository(&format!("{prefix}/{}/{path}/app", host.replace(':', "_")));
+        // Somebody inside had the same content, and signed it.
+        upstream::push(&desk, &app, &format!("{there}:theirs"));
+        let signed_inside = format!("{there}@{}", app.digest());
+        if is_legacy {
+            upstream::sign_legacy_by(&desk, "theirs", &signed_inside);
+        } else {
+            upstream::sign_by(&desk, "theirs", &signed_inside);
+        }
+        desk.run(load);
+
         let verify = |key: &str, digest: manifests::Digest, status: i32| {
             desk.ends(
                 &format!(
@@ -54,6 +68,7 @@ fn cosign_accepts_what_the_site_brought_by_the_site_s_key_alone() {
             assert!(said.contains("payload"), "{said}");
         }
         verify("cosign.pub", app.digest(), 0);
+        verify("theirs.pub", app.digest(), 0);
         // The key of whoever built the archive vouches for nothing here.
         assert_ne!(
             desk.command(&format!(
@@ -70,6 +85,10 @@ fn cosign_accepts_what_the_site_brought_by_the_site_s_key_alone() {
         let before = desk.run(&format!("crane ls {there}"));
         let again = desk.json(load);
         assert_eq!(again["load"]["targets"][0]["manifests"], 0, "a second load settles: {again:#}");
+        assert_eq!(again["load"]["targets"][0]["sent"]["count"], 0, "{again:#}");
         assert_eq!(desk.run(&format!("crane ls {there}")), before);
+        for key in ["sovereign/receipt.pub", "cosign.pub", "theirs.pub"] {
+            verify(key, app.digest(), 0);
+        }
     }
 }

@@ -3,8 +3,8 @@
 mod list;
 
 use manifests::definition::{ImageOrigin, ImageSource};
-use manifests::limits;
 use manifests::reference::Reference;
+use manifests::{evidence_tag, limits};
 
 use super::{Entry, Pin, PinError, Reader, Wanted};
 use crate::upstream::Upstream;
@@ -18,7 +18,9 @@ pub(super) fn entries(sources: &[ImageSource], reader: &mut Reader<'_>) -> Vec<E
             ImageOrigin::List(file) => read_list(file, reader),
         };
         let options = &source.options;
-        entries.extend(references.into_iter().map(|reference| Entry {
+        let is_wanted = |reference: &Reference| !is_evidence(reference, reader);
+        let references = references.into_iter().filter(is_wanted);
+        entries.extend(references.map(|reference| Entry {
             wanted: Wanted::Image(reference),
             platforms: options.platforms.clone(),
             optional: options.optional,
@@ -38,6 +40,16 @@ fn read_list(file: &str, reader: &mut Reader<'_>) -> Vec<Reference> {
         errors.into_iter().for_each(|error| reader.fail(file, error));
         Vec::new()
     })
+}
+
+/// Whether a reference names what is said about something else, which is a failure: inside, what stands under such a
+/// tag is merged, and an item would take its place.
+fn is_evidence(reference: &Reference, reader: &mut Reader<'_>) -> bool {
+    let Some(subject) = reference.tag().and_then(evidence_tag::subject) else { return false };
+    let message =
+        format!("found the tag of evidence about {subject}, which is found by itself: leave it out");
+    reader.fail(&reference.to_string(), message);
+    true
 }
 
 /// The name that the item gets. With a tag and a digest the digest says what is carried, and the tag under
