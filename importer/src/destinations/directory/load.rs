@@ -232,11 +232,7 @@ fn jobs(shipment: &Shipment) -> Vec<Job<'_>> {
 pub(super) fn compare(file: &File, part: &Blob) -> io::Result<Option<Lack>> {
     match copy(file, part, |_| Ok(())) {
         Ok(()) => Ok(None),
-        Err(Wrong::Source(ArchiveError::Io(error)) | Wrong::Target(error))
-            if error.kind() != io::ErrorKind::UnexpectedEof =>
-        {
-            Err(error)
-        }
+        Err(Wrong::Source(ArchiveError::Io(error)) | Wrong::Target(error)) => Err(error),
         Err(_) => Ok(Some(Lack::Changed)),
     }
 }
