@@ -184,8 +184,8 @@ impl Directory {
     }
 
     fn confirm(&self, cargo: &Cargo, written: &HashSet<Digest>) -> Result<Confirmation, Failure> {
-        let damaged = |error| archive_failure::failure(cargo.name.to_string().as_ref(), &error);
-        self.folder().metadata(&cargo.published).map_err(damaged)?;
+        let unread = |error| self.unread(&cargo.name.to_string(), &cargo.published.digest, &error);
+        self.folder().metadata(&cargo.published).map_err(unread)?;
         let is_new = parts(std::iter::once(&cargo.tree)).any(|(part, _)| written.contains(&part.digest));
         Ok(if is_new { Confirmation::ReadBack } else { Confirmation::Present })
     }
