@@ -109,3 +109,20 @@ fn what_was_lost_or_changed_while_names_were_held_is_the_folders() {
     let wanted = format!("{}: found other content than its name says", path.display());
     assert!(said.contains(&wanted) && !said.contains("another copy"), "{said}");
 }
+
+#[test]
+fn an_index_of_more_entries_than_an_archive_has_blobs_is_not_read_to_its_end() {
+    let (site, archive, to) = prepared();
+    let ones = |count: usize| format!(r#"{{"schemaVersion":2,"manifests":[{}1]}}"#, "1,".repeat(count - 1));
+    let index = to.join("oci/index.json");
+    fs::write(&index, ones(manifests::limits::BLOBS)).unwrap();
+    site.succeed(&["plan", &archive, "--to", &text(&to)]);
+    fs::write(&index, ones(manifests::limits::BLOBS + 1)).unwrap();
+    let said = [
+        site.fail(1, &["plan", &archive, "--to", &text(&to)]),
+        site.fail(4, &["serve", &text(&to), "--listen", "127.0.0.1:0"]),
+    ];
+    for said in said {
+        assert!(said.contains("oci: the index: found more entries, wanted at most 250000"), "{said}");
+    }
+}
