@@ -6,12 +6,14 @@
 //! entries of an archive do; legacy tags of evidence are names as well, so that they can be served.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use manifests::{Descriptor, Digest, json, limits, media_type};
-use serde::Serialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use transfer::archive::{IMAGE_NAME, REF_NAME, ref_names};
@@ -56,10 +58,11 @@ impl FolderIndex {
         let mut rest: BTreeMap<String, Box<RawValue>> =
             json::parse(&bytes).map_err(|error| invalid(format!("the index: {error}")))?;
         drop(bytes);
-        let entries = rest.remove("manifests").and_then(|list| serde_json::from_str(list.get()).ok());
-        let Some(entries) = entries else {
+        let Some(list) = rest.remove("manifests") else {
             return Err(invalid("found no list of manifests, wanted an OCI index".to_owned()));
         };
+        let entries = serde_json::from_str(list.get());
+        let Entries(entries) = entries.map_err(|error| invalid(format!("the index: {error}")))?;
         Ok(Self::of(entries, rest))
     }
 
@@ -135,6 +138,10 @@ impl FolderIndex {
         if !self.is_changed {
             return Ok(());
         }
+        // What could not be read again would keep everybody from the names that are there.
+        if self.entries.len() > limits::BLOBS {
+            return Err(io::Error::other(format!("the index: {}", too_many(self.entries.len()))));
+        }
         self.name_all();
         self.rest.insert("schemaVersion".to_owned(), raw(&2.into()));
         self.rest.entry("mediaType".to_owned()).or_insert_with(|| raw(&media_type::OCI_INDEX.into()));
@@ -166,6 +173,41 @@ impl FolderIndex {
             *entry = raw(&named);
         }
     }
+}
+
+/// The entries of an index that is read. One takes many times its text in memory, so they are counted while they are
+/// read.
+struct Entries(Vec<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Entries;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of manifests")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = list.next_element()? {
+                    if entries.len() == limits::BLOBS {
+                        return Err(A::Error::custom(too_many("more")));
+                    }
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_seq(List)
+    }
+}
+
+fn too_many(found: impl fmt::Display) -> String {
+    format!("found {found} entries, wanted at most {}", limits::BLOBS)
 }
 
 /// A part of the document that is written.

@@ -77,26 +77,54 @@ fn every_changed_byte_is_refused() {
 fn every_truncation_is_refused() {
     let source = Source::tiny();
     let (archive, key) = (source.write(), source.public_key());
+    let evidence = read_stream(&source, &archive, Keep::Evidence).unwrap().len();
     for end in 0..archive.len() {
         let error = read_with(&key, &archive[..end]).expect_err(&format!("cut at {end}"));
-        assert_eq!(error.kind(), Kind::Damaged, "cut at {end}: {error}");
+        assert_is_cut(&error, end, evidence);
     }
 }
 
+/// That an error says how much of an archive is there, and what that means.
+fn assert_is_cut(error: &ArchiveError, end: usize, evidence: usize) {
+    assert_eq!(error.kind(), Kind::Damaged, "cut at {end}: {error}");
+    let said = error.to_string();
+    let hint = if end == evidence { "this is the evidence pack only" } else { "the copy is not complete" };
+    let is_said = said.starts_with(&format!("found {end} bytes, wanted ")) && said.ends_with(hint);
+    assert!(is_said, "cut at {end}: {said}");
+}
+
 #[test]
-fn a_stream_is_held_to_the_same() {
-    let source = Source::small();
+fn every_changed_byte_of_a_stream_is_refused() {
+    let source = Source::tiny();
     let mut archive = source.write();
     assert_eq!(read_stream(&source, &archive, Keep::Whole).unwrap(), archive);
-    for at in (0..archive.len()).step_by(37) {
-        archive[at] ^= 0x01;
-        assert!(read_stream(&source, &archive, Keep::Evidence).is_err(), "byte {at}");
-        archive[at] ^= 0x01;
-        assert!(read_stream(&source, &archive[..at], Keep::Evidence).is_err(), "cut at {at}");
+    for at in 0..archive.len() {
+        for flip in [0x01, 0x80] {
+            archive[at] ^= flip;
+            let error = read_stream(&source, &archive, Keep::Evidence)
+                .expect_err(&format!("byte {at} ^ {flip:#x} of a stream"));
+            assert!(matches!(error.kind(), Kind::Damaged | Kind::Refused), "byte {at}: {error}");
+            archive[at] ^= flip;
+        }
     }
     archive.push(0);
     let error = read_stream(&source, &archive, Keep::Whole).unwrap_err();
-    assert!(error.to_string().contains("appended"), "{error}");
+    assert_eq!(error.kind(), Kind::Damaged, "{error}");
+    let size = archive.len() - 1;
+    let wanted = format!("found more than {size} bytes, wanted {size}: something was appended");
+    assert_eq!(error.to_string(), wanted);
+}
+
+#[test]
+fn every_truncation_of_a_stream_is_refused_with_how_far_it_went() {
+    let source = Source::tiny();
+    let archive = source.write();
+    let evidence = read_stream(&source, &archive, Keep::Evidence).unwrap().len();
+    for end in 0..archive.len() {
+        let error =
+            read_stream(&source, &archive[..end], Keep::Evidence).expect_err(&format!("cut at {end}"));
+        assert_is_cut(&error, end, evidence);
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &ServeArguments, global: &Global) -> Result<S
         (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
         _ => None,
     };
-    serve(content, *listen, tls).await?;
+    serve(content, *listen, tls, |notices| notice(global, notices)).await?;
     Ok(Served {})
 }
 

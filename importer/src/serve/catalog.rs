@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use manifests::inventory::Inventory;
 use manifests::reference::Repository;
-use manifests::{Descriptor, Digest, Reference, limits};
+use manifests::{Descriptor, Digest, Reference, json, limits};
+use transfer::archive::ArchiveError;
 
 use crate::blobs::Metadata;
 use crate::folder_index::FolderIndex;
@@ -39,15 +40,27 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// What the index of a folder names, as far as it is there.
-    pub(super) fn of_folder(index: &FolderIndex, content: &dyn Metadata) -> Result<Self, TreeError> {
-        let mut catalog = Self::default();
+    /// What the index of a folder names, as far as it is there, and what of it is not served. A load keeps the entries
+    /// of others, whatever they are and wherever their content is.
+    pub(super) fn of_folder(index: &FolderIndex, content: &dyn Metadata) -> (Self, Vec<String>) {
+        let (mut catalog, mut left_out) = (Self::default(), Vec::new());
         for (name, descriptor) in index.entries() {
-            let name = name.and_then(|name| name.parse::<Reference>().ok());
-            let place = name.as_ref().map(|name| (name.repository(), name.tag()));
-            catalog.add(place, &descriptor, content)?;
+            // Of two entries with one name the first counts, also where it cannot be served.
+            let named = name
+                .as_ref()
+                .filter(|name| index.get(name).is_some_and(|first| first.digest == descriptor.digest));
+            let reference = named.and_then(|name| name.parse::<Reference>().ok());
+            let place = reference.as_ref().map(|name| (name.repository(), name.tag()));
+            if let Err(error) = catalog.add(place, &descriptor, content) {
+                let why = match error {
+                    TreeError::Archive(ArchiveError::NoBlob(digest)) => format!("found no blob {digest}"),
+                    error => error.to_string(),
+                };
+                let entry = name.unwrap_or_else(|| descriptor.digest.to_string());
+                left_out.push(format!("{}: {why}", json::shortened(&entry)));
+            }
         }
-        Ok(catalog)
+        (catalog, left_out)
     }
 
     fn add(
@@ -56,6 +69,15 @@ impl Catalog {
         root: &Descriptor,
         content: &dyn Metadata,
     ) -> Result<(), TreeError> {
+        if !self.manifests.contains_key(&root.digest) {
+            let tree = tree::walk(content, root)?;
+            if let Some(subject) = tree.subject {
+                self.referrers.entry(subject).or_default().insert(root.digest);
+            }
+            self.blobs.extend(tree.blobs.into_iter().map(|blob| (blob.digest, blob.size)));
+            let manifests = tree.children.into_iter().chain([tree.root]);
+            self.manifests.extend(manifests.map(|manifest| (manifest.digest, manifest)));
+        }
         if let Some((repository, tag)) = place {
             let full = repository.to_string();
             if repository.host().contains(':') {
@@ -66,16 +88,6 @@ impl Catalog {
                 tags.entry(tag.to_owned()).or_insert(root.digest);
             }
         }
-        if self.manifests.contains_key(&root.digest) {
-            return Ok(());
-        }
-        let tree = tree::walk(content, root)?;
-        if let Some(subject) = tree.subject {
-            self.referrers.entry(subject).or_default().insert(root.digest);
-        }
-        self.blobs.extend(tree.blobs.into_iter().map(|blob| (blob.digest, blob.size)));
-        let manifests = tree.children.into_iter().chain([tree.root]);
-        self.manifests.extend(manifests.map(|manifest| (manifest.digest, manifest)));
         Ok(())
     }
 

@@ -49,7 +49,11 @@ pub(crate) struct Tls<'a> {
     pub(crate) key: &'a Path,
 }
 
-/// Serves until the process is told to end (SIGINT, SIGTERM). Prints the address once it listens.
+/// How many entries of a folder that are not served are named.
+const NAMED: usize = 10;
+
+/// Serves until the process is told to end (SIGINT, SIGTERM). Prints the address once it listens, and says what is not
+/// served through `notice`.
 ///
 /// # Errors
 /// When the address cannot be listened on, or the certificate cannot be used.
@@ -57,8 +61,9 @@ pub(crate) async fn serve(
     content: Content,
     listen: SocketAddr,
     tls: Option<Tls<'_>>,
+    notice: impl Fn(&[String]),
 ) -> Result<(), Failures> {
-    let served = open(content)?;
+    let served = open(content, notice)?;
     let tls = tls.map(|tls| tls::acceptor(&tls)).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let failed = |error: std::io::Error| Failure::new(Class::Failed, listen, error);
@@ -103,21 +108,18 @@ pub(crate) struct Served {
     blobs: Arc<dyn Blobs>,
 }
 
-fn open(content: Content) -> Result<Served, Failure> {
-    let damaged = |item: &Path| {
-        let item = item.display().to_string();
-        move |error| Failure::new(Class::Damaged, item, error)
-    };
+fn open(content: Content, notice: impl Fn(&[String])) -> Result<Served, Failure> {
+    let damaged = |error| Failure::new(Class::Damaged, "archive", error);
     let (catalog, blobs): (_, Arc<dyn Blobs>) = match content {
         Content::Verified(archive) => {
             let archive = Arc::new(Arc::<Verified<_>>::from(archive));
             let catalog = Catalog::of_inventory(archive.inventory(), archive.as_ref());
-            (catalog.map_err(damaged(Path::new("archive")))?, archive)
+            (catalog.map_err(damaged)?, archive)
         }
         Content::Unverified(archive) => {
             let archive = Arc::new(Arc::<Unverified<_>>::from(archive));
             let catalog = Catalog::of_inventory(archive.inventory(), archive.as_ref());
-            (catalog.map_err(damaged(Path::new("archive")))?, archive)
+            (catalog.map_err(damaged)?, archive)
         }
         Content::Directory(path) => {
             let layout = if path.join("oci/index.json").exists() { path.join("oci") } else { path.clone() };
@@ -129,10 +131,21 @@ fn open(content: Content) -> Result<Served, Failure> {
             let index = FolderIndex::read(&layout);
             let index = index.map_err(|error| Failure::new(Class::Damaged, layout.display(), error))?;
             let folder = Arc::new(Folder::new(&layout));
-            (Catalog::of_folder(&index, folder.as_ref()).map_err(damaged(&path))?, folder)
+            let (catalog, left_out) = Catalog::of_folder(&index, folder.as_ref());
+            notice(&not_served(&layout, &left_out));
+            (catalog, folder)
         }
     };
     Ok(Served { catalog, blobs })
+}
+
+/// What is said about entries of a folder that are not served.
+fn not_served(layout: &Path, left_out: &[String]) -> Vec<String> {
+    let layout = layout.display();
+    let named = left_out.iter().take(NAMED).map(|entry| format!("{layout}: not served: {entry}"));
+    let more = left_out.len().saturating_sub(NAMED);
+    let rest = (more > 0).then(|| format!("{layout}: not served: {more} more entries"));
+    named.chain(rest).collect()
 }
 
 /// Ends with the first signal to end; a second one ends the process at once, in the middle of an answer.

@@ -114,6 +114,35 @@ fn a_temporary_folder_that_is_missing_or_too_small_is_named() {
 }
 
 #[test]
+fn an_archive_that_was_cut_is_told_in_one_line_with_how_much_is_there() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    let site = Site::new();
+    let whole = fs::read(site.archive(&Draft::on(3)).path).unwrap();
+    let path = site.path("cut.tar");
+    for end in [0, 600, 17_000, 18_000, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..end]).unwrap();
+        let from_file = fail(&mut site.command(&["verify", "cut.tar"]), 4);
+        let mut verify = site.command(&["verify", "-"]);
+        verify.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut verify = verify.spawn().unwrap();
+        verify.stdin.take().unwrap().write_all(&whole[..end]).unwrap();
+        let output = verify.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(4), "cut at {end}");
+        for said in [from_file, String::from_utf8(output.stderr).unwrap()] {
+            let is_told = said.contains(&format!(": found {end} bytes, wanted "));
+            assert!(is_told && said.contains(": the copy is not complete"), "cut at {end}: {said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+    }
+    fs::write(&path, &whole[..600]).unwrap();
+    fail(&mut site.command(&["load", "cut.tar", "--to", "content"]), 4);
+    let reason = site.json(&["receipt", "show"])["reasons"][0].to_string();
+    assert!(reason.contains("found 600 bytes, wanted 16896 or more: the copy is not complete"), "{reason}");
+}
+
+#[test]
 fn a_slow_medium_is_copied_while_it_is_verified() {
     let site = Site::new();
     let archive = site.archive(&Draft::on(3));

@@ -4,6 +4,7 @@
 
 mod differential;
 mod evidence_pack;
+mod foreign_folder;
 mod harbor;
 mod held;
 mod hostile_folder;

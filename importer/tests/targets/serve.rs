@@ -188,6 +188,47 @@ fn a_folder_is_served_on_loopback_only() {
 }
 
 #[test]
+fn entries_of_others_that_cannot_be_served_are_named_and_the_rest_is_served() {
+    let site = Site::new();
+    let to = site.path("content");
+    site.load(&site.archive(3, items()), &to);
+    let path = to.join("oci/index.json");
+    let mut index: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let absent = manifests::Digest::of(b"absent");
+    let layer = small_image("base", "app").blobs()[1].clone();
+    let named = |digest: String, size: u64, media_type: &str| {
+        let annotations = serde_json::json!({"io.containerd.image.name": "ghcr.io/other/x:1"});
+        serde_json::json!({"mediaType": media_type, "digest": digest, "size": size, "annotations": annotations})
+    };
+    let entries = index["manifests"].as_array_mut().unwrap();
+    // Before all others, so that what follows is served as well; the second has the name of the first.
+    entries.insert(0, named(absent.to_string(), 6, manifests::media_type::OCI_MANIFEST));
+    let app = small_image("base", "app");
+    let app = named(app.digest().to_string(), app.descriptor().size, &app.descriptor().media_type);
+    entries.insert(1, app);
+    let blob = serde_json::json!({"mediaType": "x/y", "digest": layer.digest(), "size": layer.size()});
+    entries.extend(std::iter::repeat_n(blob, 11));
+    std::fs::write(&path, index.to_string()).unwrap();
+
+    let mut server = Server::start(&site, &to, &[]);
+    assert_eq!(server.get("/v2/ghcr.io/demo/app/manifests/2").0, 200);
+    assert_eq!(server.get("/v2/ghcr.io/other/x/manifests/1").0, 404, "the first of two names counts");
+    assert_eq!(server.get("/v2/ghcr.io/other/x/tags/list").0, 404);
+    let mut stderr = server.child.stderr.take().unwrap();
+    assert_eq!(server.end(), Some(0));
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    let layout = to.join("oci").display().to_string();
+    let wanted = format!("notice: {layout}: not served: ghcr.io/other/x:1: found no blob {absent}\n");
+    assert!(said.contains(&wanted), "{said}");
+    assert!(
+        said.contains(&format!("notice: {layout}: not served: {}: the manifest", layer.digest())),
+        "{said}"
+    );
+    assert!(said.contains(&format!("notice: {layout}: not served: 2 more entries\n")), "{said}");
+}
+
+#[test]
 fn tls_is_spoken_with_the_certificate_that_is_given() {
     let site = Site::new();
     let archive = site.archive(3, items());

@@ -1,5 +1,6 @@
 //! Comparing a file with what its inventory says, byte for byte.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -88,12 +89,22 @@ fn content<R: ReadAt>(
     while done < member.size {
         let length = (member.size - done).min(buffer.len() as u64);
         let chunk = &mut buffer[..length as usize];
-        archive.read_exact_at(chunk, member.content_offset() + done)?;
+        read(archive, chunk, member.content_offset() + done)?;
         hasher.update(chunk);
         done += length;
         progress(length);
     }
     Ok(hasher.finish())
+}
+
+/// Fills `buffer` with what stands at `offset`, or says how far the archive goes.
+pub(super) fn read<R: ReadAt>(archive: &R, buffer: &mut [u8], offset: u64) -> Result<(), ArchiveError> {
+    archive.read_exact_at(buffer, offset).map_err(|error| match (error.kind(), archive.size()) {
+        (io::ErrorKind::UnexpectedEof, Ok(found)) => {
+            ArchiveError::Cut { found, wanted: offset + buffer.len() as u64 }
+        }
+        _ => error.into(),
+    })
 }
 
 /// Compares a blob's digest.
@@ -117,7 +128,7 @@ pub(super) fn expect<R: ReadAt>(
     wanted: &[u8],
 ) -> Result<(), ArchiveError> {
     let mut found = vec![0; wanted.len()];
-    archive.read_exact_at(&mut found, offset)?;
+    read(archive, &mut found, offset)?;
     same(member, offset, &found, wanted)
 }
 

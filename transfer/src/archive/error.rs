@@ -12,7 +12,24 @@ use manifests::inventory::InventoryError;
 pub enum ArchiveError {
     /// The medium failed.
     #[error("{0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// It ends before its whole size is known.
+    #[error("found {found} bytes, wanted {wanted} or more: the copy is not complete")]
+    Cut {
+        /// How many bytes there are.
+        found: u64,
+        /// How many there are in any that goes on as this one begins.
+        wanted: u64,
+    },
+    /// It ends while it is read, and whoever read it does not know where.
+    #[error("found the end before all was read: the copy is not complete")]
+    End,
+    /// A stream that goes on where the archive ends.
+    #[error("found more than {wanted} bytes, wanted {wanted}: something was appended")]
+    Appended {
+        /// The size by the inventory.
+        wanted: u64,
+    },
     /// Bytes that differ from what the inventory says.
     #[error("damaged at byte {offset}, in {member}: found {found}, wanted {wanted}")]
     Damaged {
@@ -80,12 +97,20 @@ impl ArchiveError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            // A file that ends early while it is read was cut, whatever its size said before.
-            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Kind::Damaged,
             Self::Io(_) | Self::Space { .. } | Self::NoBlob(_) => Kind::Io,
             Self::UnknownKey(_) => Kind::Refused,
             Self::Inventory(InventoryError::Newer(_)) => Kind::Newer,
             _ => Kind::Damaged,
+        }
+    }
+}
+
+impl From<io::Error> for ArchiveError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // What ends early while it is read was cut, whatever its size said before.
+            io::ErrorKind::UnexpectedEof => Self::End,
+            _ => Self::Io(error),
         }
     }
 }

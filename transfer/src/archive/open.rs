@@ -85,7 +85,7 @@ pub fn unverified<R: ReadAt>(archive: R) -> Result<Unverified<R>, ArchiveError> 
 
 fn read_slot<R: ReadAt>(archive: &R) -> Result<Envelope, ArchiveError> {
     let mut bytes = [0; (BLOCK + SLOT_BYTES) as usize];
-    archive.read_exact_at(&mut bytes, 0)?;
+    check::read(archive, &mut bytes, 0)?;
     open_slot(&bytes)
 }
 
@@ -107,7 +107,7 @@ fn read_inventory<R: ReadAt>(
     let member = inventory_member(name, &signature)?;
     check::expect(&archive, &member, member.offset, &member.header())?;
     let mut bytes = vec![0; member.size as usize];
-    archive.read_exact_at(&mut bytes, member.content_offset())?;
+    check::read(&archive, &mut bytes, member.content_offset())?;
     let inventory = parse_inventory(&member, &bytes, identity)?;
     drop(bytes);
     let layout = Layout::of(&inventory, signature.inventory_size);
@@ -142,7 +142,7 @@ impl<R: ReadAt> Opened<R> {
         let place = self.layout.place(&wanted.digest).filter(|place| place.size == wanted.size);
         let place = place.ok_or(ArchiveError::NoBlob(wanted.digest))?;
         let mut bytes = vec![0; place.size as usize];
-        self.archive.read_exact_at(&mut bytes, place.offset)?;
+        check::read(&self.archive, &mut bytes, place.offset)?;
         // The medium may have changed since it was verified.
         let path = format!("blobs/sha256/{}", wanted.digest.hex());
         let content = Content::Blob(wanted.digest);
@@ -174,18 +174,24 @@ impl<R: ReadAt> Opened<R> {
     fn check_end(&self) -> Result<(), ArchiveError> {
         let (found, wanted) = (self.archive.size()?, self.layout.size());
         if found != wanted {
-            let hint = match found {
-                found if found > wanted => ": something was appended",
-                found if found == self.layout.evidence_end() => ": this is the evidence pack only",
-                _ => ": the copy is not complete",
-            };
-            return Err(ArchiveError::Size { found, wanted, hint });
+            return Err(other_size(found, &self.layout));
         }
         match self.layout.member(self.layout.len() - 1) {
             Some(last) => check::zeros(&self.archive, &last, wanted - END, END as usize),
             None => Ok(()),
         }
     }
+}
+
+/// That an archive has another size than its inventory says, and what that looks like.
+pub(super) fn other_size(found: u64, layout: &Layout) -> ArchiveError {
+    let wanted = layout.size();
+    let hint = match found {
+        found if found > wanted => ": something was appended",
+        found if found == layout.evidence_end() => ": this is the evidence pack only",
+        _ => ": the copy is not complete",
+    };
+    ArchiveError::Size { found, wanted, hint }
 }
 
 macro_rules! readers {

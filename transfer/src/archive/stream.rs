@@ -1,7 +1,7 @@
 //! Reading an archive from a pipe: once, in order, checked before anything is passed on.
 
 use std::fs::File;
-use std::io::{Read, Write as _};
+use std::io::{self, Read, Write as _};
 
 use manifests::Digest;
 use manifests::digest::Hasher;
@@ -34,14 +34,15 @@ pub enum Keep {
 /// # Errors
 /// As for a file. A stream that does not end where the archive ends is damaged.
 pub fn verify(
-    mut stream: impl Read,
+    stream: impl Read,
     trusted: impl FnOnce(Digest) -> Option<PublicKey>,
     mut spool: File,
     keep: Keep,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Verified<File>, ArchiveError> {
+    let mut stream = Counted { stream, read: 0 };
     let mut first = vec![0; (BLOCK + SLOT_BYTES) as usize];
-    stream.read_exact(&mut first)?;
+    stream.fill(&mut first)?;
     let envelope = open::open_slot(&first)?;
     let key = trusted(envelope.hint()).ok_or_else(|| ArchiveError::UnknownKey(envelope.hint()))?;
     let statement = envelope.verify::<ArchiveSignature>(&key)?;
@@ -55,20 +56,42 @@ pub fn verify(
     if keep == Keep::Evidence {
         copy.keep = layout.evidence_end();
     }
-    for member in layout.members().skip(2) {
-        copy.member(&member)?;
-    }
-    if let Some(last) = layout.member(layout.len() - 1) {
-        let end = layout.size() - END;
-        copy.fixed(&last, end, &[0; END as usize])?;
-        copy.end(layout.size())?;
-    }
+    copy.rest(&layout).map_err(|error| match error {
+        // From here on its whole size is known.
+        ArchiveError::Cut { found, .. } => open::other_size(found, &layout),
+        error => error,
+    })?;
     copy.spool.sync_all()?;
     open::spooled(copy.spool, identity, signature, key.id(), inventory, layout)
 }
 
-struct Copy<'a, S> {
+/// A stream, and how much of it was read.
+struct Counted<S> {
     stream: S,
+    read: u64,
+}
+
+impl<S: Read> Counted<S> {
+    /// Fills `buffer`, or says how far the stream went.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ArchiveError> {
+        let wanted = self.read + buffer.len() as u64;
+        self.read_exact(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ArchiveError::Cut { found: self.read, wanted },
+            _ => error.into(),
+        })
+    }
+}
+
+impl<S: Read> Read for Counted<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.read += count as u64;
+        Ok(count)
+    }
+}
+
+struct Copy<'a, S> {
+    stream: Counted<S>,
     spool: File,
     progress: &'a (dyn Fn(u64) + Sync),
     buffer: Vec<u8>,
@@ -80,11 +103,25 @@ impl<S: Read> Copy<'_, S> {
     fn inventory(&mut self, member: &Member<'_>, identity: Digest) -> Result<Inventory, ArchiveError> {
         self.fixed(member, member.offset, &member.header())?;
         let mut bytes = vec![0; member.size as usize];
-        self.stream.read_exact(&mut bytes)?;
+        self.stream.fill(&mut bytes)?;
         let inventory = open::parse_inventory(member, &bytes, identity)?;
         self.spool.write_all(&bytes)?;
         self.padding(member)?;
         Ok(inventory)
+    }
+
+    /// Everything after the inventory.
+    fn rest(&mut self, layout: &Layout) -> Result<(), ArchiveError> {
+        for member in layout.members().skip(2) {
+            self.member(&member)?;
+        }
+        if let Some(last) = layout.member(layout.len() - 1) {
+            self.fixed(&last, layout.size() - END, &[0; END as usize])?;
+        }
+        match self.stream.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(ArchiveError::Appended { wanted: layout.size() }),
+        }
     }
 
     fn member(&mut self, member: &Member<'_>) -> Result<(), ArchiveError> {
@@ -104,7 +141,7 @@ impl<S: Read> Copy<'_, S> {
         while left > 0 {
             let length = left.min(CHUNK as u64);
             let chunk = &mut self.buffer[..length as usize];
-            self.stream.read_exact(chunk)?;
+            self.stream.fill(chunk)?;
             hasher.update(chunk);
             if member.offset < self.keep {
                 self.spool.write_all(chunk)?;
@@ -122,22 +159,11 @@ impl<S: Read> Copy<'_, S> {
 
     fn fixed(&mut self, member: &Member<'_>, offset: u64, wanted: &[u8]) -> Result<(), ArchiveError> {
         let mut found = vec![0; wanted.len()];
-        self.stream.read_exact(&mut found)?;
+        self.stream.fill(&mut found)?;
         check::same(member, offset, &found, wanted)?;
         if offset < self.keep {
             self.spool.write_all(wanted)?;
         }
         Ok(())
-    }
-
-    fn end(&mut self, wanted: u64) -> Result<(), ArchiveError> {
-        match self.stream.read(&mut [0])? {
-            0 => Ok(()),
-            more => Err(ArchiveError::Size {
-                found: wanted + more as u64,
-                wanted,
-                hint: " or more: something was appended",
-            }),
-        }
     }
 }

@@ -184,8 +184,8 @@ impl Directory {
     }
 
     fn confirm(&self, cargo: &Cargo, written: &HashSet<Digest>) -> Result<Confirmation, Failure> {
-        let damaged = |error| archive_failure::failure(cargo.name.to_string().as_ref(), &error);
-        self.folder().metadata(&cargo.tree.root).map_err(damaged)?;
+        let unread = |error| self.unread(&cargo.name.to_string(), &cargo.tree.root.digest, &error);
+        self.folder().metadata(&cargo.tree.root).map_err(unread)?;
         let is_new = parts(std::iter::once(&cargo.tree)).any(|(part, _)| written.contains(&part.digest));
         Ok(if is_new { Confirmation::ReadBack } else { Confirmation::Present })
     }
@@ -232,11 +232,7 @@ fn jobs(shipment: &Shipment) -> Vec<Job<'_>> {
 pub(super) fn compare(file: &File, part: &Blob) -> io::Result<Option<Lack>> {
     match copy(file, part, |_| Ok(())) {
         Ok(()) => Ok(None),
-        Err(Wrong::Source(ArchiveError::Io(error)) | Wrong::Target(error))
-            if error.kind() != io::ErrorKind::UnexpectedEof =>
-        {
-            Err(error)
-        }
+        Err(Wrong::Source(ArchiveError::Io(error)) | Wrong::Target(error)) => Err(error),
         Err(_) => Ok(Some(Lack::Changed)),
     }
 }

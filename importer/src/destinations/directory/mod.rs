@@ -3,6 +3,7 @@
 //! A blob is written under a temporary name, hashed on the way, synced and then renamed, so a file under
 //! its final name is whole. Publishing is one rename of `index.json`.
 
+mod legacy;
 mod load;
 mod publish;
 mod shape;

@@ -1,10 +1,9 @@
 //! Names in a folder: one new index in place of the old one.
 
-use console::{Class, Failure};
+use console::Failure;
 use manifests::inventory::Evidence;
 
 use super::{Directory, full_name};
-use crate::archive_failure;
 use crate::blobs::Metadata;
 use crate::destinations::Move;
 use crate::folder_index::{FolderIndex, IndexLock};
@@ -56,12 +55,7 @@ impl Directory {
             index.set(&name, &ours);
             return Ok(());
         };
-        let damaged = |error| archive_failure::failure(name.as_ref(), &error);
-        let our_bytes = manifests.metadata(&ours).map_err(damaged)?;
-        let their_bytes = self.folder().metadata(&theirs).map_err(damaged)?;
-        let merged =
-            clients::registry::legacy::merge(&their_bytes, &theirs.media_type, &our_bytes, &ours.media_type);
-        let merged = merged.map_err(|problem| Failure::new(Class::Failed, &name, problem))?;
+        let merged = self.merge(&name, &theirs, &ours, manifests)?;
         if let Some(bytes) = merged {
             let merged = self.write_small(&bytes, &theirs.media_type).map_err(|error| self.failed(&error))?;
             index.set(&name, &merged);

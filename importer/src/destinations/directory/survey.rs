@@ -19,7 +19,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the folder leads elsewhere, cannot be written to, or has too little room; everything that is not there and
-    /// not at hand.
+    /// not at hand; every legacy tag that cannot be merged with.
     pub(crate) fn survey(&self, shipment: &Shipment) -> Result<Survey, Vec<Failure>> {
         self.check().map_err(|failure| vec![failure])?;
         let index = self.index().map_err(|failure| vec![failure])?;
@@ -50,12 +50,14 @@ impl Directory {
             }
         }
         failures.extend(self.compare_all(shipment, &unsure));
+        // What is brought is whole afterwards, whatever stands in its place now.
+        failures.extend(self.check_merges(shipment, &index, |digest| seen.contains(digest)));
         failures.extend(self.room(survey.send.bytes));
         if failures.is_empty() { Ok(survey) } else { Err(failures) }
     }
 
     /// What is wrong with a blob, by its size alone. No file takes the place of a folder.
-    fn glance(&self, part: &Blob) -> Result<Option<Lack>, Failure> {
+    pub(super) fn glance(&self, part: &Blob) -> Result<Option<Lack>, Failure> {
         let path = self.folder().path(&part.digest);
         match look_at(&path)? {
             None => Ok(Some(Lack::Missing)),
