@@ -100,7 +100,7 @@ impl LoadSummary {
 pub(crate) async fn load(plan: Plan, quiet: bool) -> Result<Loaded, Failures> {
     let total = plan.surveys.iter().map(|survey| survey.send.bytes).sum();
     let progress = Progress::new("load", total, quiet);
-    let Plan { accepted, destinations, shipments, surveys, asked, .. } = plan;
+    let Plan { accepted, destinations, shipments, surveys, asked } = plan;
     let (mut delivered, mut targets, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for ((target, shipment), survey) in destinations.targets().iter().zip(shipments).zip(surveys) {
         match target.load(&shipment, &survey, &progress).await {

@@ -26,7 +26,7 @@ use crate::vouch::{Voucher, vouch};
 /// small images and nothing of a large one.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// What will be sent where, and which names will be set. A document that can be printed.
+/// What will be sent where.
 pub(crate) struct Plan {
     /// Whose content it is.
     pub(crate) accepted: Arc<Accepted>,
@@ -38,14 +38,13 @@ pub(crate) struct Plan {
     pub(crate) surveys: Vec<Survey>,
     /// When the targets were asked.
     pub(crate) asked: Asked,
-    document: PlanDocument,
 }
 
 /// When targets were asked about names.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked(Instant);
 
-/// A plan as `plan` prints it.
+/// A plan as `plan` prints it: what will be sent where, and which names will be set.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PlanDocument {
@@ -102,7 +101,7 @@ pub(crate) async fn plan(
     destinations: Destinations,
     only: &[String],
     voucher: Option<&Voucher<'_>>,
-) -> Result<Plan, Failures> {
+) -> Result<(Plan, PlanDocument), Failures> {
     let asked = Asked::at(Instant::now());
     let inventory = accepted.archive().inventory();
     let nothing = Names::default();
@@ -157,7 +156,7 @@ pub(crate) async fn plan(
     }
     Failures::unless_empty(failures, ())?;
     let document = PlanDocument { items, targets };
-    Ok(Plan { accepted, shipments, destinations, surveys, asked, document })
+    Ok((Plan { accepted, shipments, destinations, surveys, asked }, document))
 }
 
 /// Items that would make one name point to two things: the last one would win, and the receipt would say both. Under
@@ -268,13 +267,6 @@ impl Asked {
     /// Whether what the targets said may be acted upon. Later, somebody else may have set a name.
     pub(crate) fn is_fresh(self) -> bool {
         self.0.elapsed() < FRESH
-    }
-}
-
-impl Plan {
-    /// What it says.
-    pub(crate) fn document(&self) -> &PlanDocument {
-        &self.document
     }
 }
 

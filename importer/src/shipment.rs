@@ -154,7 +154,8 @@ pub(crate) fn pack(
             error => Failure::new(Class::Damaged, &item.name, error),
         })
     });
-    let items = packed.collect::<Result<_, Failure>>()?;
+    let mut items = packed.collect::<Result<Vec<_>, Failure>>()?;
+    items.shrink_to_fit();
     let (base, sources) = (inventory.base, Arc::default());
     Ok(Shipment { items, blobs, base, sources, is_new, is_held: false })
 }

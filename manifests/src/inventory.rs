@@ -200,8 +200,12 @@ impl Inventory {
         if head.api_version != API_VERSION {
             return Err(InventoryError::Newer(json::shortened(&head.api_version)));
         }
-        let inventory: Self = json::parse_canonical(bytes)?;
+        let mut inventory: Self = json::parse_canonical(bytes)?;
         inventory.check()?;
+        // It is kept as long as the archive is open, and the lists grew by doubling.
+        inventory.items.shrink_to_fit();
+        inventory.content.shrink_to_fit();
+        inventory.metadata.shrink_to_fit();
         Ok(inventory)
     }
 

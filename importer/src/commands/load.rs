@@ -72,13 +72,12 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     let key = Arc::new(judge.writer()?.key()?);
     let mut opened = None;
     let examined = examine(arguments, global, &judge, (destinations, &key), &mut opened).await;
-    let (accepted, plan, now) = match examined {
+    let (accepted, (plan, document), now) = match examined {
         Ok(examined) => examined,
         Err(failures) => return Err(refuse(&mut judge, opened.as_ref(), failures, &key, global)),
     };
     let given = judge.given();
     let site = judge.writer()?;
-    let document = plan.document().clone();
     remember(site, &accepted, &given, now)?;
     let (summary, items) = match bring(site, plan, *hold, global.quiet).await {
         Ok(brought) => brought,
@@ -100,7 +99,7 @@ async fn examine(
     judge: &Judge,
     (destinations, key): (Destinations, &Arc<PrivateKey>),
     opened: &mut Option<Opened>,
-) -> Result<(Arc<Accepted>, Plan, Timestamp), Failures> {
+) -> Result<(Arc<Accepted>, (Plan, PlanDocument), Timestamp), Failures> {
     let LoadArguments { archive, judge: rules, only, spool, hold, .. } = arguments;
     let verified = judge.open(archive, Keep::Whole, spool.as_deref(), global.quiet)?;
     let (name, serial) = (verified.inventory().name.clone(), verified.inventory().serial);

@@ -30,8 +30,8 @@ pub(crate) async fn run(arguments: &PlanArguments, global: &Global) -> Result<Pl
     let verified = judge.open(archive, Keep::Evidence, None, global.quiet)?;
     let accepted = Arc::new(judge.accept(archive, rules, verified)?);
     notice(global, accepted.notices());
-    let plan = plan(Arc::clone(&accepted), judge.site.as_ref(), destinations, only, None).await?;
-    Ok(Planned { archive: Standing::of(&accepted), plan: plan.document().clone() })
+    let (_, plan) = plan(Arc::clone(&accepted), judge.site.as_ref(), destinations, only, None).await?;
+    Ok(Planned { archive: Standing::of(&accepted), plan })
 }
 
 impl Planned {

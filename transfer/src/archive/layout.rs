@@ -71,7 +71,8 @@ impl Layout {
     /// Lays out an archive of `inventory`, which takes `inventory_size` bytes when it is encoded.
     #[must_use]
     pub fn of(inventory: &Inventory, inventory_size: u64) -> Self {
-        let index = index_json::encode(inventory);
+        let mut index = index_json::encode(inventory);
+        index.shrink_to_fit();
         let mut offset = INVENTORY_OFFSET + BLOCK + padded(inventory_size);
         offset += BLOCK + padded(index_json::OCI_LAYOUT.len() as u64);
         offset += BLOCK + padded(index.len() as u64);
@@ -80,8 +81,9 @@ impl Layout {
             offset += BLOCK + padded(size);
             placed
         };
-        let mut blobs: Vec<Placed> = inventory.metadata.iter().copied().map(&mut place).collect();
-        let metadata = blobs.len();
+        let metadata = inventory.metadata.len();
+        let mut blobs: Vec<Placed> = Vec::with_capacity(metadata + inventory.content.len());
+        blobs.extend(inventory.metadata.iter().copied().map(&mut place));
         let content = inventory.content.iter().filter(|blob| blob.carried);
         blobs.extend(content.map(|blob| place(Blob { digest: blob.digest, size: blob.size })));
         let evidence_end = blobs.get(metadata).map_or(offset, |first| first.offset - BLOCK);

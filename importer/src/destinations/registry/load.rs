@@ -210,7 +210,9 @@ impl<'a> Loader<'a> {
     ) -> Result<Option<PutAnswer>, Failure> {
         let failed = |error: Error| self.failed(name, &error);
         let blobs = stream::iter(&tree.blobs).map(|blob| self.blob(remote, place, blob));
-        blobs.buffer_unordered(BLOBS).try_collect::<()>().await.map_err(failed)?;
+        // Where one fails, those under way are not cut: an upload that is begun would stay open at the registry.
+        let outcomes: Vec<Result<(), Error>> = blobs.buffer_unordered(BLOBS).collect().await;
+        outcomes.into_iter().collect::<Result<(), Error>>().map_err(failed)?;
         let mut answer = None;
         for manifest in tree.manifests() {
             let key = (place, manifest.digest);
