@@ -90,13 +90,18 @@ fn measure_set(set: &Set, folder: &Path, pairs: usize) {
             peers.push((bench.skopeo(), Some(floor)));
         }
     }
-    let disk = bench.size() as f64 / blobs.iter().map(|blob| blob.size).sum::<u64>() as f64;
-    print_row(set, "build", &builds, &format!("archive {disk:.4} x the blobs"));
+    let size = bench.size() as f64;
+    let beside = format!(
+        "archive {:.4} x the blobs, at most {:.4} x the archive on the disk",
+        size / blobs.iter().map(|blob| blob.size).sum::<u64>() as f64,
+        most_disk(&builds) as f64 / size
+    );
+    print_row(set, "build", &builds, &beside);
     if !peers.is_empty() {
         print_row(set, "skopeo copy --all", &peers, "into an OCI layout, not signed");
     }
 
-    let (mut loads, mut signed, mut seconds) = (vec![], vec![], vec![]);
+    let (mut loads, mut signed, mut seconds, mut folders) = (vec![], vec![], vec![], vec![]);
     for at in 0..pairs {
         let target = DockerRegistry::start(&folder.join(format!("floor-{at}")));
         let floor = floor::load(&bench.archive(), &target, set, &blobs);
@@ -114,15 +119,33 @@ fn measure_set(set: &Set, folder: &Path, pairs: usize) {
         let target = DockerRegistry::start(&folder.join(format!("signed-{at}")));
         bench.init(at);
         signed.push((bench.load(&target, at, Signatures::OfTheSite), Some(floor)));
+        drop(target);
+        bench.init(at);
+        folders.push((bench.load_into_folder(at), None));
     }
-    print_row(set, "load into docker-registry", &loads, "");
-    print_row(set, "load, signed by the site", &signed, "the floor signs nothing");
+    print_row(set, "load into docker-registry", &loads, &state_disk(&loads));
+    print_row(
+        set,
+        "load, signed by the site",
+        &signed,
+        &format!("the floor signs nothing; {}", state_disk(&signed)),
+    );
+    print_row(set, "load into a folder", &folders, &state_disk(&folders));
     print_row(
         set,
         "load again",
         &seconds,
         "the floor is `verify` and a HEAD for each name and blob; no blob is sent",
     );
+}
+
+/// The most that any of some runs took of the disk, in bytes.
+fn most_disk(runs: &[(Run, Option<f64>)]) -> u64 {
+    runs.iter().map(|(run, _)| run.disk).max().unwrap_or(0)
+}
+
+fn state_disk(runs: &[(Run, Option<f64>)]) -> String {
+    format!("at most {:.1} MiB in the state directory", most_disk(runs) as f64 / 1_048_576.0)
 }
 
 fn print_row(set: &Set, step: &str, runs: &[(Run, Option<f64>)], beside: &str) {
@@ -149,6 +172,10 @@ enum Signatures {
     No,
 }
 
+/// The folder that nothing but a build writes into.
+const BUILT: &str = "built";
+const ARCHIVE: &str = "built/bench.tar";
+
 /// The files of one set, and the commands as a user types them.
 struct Bench<'a> {
     set: &'a Set,
@@ -164,6 +191,7 @@ impl<'a> Bench<'a> {
         fs::write(folder.join("bench.yaml"), definition).unwrap();
         let policy = "apiVersion: airgap/v1\nkind: Policy\nspec: {}\n";
         fs::write(folder.join("policy.yaml"), policy).unwrap();
+        fs::create_dir(folder.join(BUILT)).unwrap();
         succeed(airgap_bundle().current_dir(folder).args(["keygen", "--unencrypted", "--out", "preparer"]));
         Self { set, source: source.address.clone(), folder }
     }
@@ -179,7 +207,7 @@ impl<'a> Bench<'a> {
     }
 
     fn archive(&self) -> PathBuf {
-        self.folder.join("bench.tar")
+        self.folder.join(ARCHIVE)
     }
 
     fn size(&self) -> u64 {
@@ -187,13 +215,13 @@ impl<'a> Bench<'a> {
     }
 
     fn lock(&self) -> Run {
-        run(airgap_bundle().current_dir(self.folder).args(["lock", "bench.yaml", "--quiet"]))
+        run(airgap_bundle().current_dir(self.folder).args(["lock", "bench.yaml", "--quiet"]), &[])
     }
 
     fn build(&self) -> Run {
         let _ = fs::remove_file(self.archive());
-        let arguments = ["build", "bench.yaml", "--key", "preparer.key", "-o", "bench.tar", "--quiet"];
-        run(airgap_bundle().current_dir(self.folder).args(arguments))
+        let arguments = ["build", "bench.yaml", "--key", "preparer.key", "-o", ARCHIVE, "--quiet"];
+        run(airgap_bundle().current_dir(self.folder).args(arguments), &[&self.folder.join(BUILT)])
     }
 
     fn skopeo(&self) -> Run {
@@ -215,7 +243,7 @@ impl<'a> Bench<'a> {
         // A file: a thousand images do not fit on a command line.
         let file = self.folder.join("skopeo.sh");
         fs::write(&file, script.join("\n")).unwrap();
-        let measured = run(Command::new("sh").arg("-eu").arg(&file));
+        let measured = run(Command::new("sh").arg("-eu").arg(&file), &[]);
         fs::remove_dir_all(&layout).unwrap();
         measured
     }
@@ -244,19 +272,24 @@ impl<'a> Bench<'a> {
             target.address
         );
         fs::write(self.folder.join("to.yaml"), destinations).unwrap();
+        self.load_to("to.yaml", at)
+    }
+
+    fn load_into_folder(&self, at: usize) -> Run {
+        let measured = self.load_to("content", at);
+        fs::remove_dir_all(self.folder.join("content")).unwrap();
+        measured
+    }
+
+    fn load_to(&self, to: &str, at: usize) -> Run {
         let state = format!("state-{at}");
-        let arguments = ["load", "bench.tar", "--state", &state, "--to", "to.yaml", "--quiet"];
-        run(airgap_import().current_dir(self.folder).args(arguments))
+        let arguments = ["load", ARCHIVE, "--state", &state, "--to", to, "--quiet"];
+        run(airgap_import().current_dir(self.folder).args(arguments), &[&self.folder.join(&state)])
     }
 
     fn verify(&self, at: usize) -> Run {
         let state = format!("state-{at}");
-        run(airgap_import().current_dir(self.folder).args([
-            "verify",
-            "bench.tar",
-            "--state",
-            &state,
-            "--quiet",
-        ]))
+        let arguments = ["verify", ARCHIVE, "--state", &state, "--quiet"];
+        run(airgap_import().current_dir(self.folder).args(arguments), &[])
     }
 }
