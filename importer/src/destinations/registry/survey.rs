@@ -85,15 +85,16 @@ impl Registry {
         if !failures.is_empty() {
             return Err(failures);
         }
-        let mut somewhere: HashSet<Digest> = survey.has.iter().map(|(_, digest)| *digest).collect();
-        let absent = nowhere(shipment, &survey, &somewhere).map(|(_, blob)| blob.digest);
-        let found = ask_sources(places, absent).await?;
-        somewhere.extend(found.iter().map(|(_, digest)| *digest));
-        survey.has.extend(found);
-        let absent = nowhere(shipment, &survey, &somewhere);
+        let mut nowhere = nowhere(shipment, &survey);
+        let found = ask_sources(places, &nowhere).await?;
+        for (place, digest) in &found {
+            nowhere.remove(digest);
+            survey.has.insert((*place, *digest));
+        }
+        let wanted = wanted_blobs(shipment, &survey).filter(|(.., blob)| nowhere.contains(&blob.digest));
         let absent: Vec<Failure> =
-            absent.map(|(cargo, blob)| shipment.lacks(cargo, blob.digest, Lack::Missing)).collect();
-        count(shipment, &mut survey, &somewhere);
+            wanted.map(|(_, cargo, _, blob)| shipment.lacks(cargo, blob.digest, Lack::Missing)).collect();
+        count(shipment, &mut survey, &found.into_iter().map(|(_, digest)| digest).collect());
         if absent.is_empty() { Ok(survey) } else { Err(absent) }
     }
 }
@@ -134,23 +135,24 @@ async fn has_blob(remote: &Remote, digest: Digest, by_redirect: bool) -> Result<
     }
 }
 
-/// Blobs that are neither in the archive nor known to be `somewhere` at the target.
-fn nowhere<'a>(
-    shipment: &'a Shipment,
-    survey: &'a Survey,
-    somewhere: &'a HashSet<Digest>,
-) -> impl Iterator<Item = (&'a Cargo, &'a Blob)> {
-    let wanted = wanted_blobs(shipment, survey).map(|(_, cargo, _, blob)| (cargo, blob));
-    wanted.filter(|(_, blob)| !shipment.blobs.carries(&blob.digest) && !somewhere.contains(&blob.digest))
+/// Blobs that are neither in the archive nor known to be anywhere at the target.
+fn nowhere(shipment: &Shipment, survey: &Survey) -> BTreeSet<Digest> {
+    let wanted = wanted_blobs(shipment, survey).map(|(.., blob)| blob.digest);
+    let mut nowhere: BTreeSet<Digest> = wanted.filter(|digest| !shipment.blobs.carries(digest)).collect();
+    if !nowhere.is_empty() {
+        survey.has.iter().for_each(|(_, digest)| {
+            nowhere.remove(digest);
+        });
+    }
+    nowhere
 }
 
 /// Asks the repositories where the base brought them for blobs that can be mounted from there.
 async fn ask_sources(
     places: &Places,
-    digests: impl Iterator<Item = Digest>,
+    digests: &BTreeSet<Digest>,
 ) -> Result<Vec<(usize, Digest)>, Vec<Failure>> {
-    let digests: BTreeSet<Digest> = digests.collect();
-    let asked = stream::iter(digests).map(|digest| async move {
+    let asked = stream::iter(digests.iter().copied()).map(|digest| async move {
         for place in places.sources.get(&digest).into_iter().flatten() {
             let Some(remote) = places.remotes.get(*place) else { continue };
             match has_blob(remote, digest, true).await {
@@ -222,7 +224,8 @@ fn wanted_blobs<'a>(
 }
 
 /// Counts what is to be done. One list that is sorted: sets of tens of thousands of digests take twice the room.
-fn count(shipment: &Shipment, survey: &mut Survey, somewhere: &HashSet<Digest>) {
+/// `found` is what the base brought to places that nothing of this goes to.
+fn count(shipment: &Shipment, survey: &mut Survey, found: &HashSet<Digest>) {
     let (mut blobs, mut manifests) = (Vec::new(), Vec::new());
     for (cargo, place) in shipment.items.iter().zip(&survey.places) {
         for tree in cargo.trees() {
@@ -238,11 +241,14 @@ fn count(shipment: &Shipment, survey: &mut Survey, somewhere: &HashSet<Digest>) 
     blobs.sort_unstable();
     blobs.dedup();
     for places in blobs.chunk_by(|(one, ..), (other, ..)| one == other) {
-        let mut is_somewhere = false;
+        let has = |(digest, place, _): &(Digest, usize, u64)| {
+            survey.has.contains(&(*place, *digest)) || found.contains(digest)
+        };
+        let mut is_somewhere = places.iter().any(has);
         for (digest, place, size) in places {
             if survey.has.contains(&(*place, *digest)) {
                 survey.present.add(*size);
-            } else if is_somewhere || somewhere.contains(digest) {
+            } else if is_somewhere {
                 survey.mount.add(*size);
             } else {
                 survey.send.add(*size);
