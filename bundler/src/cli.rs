@@ -18,9 +18,9 @@ pub(crate) struct Cli {
 }
 
 const STATUS: &str = "\
-Exit status: 0 done; 1 failed, worth another try (network, disk); 2 wrong use; 3 refused
-by trust or policy; 4 damaged. Credentials come from the Docker configuration and its
-helpers (`docker login`), the password of a key or the PIN of a token from
+Exit status: 0 done; 1 failed, worth another try (network, disk); 2 wrong use; 3 refused \
+by trust or policy; 4 damaged. Credentials come from the Docker configuration and its \
+helpers (`docker login`), the password of a key or the PIN of a token from \
 AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is asked for.
 
 Examples:
@@ -81,11 +81,11 @@ pub(crate) struct InitArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-PREFIX.key is readable by you alone; its password comes from AIRGAP_KEY_PASSWORD or
-COSIGN_PASSWORD, or is asked for. PREFIX.pub goes to whoever checks the archives: compare
+PREFIX.key is readable by you alone; its password comes from AIRGAP_KEY_PASSWORD or \
+COSIGN_PASSWORD, or is asked for. PREFIX.pub goes to whoever checks the archives: compare \
 the printed id by voice. A key pair of `cosign generate-key-pair` works as well.
 
-A token makes its keys with its own tools (pkcs11-tool --keypairgen --key-type EC:prime256v1);
+A token makes its keys with its own tools (pkcs11-tool --keypairgen --key-type EC:prime256v1); \
 --public-of then writes PREFIX.pub alone.
 
 Examples:
@@ -115,14 +115,14 @@ pub(crate) struct HostsArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Everything is pinned anew, and what changed is shown. --update pins only the named entries
-anew (an emergency fix, say) and keeps all others as the lock has them. A name is written
+Everything is pinned anew, and what changed is shown. --update pins only the named entries \
+anew (an emergency fix, say) and keeps all others as the lock has them. A name is written \
 as in the definition, or in full, with or without its tag.
 
-With a policy that judges vulnerabilities and counts reports that the archive carries
-(reports: carried), every platform of every image is scanned by trivy, and the reports are
-pinned with the rest. A platform that a --report is about is not scanned. What `trivy image
---format json` wrote says neither how old its database was nor which filters ran: the policy
+With a policy that judges vulnerabilities and counts reports that the archive carries \
+(reports: carried), every platform of every image is scanned by trivy, and the reports are \
+pinned with the rest. A platform that a --report is about is not scanned. What `trivy image \
+--format json` wrote says neither how old its database was nor which filters ran: the policy \
 has to accept that (unknownDatabase: warn, unknownArguments: warn).
 
 Examples:
@@ -157,7 +157,7 @@ pub(crate) struct LockArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-An interrupted build goes on where it was when the same command is given again. With
+An interrupted build goes on where it was when the same command is given again. With \
 `-o -` the archive goes to standard output, in order and without resuming.
 
 A key in a token has a URI (RFC 7512). Its module comes from ?module-path=PATH, or from AIRGAP_PKCS11_MODULE.
@@ -205,7 +205,7 @@ pub(crate) struct TrustArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Without --trust or --key nothing of it is to be believed, and the output says so. The
+Without --trust or --key nothing of it is to be believed, and the output says so. The \
 content is not read: `airgap-bundle verify` does that.
 
 Examples:
@@ -251,7 +251,7 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Args)]
 #[command(after_help = "\
-The signers are read from the evidence and not verified: anybody can write a name into a certificate of their
+The signers are read from the evidence and not verified: anybody can write a name into a certificate of their \
 own. Every line that you have to decide about is marked DECIDE. Nothing that exists is overwritten.
 
 Examples:
@@ -271,7 +271,7 @@ pub(crate) struct PolicyInitArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Ends with 3 when something is refused, after all reasons. Without --trust or --key nothing of the archive is to
+Ends with 3 when something is refused, after all reasons. Without --trust or --key nothing of the archive is to \
 be believed, and the output says so. Of its content only the evidence is read.
 
 Examples:
@@ -293,8 +293,8 @@ pub(crate) struct PolicyTestArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-The file needs nothing beside it and runs nothing. With --json the same goes to standard output, and a file is
-written only where -o names one. Ends with 3 when something is refused; the report is written all the same.
+The file needs nothing beside it and runs nothing. With --json the same goes to standard output, and a file is \
+written only where -o names one. Ends with 3 when something is refused; the report is written all the same. \
 Without --trust or --key nothing of the archive is to be believed, and the report says so.
 
 Examples:

@@ -8,8 +8,8 @@ use console::key_source::KeySource;
 /// What is done with trust files.
 #[derive(Subcommand)]
 #[command(after_help = "\
-Version N+1 needs the thresholds of everybody who approves, by the file in force and by the new one; where keys
-were lost, the role recovery of the file in force stands in for its other people. Keys that were stolen stand in
+Version N+1 needs the thresholds of everybody who approves, by the file in force and by the new one; where keys \
+were lost, the role recovery of the file in force stands in for its other people. Keys that were stolen stand in \
 the new file with `revoked: DATE`.
 
 Examples:
@@ -43,7 +43,7 @@ pub(crate) enum TrustCommand {
 /// What is done with policies.
 #[derive(Subcommand)]
 #[command(after_help = "\
-A new policy has a greater `version:` than the one in force, and needs the thresholds of everybody who approves, by
+A new policy has a greater `version:` than the one in force, and needs the thresholds of everybody who approves, by \
 the trust in force. `airgap-bundle policy test` tries one on an archive before.
 
 Examples:

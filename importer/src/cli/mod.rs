@@ -23,9 +23,9 @@ pub(crate) struct Cli {
 }
 
 const STATUS: &str = "\
-Exit status: 0 done; 1 failed, worth another try (network, disk, target); 2 wrong use; 3 refused by trust or
-policy; 4 damaged: the archive is not what was signed. Credentials come from the Docker configuration and its
-helpers, the password of a key or the PIN of a token from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is
+Exit status: 0 done; 1 failed, worth another try (network, disk, target); 2 wrong use; 3 refused by trust or \
+policy; 4 damaged: the archive is not what was signed. Credentials come from the Docker configuration and its \
+helpers, the password of a key or the PIN of a token from AIRGAP_KEY_PASSWORD or COSIGN_PASSWORD, or it is \
 asked for.
 
 Examples:
@@ -92,8 +92,8 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 #[command(after_help = "\
-Compare the printed digests and key ids by voice with whoever made the files: everything else rests on them.
-The receipt key is made here unless one is given; it is encrypted when AIRGAP_KEY_PASSWORD is set. A key in a token has
+Compare the printed digests and key ids by voice with whoever made the files: everything else rests on them. \
+The receipt key is made here unless one is given; it is encrypted when AIRGAP_KEY_PASSWORD is set. A key in a token has \
 a URI (RFC 7512); its module comes from ?module-path=PATH or AIRGAP_PKCS11_MODULE, its PIN from &pin-source=file:PATH.
 
 Examples:
@@ -174,8 +174,8 @@ pub(crate) struct VerifyArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Judges the archive as `load` will, with this approval counted, shows what was judged, and writes a signed annex that
-`load` finds beside the archive. What policy refuses is not approved: leave it out, bring a newer report, or
+Judges the archive as `load` will, with this approval counted, shows what was judged, and writes a signed annex that \
+`load` finds beside the archive. What policy refuses is not approved: leave it out, bring a newer report, or \
 reject the archive. Compare the identity by voice with whoever prepared it. Nobody approves what they prepared.
 
 Without a site, --trust and --policy are needed.
@@ -221,8 +221,8 @@ pub(crate) struct ApproveArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-The file needs nothing beside it and runs nothing. With --json the same goes to standard output, and a file is
-written only where -o names one. Ends with 3 when the archive is refused; the report is written all the same.
+The file needs nothing beside it and runs nothing. With --json the same goes to standard output, and a file is \
+written only where -o names one. Ends with 3 when the archive is refused; the report is written all the same. \
 Without a site, --trust and --policy are needed.
 
 Examples:
@@ -243,7 +243,7 @@ pub(crate) struct ReportArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Asks the targets what is there already and whether the rest may be brought. Without a site, --trust and
+Asks the targets what is there already and whether the rest may be brought. Without a site, --trust and \
 --policy are needed.
 
 Examples:
@@ -264,8 +264,8 @@ pub(crate) struct PlanArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Needs a site. Nothing is written to a target before every byte is verified and the archive is accepted; names
-move only when all content is at all targets. A load that was interrupted is given again: what is there
+Needs a site. Nothing is written to a target before every byte is verified and the archive is accepted; names \
+move only when all content is at all targets. A load that was interrupted is given again: what is there \
 already is not sent twice.
 
 Examples:
@@ -309,9 +309,9 @@ pub(crate) struct PublishArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Repositories go by their names upstream: HOST:PORT/ghcr.io/openova-io/bp-cilium, and as a mirror of
-containerd's by ?ns=. Everything is hashed again while it is sent. On loopback an archive needs its preparer's
-signature; beyond, it must be accepted as by load. A folder is served on loopback only, as nothing in it says who
+Repositories go by their names upstream: HOST:PORT/ghcr.io/openova-io/bp-cilium, and as a mirror of \
+containerd's by ?ns=. Everything is hashed again while it is sent. On loopback an archive needs its preparer's \
+signature; beyond, it must be accepted as by load. A folder is served on loopback only, as nothing in it says who \
 accepted what is there.
 
 Examples:
@@ -363,7 +363,7 @@ Examples:
     },
     /// Copy a receipt, its signature bundle and its verification summaries out.
     #[command(after_help = "\
-A minimal receipt says which archive arrived, when, and what became of it: what the connected side may know. It
+A minimal receipt says which archive arrived, when, and what became of it: what the connected side may know. It \
 names no target, no item and no person, and is signed again with the site's key.
 
 Examples:
@@ -386,8 +386,8 @@ Examples:
 
 #[derive(Args)]
 #[command(after_help = "\
-Answers from the state directory alone: the chain of receipts is checked first, then the evidence that was kept
-of each archive is searched. The digest may be an archive's identity, or that of an item, of a manifest, config
+Answers from the state directory alone: the chain of receipts is checked first, then the evidence that was kept \
+of each archive is searched. The digest may be an archive's identity, or that of an item, of a manifest, config \
 or layer of one, or of a signature or report.
 
 Examples:
@@ -400,7 +400,7 @@ pub(crate) struct WhyArguments {
 
 #[derive(Args)]
 #[command(after_help = "\
-Without --trust nothing of it is to be believed, and the output says so. The content is not read: `verify`
+Without --trust nothing of it is to be believed, and the output says so. The content is not read: `verify` \
 does that.
 
 Examples:
