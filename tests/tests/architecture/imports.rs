@@ -33,7 +33,20 @@ const PLUG_INS: [(&str, &str, &[&str]); 2] = [
         "importer/src",
         "destinations",
         &[
-            "receive", "join", "open", "verify", "accept", "plan", "load", "held", "publish", "serve",
+            "receive",
+            "join",
+            "open",
+            "verify",
+            "judgement",
+            "approval",
+            "exclusion",
+            "accept",
+            "plan",
+            "vouch",
+            "load",
+            "held",
+            "publish",
+            "serve",
             "commands",
         ],
     ),
@@ -87,11 +100,30 @@ fn pure_crates_name_no_file_system_network_clock_or_async() {
                 violations.push(format!("{} names {path}", file.path));
             }
         }
-        if code.contains("async fn") || code.contains("async move") || code.contains(".await") {
+        if is_async(&code) {
             violations.push(format!("{} is async", file.path));
         }
     }
     assert_none(&violations);
+}
+
+#[test]
+fn archives_are_read_and_written_without_async() {
+    let mut violations = Vec::new();
+    for (package, dependency, kind) in dependencies() {
+        if package == "transfer" && kind == "normal" && ["tokio", "reqwest"].contains(&dependency.as_str()) {
+            violations.push(format!("{package} depends on {dependency}"));
+        }
+    }
+    let files = rust_files("transfer/src");
+    assert!(!files.is_empty());
+    let is_wrong = files.iter().filter(|file| is_async(&code(&file.text)));
+    violations.extend(is_wrong.map(|file| format!("{} is async", file.path)));
+    assert_none(&violations);
+}
+
+fn is_async(code: &str) -> bool {
+    ["async fn", "async move", ".await"].iter().any(|mark| code.contains(mark))
 }
 
 #[test]
@@ -127,7 +159,7 @@ fn plug_ins_import_no_stage_and_are_named_only_by_their_table() {
 fn gates_do_not_import_each_other() {
     let mut violations = Vec::new();
     let files = rust_files("gates/src");
-    let gates = ["signature", "vulnerability", "model", "package"];
+    let gates = ["signature", "vulnerability", "malware", "model", "package"];
     for file in &files {
         let Some(own) = gates.iter().find(|gate| is_module(&file.path, "gates/src", gate)) else { continue };
         for path in paths(&code(&file.text)) {
