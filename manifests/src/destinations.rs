@@ -136,6 +136,16 @@ impl Destinations {
         if let Some(pair) = places.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(YamlError::Rule(format!("registries: found {} twice under two names", pair[0].0)));
         }
+        // Its settings, and what the ledger knows of its names, are those of the host.
+        let mut schemes: Vec<(&str, bool)> =
+            registries.iter().map(|registry| (registry.host.as_str(), registry.plain_http)).collect();
+        schemes.sort_unstable();
+        if let Some(pair) = schemes.windows(2).find(|pair| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1) {
+            let host = pair[0].0;
+            return Err(YamlError::Rule(format!(
+                "registries: found {host} with http and with https, wanted one of them"
+            )));
+        }
         Ok(Self { hosts: spec.hosts, registries, unsupported })
     }
 }
@@ -318,6 +328,10 @@ mod tests {
             ));
             assert!(both.is_err_and(|error| error.to_string().contains("twice under two names")), "{one}");
         }
+        let both = destinations(
+            "registries: [{name: a, url: \"http://r.example/a\", type: oci}, {name: b, url: \"https://r.example/b\", type: oci}]",
+        );
+        assert!(both.is_err_and(|error| error.to_string().contains("with http and with https")));
     }
 
     #[test]

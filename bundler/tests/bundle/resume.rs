@@ -1,5 +1,6 @@
 //! Builds that are interrupted.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,9 @@ fn a_killed_build_goes_on_from_its_journal() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!upstream.project.path("core.tar").exists());
+    // What had not come yet has its place on the disk already.
+    let partial = std::fs::metadata(upstream.project.path("core.tar.partial")).unwrap();
+    assert!(partial.len() > LARGE && partial.blocks() * 512 >= partial.len(), "{partial:?}");
 
     upstream.recover();
     let built = upstream.project.build();

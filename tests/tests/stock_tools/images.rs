@@ -31,6 +31,10 @@ fn skopeo_inspects_and_copies_out_of_the_archive() {
     assert_eq!(raw.as_bytes(), &app().bytes()[..]);
     let shown = desk.json(&format!("skopeo inspect oci-archive:core.tar:{many}"));
     assert_eq!(shown["Architecture"], "amd64", "{shown}");
+    let docker = listed(&desk, "/web:2");
+    assert!(
+        !desk.command(&format!("skopeo inspect oci-archive:core.tar:{docker}")).status().unwrap().success()
+    );
 
     let target = servers::registry2_target();
     let to = |name: &str| target.repository(&format!("{}:1", fresh_repository(name)));
@@ -41,6 +45,30 @@ fn skopeo_inspects_and_copies_out_of_the_archive() {
     let arm64 = copy.replace("copy", "--override-arch arm64 copy");
     desk.run(&format!("{arm64} oci-archive:core.tar:{many} docker://{one}"));
     assert_eq!(desk.run(&format!("crane digest {one}")).trim(), app().children()[1].digest().to_string());
+}
+
+#[test]
+fn a_folder_that_was_loaded_is_a_layout_to_each_of_them() {
+    let desk = with_archive();
+    desk.site("sovereign");
+    desk.run("airgap-import load core.tar --state sovereign --to content");
+    let layout = "content/oci";
+    let index: serde_json::Value = serde_json::from_slice(&desk.read("content/oci/index.json")).unwrap();
+    let names = index["manifests"].as_array().unwrap().iter();
+    let names = names.filter_map(|entry| entry["annotations"]["org.opencontainers.image.ref.name"].as_str());
+    let name = names.clone().find(|name| name.contains("app") && name.ends_with("1.4.2"));
+    let name = name.unwrap_or_else(|| panic!("found no app in {index:#}"));
+    let target = servers::registry2_target();
+    let to = |tool: &str| target.repository(&format!("{}:1", fresh_repository(tool)));
+    let (oras, skopeo, crane) = (to("oras-folder"), to("skopeo-folder"), to("crane-folder"));
+    desk.run(&format!("oras copy --from-oci-layout-path {layout} {name} --to-plain-http {oras}"));
+    let copy = "skopeo copy --quiet --preserve-digests --dest-tls-verify=false --all";
+    desk.run(&format!("{copy} oci:{layout}:{name} docker://{skopeo}"));
+    for copied in [oras, skopeo] {
+        assert_eq!(desk.run(&format!("crane digest {copied}")).trim(), app().digest().to_string());
+    }
+    desk.run(&format!("crane push --index {layout} {crane}"));
+    assert_eq!(desk.run(&format!("crane manifest {crane}")).as_bytes(), desk.read("content/oci/index.json"));
 }
 
 #[test]

@@ -32,6 +32,9 @@ fn cosign_tells_the_signature_of_an_archive_from_every_other() {
     desk.run("tar xf core.tar airgap");
     let (bundle, inventory) = ("airgap/inventory.sigstore.json", "airgap/inventory.json");
     accepts(&desk, &verify(ARCHIVE, "build-1.pub", bundle, inventory));
+    let spaced = String::from_utf8(desk.read(bundle)).unwrap().replacen('{', "{ ", 1);
+    desk.write("spaced.json", spaced);
+    accepts(&desk, &verify(ARCHIVE, "build-1.pub", "spaced.json", inventory));
     refuses(&desk, "another kind of statement", &verify(RECEIPT, "build-1.pub", bundle, inventory));
     refuses(&desk, "another key", &verify(ARCHIVE, "cosign.pub", bundle, inventory));
     refuses(&desk, "another file", &verify(ARCHIVE, "build-1.pub", bundle, "index.json"));
