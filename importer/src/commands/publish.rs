@@ -85,7 +85,10 @@ fn accepted_still(
     }
     let refused = |reason| Failure::new(Class::Refused, waiting.path.display(), reason);
     let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
-    failures.push(refused("wanted it accepted as of now".to_owned()).advise("load it again"));
+    failures.push(
+        refused("wanted it accepted as of now".to_owned())
+            .advise("load it again, or a newer archive of its channel"),
+    );
     Err(Failures::of(failures))
 }
 

@@ -174,7 +174,9 @@ impl Harbor {
             if !is_named && api.artifact(path, &root.to_string()).await.map_err(failed)?.is_none() {
                 continue;
             }
-            let mut there = vec![&cargo.tree];
+            // Where its manifest could be seen, so could those of its platforms.
+            let is_seen = survey.has.contains(&(place, root));
+            let mut there: Vec<&Tree> = if is_seen { vec![] } else { vec![&cargo.tree] };
             for proof in &cargo.evidence {
                 let reference = proof.tree.root.digest.to_string();
                 if api.artifact(path, &reference).await.map_err(failed)?.is_some() {

@@ -208,11 +208,18 @@ impl<'a> Loader<'a> {
         place: usize,
         tree: &Tree,
     ) -> Result<Option<PutAnswer>, Failure> {
-        let failed = |error: Error| self.failed(name, &error);
-        let blobs = stream::iter(&tree.blobs).map(|blob| self.blob(remote, place, blob));
-        // Where one fails, those under way are not cut: an upload that is begun would stay open at the registry.
-        let outcomes: Vec<Result<(), Error>> = blobs.buffer_unordered(BLOBS).collect().await;
-        outcomes.into_iter().collect::<Result<(), Error>>().map_err(failed)?;
+        // Where one fails no other is begun, and those under way are not cut: their uploads would stay open at the registry.
+        let has_failed = &AtomicBool::new(false);
+        let blobs = stream::iter(&tree.blobs).map(|blob| async move {
+            if has_failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let outcome = self.blob(remote, place, blob).await;
+            has_failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+            outcome.map_err(|error| self.failed(name, &error))
+        });
+        let outcomes: Vec<Result<(), Failure>> = blobs.buffer_unordered(BLOBS).collect().await;
+        outcomes.into_iter().collect::<Result<(), Failure>>()?;
         let mut answer = None;
         for manifest in tree.manifests() {
             let key = (place, manifest.digest);

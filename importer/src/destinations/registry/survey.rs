@@ -70,15 +70,20 @@ impl Registry {
             // A registry on object storage redirects to what it has. Below a manifest that is there, that is enough.
             let by_redirect = is_below || !shipment.blobs.carries(&digest);
             let has = has_blob(remote, digest, by_redirect).await;
-            let has = has.map_err(|error| client_failure::failure("", &error))?;
-            Ok(has.then_some((place, digest)))
+            Ok::<_, Error>(has?.then_some((place, digest)))
         });
         let mut answers = answers.buffered(QUESTIONS);
         let mut failures = Vec::new();
         while let Some(answer) = answers.next().await {
             match answer {
                 Ok(there) => survey.has.extend(there),
-                Err(failure) => failures.push(failure),
+                Err(error) => {
+                    failures.push(client_failure::failure("", &error));
+                    // Each of thousands of questions would be asked six times.
+                    if client_failure::ends_everything(&error.problem) {
+                        break;
+                    }
+                }
             }
         }
         drop(answers);
@@ -200,8 +205,13 @@ async fn item(
         return Ok(there);
     }
     there.has.push((place, root));
-    let evidence = cargo.evidence.iter().flat_map(|proof| proof.tree.manifests());
-    for manifest in cargo.tree.children.iter().chain(evidence) {
+    for manifest in &cargo.tree.children {
+        // A policy answers for what is there; what is not is not found.
+        if has_manifest(remote, manifest.digest).await? != ManifestThere::No {
+            there.has.push((place, manifest.digest));
+        }
+    }
+    for manifest in cargo.evidence.iter().flat_map(|proof| proof.tree.manifests()) {
         match has_manifest(remote, manifest.digest).await? {
             ManifestThere::Yes => there.has.push((place, manifest.digest)),
             ManifestThere::No => {}
