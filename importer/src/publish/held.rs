@@ -1,6 +1,6 @@
 //! The names of what was held: of a receipt, days later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 
 use console::{Class, Failure, Failures};
@@ -58,10 +58,11 @@ fn held_everywhere<'t, 'a>(
     inventory: &'a Inventory,
     destinations: &'t Destinations,
 ) -> Result<Vec<AtTarget<'t, 'a>>, Failures> {
+    let items: HashMap<&str, &Item> = inventory.items.iter().map(|item| (item.name.as_str(), item)).collect();
     let mut failures = missing_targets(receipt, destinations);
     let mut at = Vec::new();
     for target in destinations.targets() {
-        match held_at(target, receipt, inventory) {
+        match held_at(target, receipt, &items) {
             Ok(waiting) => at.push((target, waiting)),
             Err(failure) => failures.push(failure),
         }
@@ -86,26 +87,24 @@ fn missing_targets(receipt: &Receipt, destinations: &Destinations) -> Vec<Failur
 fn held_at<'a>(
     target: &Target,
     receipt: &Receipt,
-    inventory: &'a Inventory,
+    items: &HashMap<&str, &'a Item>,
 ) -> Result<Vec<Waiting<'a>>, Failure> {
     let here =
         |record: &'_ ItemRecord| record.places.iter().find(|place| place.target == target.name()).cloned();
     let held = receipt.items.iter().filter_map(|record| Some((record, here(record)?)));
-    held.map(|(record, place)| one_held(target, record, place, inventory)).collect()
+    held.map(|(record, place)| one_held(target, record, place, items)).collect()
 }
 
 fn one_held<'a>(
     target: &Target,
     record: &ItemRecord,
     Place { confirmation, evidence, repository, .. }: Place,
-    inventory: &'a Inventory,
+    items: &HashMap<&str, &'a Item>,
 ) -> Result<Waiting<'a>, Failure> {
     let wrong = |message: &str| Failure::new(Class::Damaged, &record.name, message);
-    let is_it = |item: &&Item| item.name == record.name && item.published.digest == record.digest;
-    let item = inventory
-        .items
-        .iter()
-        .find(is_it)
+    let item = *items
+        .get(record.name.as_str())
+        .filter(|item| item.published.digest == record.digest)
         .ok_or_else(|| wrong("found it in the receipt and not in the archive's inventory"))?;
     let name: Reference = item.name.parse().map_err(|_| wrong("found a name that is no reference"))?;
     let now = target.repository(name.repository());

@@ -18,6 +18,14 @@ fn archive_of(site: &Site, artifact: &Artifact) -> String {
     text(&site.archive(3, vec![Brought::new(&format!("{REPOSITORY}:1"), artifact)]))
 }
 
+/// An index of two platforms, and its second image.
+fn two_platforms() -> (Artifact, Artifact) {
+    let images = ["linux/amd64", "linux/arm64"]
+        .map(|platform| (platform, image::image(platform, &[Layer::with_files(platform, 100)], Format::Oci)));
+    let [_, (_, arm64)] = images.clone();
+    (image::index(&images, Format::Oci), arm64)
+}
+
 /// The digests of what a load wrote, beside tags.
 fn written(registry: &Registry) -> Vec<String> {
     writes(&registry.requests()).into_iter().filter(|line| line.starts_with("PUT")).collect()
@@ -47,9 +55,7 @@ fn a_blob_that_is_gone_comes_again_and_nothing_else() {
 #[test]
 fn a_platform_that_is_gone_comes_again() {
     let (site, registry) = (Site::new(), started());
-    let of = |platform: &str| image::image(platform, &[Layer::with_files(platform, 100)], Format::Oci);
-    let (amd64, arm64) = (of("linux/amd64"), of("linux/arm64"));
-    let index = image::index(&[("linux/amd64", amd64), ("linux/arm64", arm64.clone())], Format::Oci);
+    let (index, arm64) = two_platforms();
     let (archive, to) = (archive_of(&site, &index), site.registry(&registry.url(), "type: oci"));
     let load = ["load", &archive, "--to", &text(&to)];
     site.succeed(&load);
@@ -63,10 +69,7 @@ fn a_platform_that_is_gone_comes_again() {
 #[test]
 fn a_platform_that_a_policy_hides_is_not_sent_again() {
     let (site, registry) = (Site::new(), started());
-    let of = |platform: &str| image::image(platform, &[Layer::with_files(platform, 100)], Format::Oci);
-    let arm64 = of("linux/arm64");
-    let index =
-        image::index(&[("linux/amd64", of("linux/amd64")), ("linux/arm64", arm64.clone())], Format::Oci);
+    let (index, arm64) = two_platforms();
     let (archive, to) = (archive_of(&site, &index), site.registry(&registry.url(), "type: oci, sign: false"));
     let load = ["load", &archive, "--to", &text(&to)];
     site.succeed(&load);

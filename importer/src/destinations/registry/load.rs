@@ -82,24 +82,23 @@ impl<K: std::hash::Hash + Eq, V> Once<K, V> {
 }
 
 fn shared_blobs(shipment: &Shipment) -> HashSet<Digest> {
-    let blobs = shipment.items.iter().flat_map(Cargo::trees).flat_map(|tree| &tree.blobs);
-    let mut digests: Vec<Digest> = blobs.map(|blob| blob.digest).collect();
-    digests.sort_unstable();
-    let is_shared = |same: &&[Digest]| match same {
-        [digest] => !shipment.blobs.carries(digest),
-        _ => true,
-    };
-    digests.chunk_by(Digest::eq).filter(is_shared).filter_map(|same| same.first().copied()).collect()
+    let blobs = || shipment.items.iter().flat_map(Cargo::trees).flat_map(|tree| &tree.blobs);
+    let absent = blobs().map(|blob| blob.digest).filter(|digest| !shipment.blobs.carries(digest));
+    repeated(blobs().map(|blob| blob.digest)).into_iter().chain(absent).collect()
 }
 
 /// Manifests that several trees have in one place. The others, which are most, are put by whoever comes to them.
 fn several(shipment: &Shipment, places: &[usize]) -> HashSet<(usize, Digest)> {
-    let trees = shipment.items.iter().zip(places).flat_map(|(cargo, place)| {
+    repeated(shipment.items.iter().zip(places).flat_map(|(cargo, place)| {
         cargo.trees().flat_map(move |tree| tree.manifests().map(move |manifest| (*place, manifest.digest)))
-    });
-    let mut manifests: Vec<(usize, Digest)> = trees.collect();
-    manifests.sort_unstable();
-    let same = manifests.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
+    }))
+}
+
+/// What comes more than once. A list that is sorted takes half the room of a set, and most comes once.
+fn repeated<T: Copy + Ord + std::hash::Hash>(all: impl Iterator<Item = T>) -> HashSet<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_unstable();
+    let same = all.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
     same.filter_map(|same| same.first().copied()).collect()
 }
 

@@ -105,7 +105,6 @@ impl Registry {
 }
 
 /// A blob that a place is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Question {
     place: usize,
     digest: Digest,
@@ -116,9 +115,7 @@ struct Question {
 /// What is asked of which place, each once and in order.
 fn questions(shipment: &Shipment, missing: &HashSet<usize>, survey: &Survey) -> Vec<Question> {
     let mut questions = Vec::new();
-    for (place, tree, blob) in
-        wanted_blobs(shipment, survey).map(|(place, _, tree, blob)| (place, tree, blob))
-    {
+    for (place, _, tree, blob) in wanted_blobs(shipment, survey) {
         let is_below = survey.has.contains(&(place, tree.root.digest));
         let is_worth_it = is_below || blob.size >= WORTH_ASKING || !shipment.blobs.carries(&blob.digest);
         if is_worth_it && !missing.contains(&place) {
