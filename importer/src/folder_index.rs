@@ -50,10 +50,7 @@ impl FolderIndex {
         let mut bytes = Vec::new();
         file.take(limits::INVENTORY_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limits::INVENTORY_BYTES {
-            return Err(invalid(format!(
-                "found more than {} bytes, wanted an index",
-                limits::INVENTORY_BYTES
-            )));
+            return Err(invalid(too_large()));
         }
         let mut rest: BTreeMap<String, Box<RawValue>> =
             json::parse(&bytes).map_err(|error| invalid(format!("the index: {error}")))?;
@@ -157,6 +154,10 @@ impl FolderIndex {
         }
         let file = File::create_new(&partial)?;
         json::write(&document, &file)?;
+        if file.metadata()?.len() > limits::INVENTORY_BYTES {
+            fs::remove_file(&partial)?;
+            return Err(io::Error::other(format!("the index: {}", too_large())));
+        }
         file.sync_all()?;
         fs::rename(&partial, folder.join("index.json"))?;
         File::open(folder)?.sync_all()
@@ -208,6 +209,10 @@ impl<'de> Deserialize<'de> for Entries {
 
 fn too_many(found: impl fmt::Display) -> String {
     format!("found {found} entries, wanted at most {}", limits::BLOBS)
+}
+
+fn too_large() -> String {
+    format!("found more than {} bytes, wanted at most so many", limits::INVENTORY_BYTES)
 }
 
 /// A part of the document that is written.
@@ -320,6 +325,27 @@ mod tests {
         assert_eq!(index.get("ghcr.io/a/b:1"), Some(descriptor("new")));
         index.write(folder.path()).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), written, "nothing changed, so nothing is written");
+    }
+
+    #[test]
+    fn an_index_that_could_not_be_read_again_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("index.json");
+        let of_others = |length: u64| {
+            let text = "a".repeat(usize::try_from(length).unwrap());
+            format!(r#"{{"schemaVersion":2,"annotations":{{"a":"{text}"}},"manifests":[]}}"#)
+        };
+        let just_fits = limits::INVENTORY_BYTES - of_others(0).len() as u64;
+        fs::write(&file, of_others(just_fits)).unwrap();
+        let mut index = FolderIndex::read(folder.path()).unwrap();
+        index.set("ghcr.io/a/b:1", &descriptor("new"));
+        let error = index.write(folder.path()).unwrap_err().to_string();
+        assert_eq!(error, "the index: found more than 67108864 bytes, wanted at most so many");
+        assert_eq!(fs::metadata(&file).unwrap().len(), limits::INVENTORY_BYTES);
+        assert!(!folder.path().join(FolderIndex::PARTIAL).exists());
+
+        fs::write(&file, of_others(just_fits + 1)).unwrap();
+        assert!(FolderIndex::read(folder.path()).is_err());
     }
 
     #[test]

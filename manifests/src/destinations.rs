@@ -24,7 +24,8 @@ pub struct Destinations {
 pub struct RegistryDestination {
     /// What receipts call it.
     pub name: ChannelName,
-    /// `host[:port]`, without the port that the scheme has anyway: the ledger knows names by it.
+    /// `host[:port]`, without the port that the scheme has anyway, but where nobody would take it for a host
+    /// (`registry:443`): the ledger knows names by it.
     pub host: String,
     /// Whether the URL says `http://`.
     pub plain_http: bool,
@@ -165,7 +166,7 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
             "found a url that is not https://HOST[:PORT][/PATH]; credentials never stand in it",
         ));
     }
-    let host = host.strip_suffix(default_port(plain_http)).unwrap_or(&host);
+    let host = one_spelling(&host, default_port(plain_http));
     let kind = match (spec.kind, spec.projects) {
         (KindSpec::Oci, None) => RegistryKind::Oci,
         (KindSpec::Oci, Some(_)) => return Err(rule("found projects:, which only type: harbor has")),
@@ -180,7 +181,7 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
     spec.map.iter().try_for_each(|mapping| check_start(&mapping.from)).map_err(|message| rule(&message))?;
     Ok(RegistryDestination {
         name: spec.name,
-        host: host.to_owned(),
+        host,
         plain_http,
         prefix: prefix.to_owned(),
         kind,
@@ -192,6 +193,13 @@ fn read_registry(spec: RegistrySpec) -> Result<RegistryDestination, YamlError> {
 /// The port of a URL that names none.
 const fn default_port(plain_http: bool) -> &'static str {
     if plain_http { ":80" } else { ":443" }
+}
+
+/// A host without the port that its scheme has anyway. Without a port a name of one label would not be a host: in a
+/// reference `registry/app` is a repository of Docker Hub, so it has its port always.
+fn one_spelling(host: &str, default_port: &str) -> String {
+    let bare = host.strip_suffix(default_port).unwrap_or(host);
+    if reference::looks_like_host(bare) { bare.to_owned() } else { format!("{bare}{default_port}") }
 }
 
 /// Holds `from` to what references are spelled like: with any other, things would silently go to the default place.
@@ -209,13 +217,15 @@ fn check_start(from: &str) -> Result<(), String> {
 }
 
 impl RegistryDestination {
-    /// The host with its port written out, as settings and passwords for it may be kept; the same as `host` where it
-    /// has another port than the usual one.
+    /// The other way to write the same host, under which settings and passwords for it may be kept: with the port that
+    /// its scheme has anyway, or without. None where it has another port.
     #[must_use]
-    pub fn host_with_port(&self) -> String {
-        match self.host.rsplit_once(':') {
-            Some((_, port)) if !port.ends_with(']') => self.host.clone(),
-            _ => format!("{}{}", self.host, default_port(self.plain_http)),
+    pub fn other_spelling(&self) -> Option<String> {
+        let port = default_port(self.plain_http);
+        match (self.host.strip_suffix(port), self.host.rsplit_once(':')) {
+            (Some(bare), _) => Some(bare.to_owned()),
+            (None, Some((_, other))) if !other.ends_with(']') => None,
+            _ => Some(format!("{}{port}", self.host)),
         }
     }
 
@@ -301,22 +311,30 @@ mod tests {
 
     #[test]
     fn a_registry_has_one_spelling_with_its_port_and_without() {
-        for (url, host, with_port) in [
-            ("http://127.0.0.1", "127.0.0.1", "127.0.0.1:80"),
-            ("http://127.0.0.1:80", "127.0.0.1", "127.0.0.1:80"),
-            ("https://R.example:443/team", "r.example", "r.example:443"),
-            ("https://[::1]:443", "[::1]", "[::1]:443"),
-            ("http://[::80]", "[::80]", "[::80]:80"),
-            ("http://r.example:443", "r.example:443", "r.example:443"),
-            ("https://r.example:80", "r.example:80", "r.example:80"),
-            ("https://r.example:8443", "r.example:8443", "r.example:8443"),
+        for (url, host, other) in [
+            ("http://127.0.0.1", "127.0.0.1", Some("127.0.0.1:80")),
+            ("http://127.0.0.1:80", "127.0.0.1", Some("127.0.0.1:80")),
+            ("https://R.example:443/team", "r.example", Some("r.example:443")),
+            ("https://[::1]:443", "[::1]", Some("[::1]:443")),
+            ("http://[::80]", "[::80]", Some("[::80]:80")),
+            ("http://[::1]:5000", "[::1]:5000", None),
+            ("http://r.example:443", "r.example:443", None),
+            ("https://r.example:80", "r.example:80", None),
+            ("https://r.example:8443", "r.example:8443", None),
+            ("https://localhost:443", "localhost", Some("localhost:443")),
+            // Without a port it would be a repository of Docker Hub.
+            ("https://registry", "registry:443", Some("registry")),
+            ("https://registry:443/team", "registry:443", Some("registry")),
+            ("http://registry", "registry:80", Some("registry")),
+            ("http://registry:443", "registry:443", None),
+            ("http://registry:5000", "registry:5000", None),
         ] {
             let read =
                 destinations(&format!("registries: [{{name: a, url: \"{url}\", type: oci}}]")).unwrap();
             let registry = &read.registries[0];
             assert_eq!(
-                (registry.host.as_str(), registry.host_with_port().as_str()),
-                (host, with_port),
+                (registry.host.as_str(), registry.other_spelling().as_deref()),
+                (host, other),
                 "{url}"
             );
         }

@@ -228,7 +228,8 @@ fn split_host(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-fn looks_like_host(first: &str) -> bool {
+/// Whether the first part of a reference is a host, as Docker reads it.
+pub(crate) fn looks_like_host(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost"
 }
 

@@ -177,12 +177,12 @@ impl Destinations {
 /// Clients with the settings of the document. A mirror is for reading: writes go where they are sent.
 fn clients(document: &Document, folder: &Path) -> Result<Http, Failure> {
     let hosts = of_targets(hosts::settings(&document.hosts, folder)?, &document.registries)?;
-    let spelled =
-        document.registries.iter().map(|registry| (registry.host.clone(), registry.host_with_port()));
-    let spelled: HashMap<String, String> = spelled.collect();
+    let spelled = document.registries.iter();
+    let spelled: HashMap<String, String> =
+        spelled.filter_map(|registry| Some((registry.host.clone(), registry.other_spelling()?))).collect();
     // `docker login` keeps a password under what was typed.
     let find = move |host: &str| match (http::DockerConfig.find(host)?, spelled.get(host)) {
-        (None, Some(with_port)) if with_port != host => http::DockerConfig.find(with_port),
+        (None, Some(other)) => http::DockerConfig.find(other),
         (found, _) => Ok(found),
     };
     // Inside the gap a registry does not send anybody elsewhere, unless its settings list the host.
@@ -193,12 +193,11 @@ fn clients(document: &Document, folder: &Path) -> Result<Http, Failure> {
 /// The settings of the registries, by the one name that each has here, whichever the settings call it by.
 fn of_targets(mut hosts: http::Hosts, registries: &[RegistryDestination]) -> Result<http::Hosts, Failure> {
     for registry in registries {
-        let with_port = registry.host_with_port();
-        let other = (with_port != registry.host).then(|| hosts.remove(&with_port)).flatten();
-        if let Some(settings) = other {
+        let other = registry.other_spelling();
+        if let Some((other, settings)) = other.and_then(|other| hosts.remove_entry(&other)) {
             if hosts.contains_key(&registry.host) {
                 let message =
-                    format!("found settings of {} and of {with_port}, wanted one of them", registry.host);
+                    format!("found settings of {} and of {other}, wanted one of them", registry.host);
                 return Err(
                     Failure::new(Class::Usage, "hosts", message).advise("they are one host: merge them")
                 );

@@ -119,6 +119,11 @@ impl Catalog {
         found.filter_map(|digest| self.manifests.get(digest)).take(limits::EVIDENCE_PER_SUBJECT)
     }
 
+    /// Whether there is nothing to serve.
+    pub(super) fn is_empty(&self) -> bool {
+        self.manifests.is_empty()
+    }
+
     /// How much there is, for people.
     pub(super) fn summary(&self) -> String {
         let tags: usize = self.repositories.values().map(BTreeMap::len).sum();

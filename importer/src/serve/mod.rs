@@ -132,6 +132,10 @@ fn open(content: Content, notice: impl Fn(&[String])) -> Result<Served, Failure>
             let index = index.map_err(|error| Failure::new(Class::Damaged, layout.display(), error))?;
             let folder = Arc::new(Folder::new(&layout));
             let (catalog, left_out) = Catalog::of_folder(&index, folder.as_ref());
+            if let (true, Some(first)) = (catalog.is_empty(), left_out.first()) {
+                let message = format!("found nothing that can be served: {first}");
+                return Err(Failure::new(Class::Damaged, layout.display(), message).advise("load it again"));
+            }
             notice(&not_served(&layout, &left_out));
             (catalog, folder)
         }

@@ -226,6 +226,17 @@ fn entries_of_others_that_cannot_be_served_are_named_and_the_rest_is_served() {
         "{said}"
     );
     assert!(said.contains(&format!("notice: {layout}: not served: 2 more entries\n")), "{said}");
+
+    let entry = named(absent.to_string(), 6, manifests::media_type::OCI_MANIFEST);
+    let only = serde_json::json!({"schemaVersion": 2, "manifests": [entry]});
+    std::fs::write(&path, only.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_airgap-import"));
+    let output = command.args(["--quiet", "serve", "--listen", "127.0.0.1:0"]).arg(&to).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    let wanted =
+        format!("{layout}: found nothing that can be served: ghcr.io/other/x:1: found no blob {absent}");
+    assert!(said.contains(&wanted), "{said}");
 }
 
 #[test]
