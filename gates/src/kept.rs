@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use manifests::Digest;
 use manifests::json::{self, JsonError};
+use manifests::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::repository;
@@ -14,6 +14,14 @@ use crate::vulnerability::Findings;
 pub struct KeptJudgement {
     /// The digest of the policy.
     pub policy: Digest,
+    /// The moment that was judged by.
+    pub at: Timestamp,
+    /// The list of known exploited vulnerabilities that was at hand.
+    #[serde(default)]
+    pub kev: Option<Digest>,
+    /// The VEX documents that were at hand.
+    #[serde(default)]
+    pub vex: Vec<Digest>,
     /// Every item.
     pub items: Vec<KeptItem>,
 }
@@ -112,7 +120,7 @@ mod tests {
             items: vec![item],
         };
         let kept = KeptJudgement::parse(&json::encode(&written)).unwrap();
-        assert_eq!(kept.policy, written.policy);
+        assert_eq!((kept.policy, kept.at), (written.policy, written.at));
         let found: Vec<&KeptVerdict> = kept.verdicts("registry.example/app:1").collect();
         let wanted = KeptVerdict {
             gate: "signatures".into(),
@@ -132,7 +140,7 @@ mod tests {
                 "manifest": Digest::of(b"m"), "platform": platform, "report": Digest::of(b"r"), "secrets": 0});
             serde_json::json!({"name": name, "verdicts": [], "findings": {"platforms": [platform]}})
         };
-        let written = serde_json::json!({"policy": Digest::of(b"policy"), "items": [
+        let written = serde_json::json!({"policy": Digest::of(b"policy"), "at": "2026-11-23T21:30:00Z", "items": [
             item("ghcr.io/demo/web:1", "linux/amd64"),
             item("ghcr.io/demo/db:1", "linux/amd64"),
             item("ghcr.io/demo/db:2", "linux/arm64"),

@@ -22,7 +22,7 @@ use transfer::archive::{Signed, Verified};
 
 use crate::annex::{Annex, Annexes};
 use crate::exclusion::{self, Excluded};
-use crate::judgement;
+use crate::judgement::{self, History};
 use crate::rescan::Rescanned;
 use crate::site::Site;
 use crate::site::ledger::KnownArchive;
@@ -202,7 +202,7 @@ pub(crate) fn assess(
     let label = format!("{}-{}", inventory.name, inventory.serial);
     let refused = |reason| Failure::new(Class::Refused, &label, reason);
     let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
-    let judgements = match judgement::judge(&archive, &annexes, &excluded, rules) {
+    let judgements = match judge_content(&archive, &annexes, &excluded, rules) {
         Ok(judgements) => judgements,
         Err(more) => {
             failures.extend(more);
@@ -222,6 +222,18 @@ pub(crate) fn assess(
         reasons: failures,
         archive,
     }
+}
+
+/// What the gates say, with all that the site knows of earlier archives.
+fn judge_content(
+    archive: &Signed<File>,
+    annexes: &[Annex],
+    excluded: &Excluded,
+    rules: &Rules<'_>,
+) -> Result<Vec<Judgement>, Failures> {
+    let known = |site| judgement::before(archive, &rules.policies, site, History::Whole);
+    let before = rules.site.map(known).transpose()?.unwrap_or_default();
+    judgement::judge(archive, annexes, excluded, rules, &before)
 }
 
 /// Everything that is to be said now against what was accepted once: days lie between a load that was held and its
@@ -296,7 +308,7 @@ pub(crate) fn prepared(
 
 /// Holds the preparer's signature and the approvals to every trust file, and returns who signed by the first.
 /// Approvals that are missing are no reason against it, but go to `open`, where there is one.
-fn judge_signers(
+pub(crate) fn judge_signers(
     archive: &Signed<File>,
     annexes: &[Annex],
     rules: &Rules<'_>,

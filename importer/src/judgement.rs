@@ -1,4 +1,5 @@
-//! What the gates say about a verified archive and what its approvers submitted, by each policy that it is held to.
+//! What the gates say about an archive and what its approvers submitted, by each policy that it is held to. They read its
+//! small content alone, and compare each piece with its digest: an evidence pack is judged as the archive was.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -12,8 +13,8 @@ use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature}
 use manifests::inventory::{Inventory, Item};
 use manifests::policy::Signatures;
 use manifests::receipt::{ArchiveRecord, Receipt, State};
-use manifests::{Descriptor, Digest};
-use transfer::archive::{ArchiveError, Verified};
+use manifests::{Descriptor, Digest, Timestamp};
+use transfer::archive::{ArchiveError, Signed};
 
 use crate::accept::Rules;
 use crate::annex::Annex;
@@ -36,16 +37,15 @@ impl<F: Fn(&Descriptor) -> Result<Vec<u8>, ArchiveError>> Content for Small<F> {
 /// Judges what is not left out of an archive by every policy, in their order.
 ///
 /// # Errors
-/// Each gate that a policy names and that this version lacks; a trusted root or an earlier archive's evidence
-/// that cannot be read.
+/// Each gate that a policy names and that this version lacks; a trusted root that cannot be read.
 pub(crate) fn judge(
-    archive: &Verified<File>,
+    archive: &Signed<File>,
     annexes: &[Annex],
     excluded: &Excluded,
     rules: &Rules<'_>,
+    before: &Before,
 ) -> Result<Vec<Judgement>, Failures> {
     let Rules { policies, knowledge, now, .. } = rules;
-    let before = rules.site.map(|site| before(archive, policies, site)).transpose()?.unwrap_or_default();
     let content = Small(|wanted: &Descriptor| read(archive, annexes, rules.rescanned, wanted));
     let submitted = submissions(annexes, rules.rescanned);
     let searches = searches(archive, annexes, rules);
@@ -59,7 +59,7 @@ pub(crate) fn judge(
             now: *now,
             kev,
             vex,
-            before: &before,
+            before,
             submitted: &submitted,
             searches: &searches,
         };
@@ -70,7 +70,7 @@ pub(crate) fn judge(
 
 /// Small content of the archive, or a report of an annex or of this moment. Digests say which is meant.
 fn read(
-    archive: &Verified<File>,
+    archive: &Signed<File>,
     annexes: &[Annex],
     rescanned: &[Rescanned],
     wanted: &Descriptor,
@@ -93,7 +93,7 @@ const THIS_MOMENT: &str = "the scan of this moment";
 
 /// The searches for malware that approvers stood on, and those of this moment. What came inside of the archive is its
 /// preparer's word on themselves, and counts nothing.
-fn searches(archive: &Verified<File>, annexes: &[Annex], rules: &Rules<'_>) -> Searches {
+fn searches(archive: &Signed<File>, annexes: &[Annex], rules: &Rules<'_>) -> Searches {
     let mut searches = Searches::of(archive.identity());
     for annex in annexes {
         let by = annex.by();
@@ -125,15 +125,45 @@ fn submissions(annexes: &[Annex], rescanned: &[Rescanned]) -> Submissions {
     submissions
 }
 
-/// The last receipt by which names of this channel point to another archive: what is inside now. One that is loaded
-/// again replaces itself, and is not compared with itself; nor is its differential twin. What was accepted and held,
-/// or did not come to its end, is not inside.
+/// How much of a site's history is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum History {
+    /// All of it.
+    Whole,
+    /// What came before a receipt that was judged for at a moment.
+    Before(u64, Timestamp),
+}
+
+impl History {
+    fn has_receipt(self, number: u64) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Before(receipt, _) => number < receipt,
+        }
+    }
+
+    fn has_archive(self, since: Timestamp) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Before(_, at) => since <= at,
+        }
+    }
+}
+
+/// The last receipt by which names of this channel point to another archive: what is inside. One that is loaded again
+/// replaces itself, and is not compared with itself; nor is its differential twin. What was accepted and held, or did
+/// not come to its end, is not inside.
 ///
 /// # Errors
 /// When a receipt is not what was signed.
-pub(crate) fn previous(archive: &Verified<File>, site: &Site) -> Result<Option<Receipt>, SiteError> {
+pub(crate) fn previous(
+    archive: &Signed<File>,
+    site: &Site,
+    history: History,
+) -> Result<Option<Receipt>, SiteError> {
     let Inventory { name: channel, serial: own, .. } = archive.inventory();
-    for listed in receipts::list(&site.receipts())?.iter().rev() {
+    let listed = receipts::list(&site.receipts())?;
+    for listed in listed.iter().rev().filter(|listed| history.has_receipt(listed.number)) {
         let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
         let is_other = |record: &ArchiveRecord| record.name == *channel && record.serial != *own;
         if receipt.state == State::Published && receipt.archive.as_ref().is_some_and(is_other) {
@@ -146,22 +176,25 @@ pub(crate) fn previous(archive: &Verified<File>, site: &Site) -> Result<Option<R
 /// What the archives of this channel before this one say. It is read only where it matters: for an upstream that
 /// ceases to sign, where a policy accepts something unsigned; and for findings that are inside already.
 pub(crate) fn before(
-    archive: &Verified<File>,
+    archive: &Signed<File>,
     policies: &[&PolicyFile],
     site: &Site,
+    history: History,
 ) -> Result<Before, Failure> {
     let mut before = Before::default();
     let waives = |file: &&PolicyFile| file.policy.signatures.as_ref().is_some_and(Signatures::waives);
     if policies.iter().any(waives) {
         // Not the newest alone: an archive without the item must not make it forgotten that it was signed.
         let Inventory { name: channel, serial: own, .. } = archive.inventory();
-        let others = site.ledger.accepted_of(channel).filter(|(serial, _)| serial != own);
-        for (_, identity) in others.take(MOST_BEFORE) {
+        let accepted = site.ledger.accepted_of(channel);
+        let others = accepted.filter(|(serial, known)| serial != own && history.has_archive(known.since));
+        let identities = others.filter_map(|(_, known)| known.identities.last().copied());
+        for identity in identities.take(MOST_BEFORE) {
             before.signed.extend(signed(identity, site)?);
         }
     }
     if policies.iter().any(|file| file.policy.vulnerabilities.is_some())
-        && let Some(receipt) = previous(archive, site)?
+        && let Some(receipt) = previous(archive, site, history)?
     {
         let inside: HashSet<&str> = receipt.items.iter().map(|item| item.name.as_str()).collect();
         for kept in site.kept_judgements(&receipt)? {

@@ -32,6 +32,7 @@ mod open;
 mod plain;
 mod plan;
 mod publish;
+mod rejudgement;
 mod report;
 mod rescan;
 mod serve;

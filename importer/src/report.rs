@@ -11,7 +11,7 @@ use manifests::trust::{Role, Signer, Trust};
 
 use crate::accept::{Assessment, Rules};
 use crate::annex::Annex;
-use crate::judgement;
+use crate::judgement::{self, History};
 use crate::site::Site;
 
 /// The program that the report names.
@@ -25,7 +25,8 @@ pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveRe
     let archive = assessment.archive();
     let inventory = archive.inventory();
     let preparer = assessment.signers().iter().find(|signer| signer.role == Role::Preparer);
-    let previous = rules.site.map(|site| judgement::previous(archive, site)).transpose()?.flatten();
+    let previous =
+        rules.site.map(|site| judgement::previous(archive, site, History::Whole)).transpose()?.flatten();
     let previous = previous.and_then(|receipt| receipt.archive);
     let policies = rules.policies.iter().map(|file| policy(file, assessment, rules));
     Ok(ArchiveReport {
@@ -55,7 +56,7 @@ fn policy(file: &PolicyFile, assessment: &Assessment, rules: &Rules<'_>) -> Resu
     let archive = assessment.archive();
     let digest = file.policy.digest();
     let judgement = assessment.judgements().iter().find(|judgement| judgement.policy == digest);
-    let known = |site: &Site| judgement::before(archive, &rules.policies, site);
+    let known = |site: &Site| judgement::before(archive, &rules.policies, site, History::Whole);
     let before = rules.site.map(known).transpose()?.unwrap_or_default();
     let names = archive.inventory().items.iter().map(|item| &item.name);
     let compared: BTreeSet<String> = names.filter(|name| before.of(name).is_some()).cloned().collect();

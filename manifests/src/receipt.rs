@@ -12,7 +12,7 @@ use crate::inventory::ItemKind;
 use crate::json::{self, JsonError};
 use crate::name::ChannelName;
 use crate::timestamp::Timestamp;
-use crate::trust::Role;
+use crate::trust::{Role, Signer};
 
 /// A receipt. The fields stand in the order in which they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +102,12 @@ pub struct SignerRecord {
     pub person: ChannelName,
     /// The role.
     pub role: Role,
+}
+
+impl From<&Signer> for SignerRecord {
+    fn from(signer: &Signer) -> Self {
+        Self { key: signer.key, person: signer.person.clone(), role: signer.role }
+    }
 }
 
 /// An item that an approver left out.

@@ -361,6 +361,19 @@ Examples:
         #[arg(long, value_name = "PUB", requires = "receipt")]
         key: Option<PathBuf>,
     },
+    /// Judge what came in once more, from what was kept of it alone, and compare with what was found then.
+    #[command(after_help = "\
+The chain of receipts is checked first. Then each archive's evidence pack and annexes are judged by the trust files, \
+policies, trusted roots and documents that it was let in by, as of that moment, without a network. What is not as it \
+was kept is named, and the exit status is 3.
+
+Examples:
+  airgap-import receipt judge
+  airgap-import receipt judge 7 --json")]
+    Judge {
+        /// The number of the receipt; by default every one that let something in.
+        number: Option<u64>,
+    },
     /// Copy a receipt, its signature bundle and its verification summaries out.
     #[command(after_help = "\
 A minimal receipt says which archive arrived, when, and what became of it: what the connected side may know. It \

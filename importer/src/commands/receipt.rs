@@ -13,11 +13,12 @@ use console::{Class, Failure, Failures, input};
 use gates::NOTHING;
 use manifests::Digest;
 use manifests::key::PublicKey;
-use manifests::receipt::{ItemRecord, NameOutcome, Outcome, Receipt, State, VerdictRecord};
+use manifests::receipt::{ArchiveRecord, ItemRecord, NameOutcome, Outcome, Receipt, State, VerdictRecord};
 use serde::Serialize;
 
 use super::state;
 use crate::cli::{Global, ReceiptCommand};
+use crate::rejudgement::{self, Rejudged};
 use crate::site::{Access, Site, chain, receipts, summaries};
 
 pub(crate) fn run(command: &ReceiptCommand, global: &Global) -> ExitCode {
@@ -27,6 +28,7 @@ pub(crate) fn run(command: &ReceiptCommand, global: &Global) -> ExitCode {
         ReceiptCommand::Verify { receipt, key } => {
             finish(verify(receipt.as_deref(), key.as_deref(), global), as_json, Checked::render)
         }
+        ReceiptCommand::Judge { number } => finish(judge(*number, global), as_json, JudgedAgain::render),
         ReceiptCommand::Export { number, output, minimal: true } => {
             finish(export_minimal(*number, output, global), as_json, Exported::render)
         }
@@ -103,6 +105,37 @@ impl Checked {
                 "verified       the receipt is what was signed\ndigest         {last}\nkey            {key}\n"
             )
         }
+    }
+}
+
+/// What `receipt judge` prints.
+#[derive(Serialize)]
+struct JudgedAgain {
+    judged: Vec<Rejudged>,
+}
+
+fn judge(number: Option<u64>, global: &Global) -> Result<JudgedAgain, Failures> {
+    let site = Site::open(state(global)?, Access::Read)?;
+    Ok(JudgedAgain { judged: rejudgement::rejudge(&site, number)? })
+}
+
+impl JudgedAgain {
+    fn render(&self) -> String {
+        let mut text = String::new();
+        for Rejudged { receipt, archive, at, items, trust_digests, policy_digests, is_identical } in
+            &self.judged
+        {
+            let ArchiveRecord { name, serial, .. } = archive;
+            let _ = writeln!(text, "receipt        {receipt}: {name}, serial {serial}");
+            trust_digests.iter().for_each(|digest| _ = writeln!(text, "  trust        {digest}"));
+            policy_digests.iter().for_each(|digest| _ = writeln!(text, "  policy       {digest}"));
+            let _ = writeln!(text, "  judged       {}, as of {at}", count(*items as u64, "item"));
+            let same = if *is_identical { "to the byte" } else { "every verdict and rule, in other words" };
+            let _ = writeln!(text, "  as then      {same}");
+        }
+        let judged = count(self.judged.len() as u64, "archive");
+        let _ = writeln!(text, "verified       {judged}, from what was kept alone");
+        text
     }
 }
 

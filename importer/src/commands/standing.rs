@@ -39,11 +39,6 @@ pub(crate) struct Standing {
 impl Standing {
     pub(crate) fn of(accepted: &Assessment) -> Self {
         let inventory = accepted.archive().inventory();
-        let signers = accepted.signers().iter().map(|signer| SignerRecord {
-            key: signer.key,
-            person: signer.person.clone(),
-            role: signer.role,
-        });
         Self {
             identity: accepted.archive().identity(),
             name: inventory.name.clone(),
@@ -52,7 +47,7 @@ impl Standing {
             bytes: accepted.archive().layout().size(),
             not_carried: NotCarried::of(inventory),
             audience: inventory.audience.clone(),
-            signers: signers.collect(),
+            signers: accepted.signers().iter().map(SignerRecord::from).collect(),
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
             excluded: accepted.excluded().records().to_vec(),
             trust_digests: accepted.trusts().to_vec(),

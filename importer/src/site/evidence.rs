@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gates::KeptJudgement;
 use manifests::receipt::{Receipt, State};
-use manifests::{Digest, json};
+use manifests::{Digest, json, limits};
 use transfer::archive::{ArchiveError, ReadAt, Signed, open};
 
 use super::{EVIDENCE, Site, SiteError, files, form};
@@ -133,7 +133,7 @@ impl Site {
         let trusts = receipt.trust_digests.iter().map(|digest| ("trust", digest));
         let policies = receipt.policy_digests.iter().map(|digest| ("policy", digest));
         for (kind, digest) in trusts.chain(policies) {
-            super::pinned(&self.evidence(identity).join(file_name(kind, *digest, "yaml")), *digest)?;
+            self.kept_file(identity, kind, *digest, "yaml")?;
         }
         self.check_judgements(receipt)
     }
@@ -152,14 +152,38 @@ impl Site {
     /// # Errors
     /// When it is not there, or is another.
     pub(crate) fn kept_annex(&self, about: Digest, annex: Digest) -> Result<Signed<File>, SiteError> {
+        self.kept_archive(&self.annex(about, annex)?, annex)
+    }
+
+    /// Where an annex is kept.
+    ///
+    /// # Errors
+    /// When none has a name that fits.
+    pub(crate) fn annex(&self, about: Digest, annex: Digest) -> Result<PathBuf, SiteError> {
         let ending = format!("-{}.tar", short(annex));
         let is_it = |path: &PathBuf| {
             path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(&ending))
         };
-        let path = self.kept_annexes(about)?.into_iter().find(is_it).ok_or_else(|| {
+        self.kept_annexes(about)?.into_iter().find(is_it).ok_or_else(|| {
             form(&self.evidence(about), format!("found no annex {annex}, wanted it as a receipt names it"))
-        })?;
-        self.kept_archive(&path, annex)
+        })
+    }
+
+    /// A file that was kept beside an archive's evidence pack, such as a policy.
+    ///
+    /// # Errors
+    /// When it is not there, or is another than its digest says.
+    pub(crate) fn kept_file(
+        &self,
+        about: Digest,
+        kind: &str,
+        digest: Digest,
+        ending: &str,
+    ) -> Result<Vec<u8>, SiteError> {
+        let path = self.evidence(about).join(file_name(kind, digest, ending));
+        let bytes = super::read_at_most(&path, limits::EVIDENCE_BYTES)?;
+        let found = Digest::of(&bytes);
+        if found == digest { Ok(bytes) } else { Err(SiteError::Changed { path, found, wanted: digest }) }
     }
 
     /// An archive that was kept, or its evidence pack: its signature is checked.

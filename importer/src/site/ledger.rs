@@ -217,10 +217,13 @@ impl Ledger {
         self.archives.get(channel)?.get(&serial)
     }
 
-    /// The identities that were accepted of a channel, the newest first.
-    pub(crate) fn accepted_of(&self, channel: &ChannelName) -> impl Iterator<Item = (u64, Digest)> + '_ {
+    /// What was accepted of a channel, the newest first.
+    pub(crate) fn accepted_of(
+        &self,
+        channel: &ChannelName,
+    ) -> impl Iterator<Item = (u64, &KnownArchive)> + '_ {
         let serials = self.archives.get(channel).into_iter().flat_map(|serials| serials.iter().rev());
-        serials.filter_map(|(serial, known)| Some((*serial, known.identities.last().copied()?)))
+        serials.map(|(serial, known)| (*serial, known))
     }
 
     /// The newest serial that was accepted of a channel.

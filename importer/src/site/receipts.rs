@@ -280,11 +280,6 @@ impl Site {
     ) -> Result<Draft, SiteError> {
         let (archive, inventory) = (accepted.archive(), accepted.archive().inventory());
         let (items, summaries) = summaries::of_accepted(self, accepted, arrived, now, key)?;
-        let signer = |signer: &manifests::trust::Signer| SignerRecord {
-            key: signer.key,
-            person: signer.person.clone(),
-            role: signer.role,
-        };
         let receipt = Receipt {
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
             archive: Some(ArchiveRecord {
@@ -297,7 +292,7 @@ impl Site {
             items,
             judgements: accepted.judgements().iter().map(json::digest).collect(),
             policy_digests: accepted.policies().to_vec(),
-            signers: accepted.signers().iter().map(signer).collect(),
+            signers: accepted.signers().iter().map(SignerRecord::from).collect(),
             summary: summaries.first(),
             trust_digests: accepted.trusts().to_vec(),
             ..self.blank(state, now)

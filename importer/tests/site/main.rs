@@ -13,6 +13,7 @@ mod malware;
 mod receipts;
 mod refusals;
 mod refused;
+mod rejudgement;
 mod report;
 mod reports;
 mod scan_report;

@@ -28,3 +28,9 @@ fn pem(desk: &Desk, file: &str) -> String {
 const LOCK: &str = "airgap-bundle lock core.yaml --quiet";
 const BUILD: &str = "airgap-bundle build core.yaml --key build-1.key -o core.tar --quiet";
 const LOAD: &str = "airgap-import load core.tar --state sovereign --to content --quiet";
+
+/// What was loaded passes again, by what the site kept of it alone.
+fn judged_again(desk: &Desk) {
+    let said = desk.run_alone("airgap-import receipt judge --state sovereign");
+    assert!(said.contains("  as then      to the byte\n"), "{said}");
+}

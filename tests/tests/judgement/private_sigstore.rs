@@ -10,7 +10,7 @@ use tests::servers::{self, fresh_repository};
 use tests::upstream;
 
 use crate::sigstore::{self, Sigstore};
-use crate::{BUILD, LOAD, LOCK, policy};
+use crate::{BUILD, LOAD, LOCK, judged_again, policy};
 
 const PERSON: &str = "builder@demo.test";
 
@@ -61,6 +61,7 @@ fn a_signature_counts_by_the_root_of_the_sigstore_that_it_was_made_at() {
     assert!(said.contains("signatures: 1 passed"), "certificate, logs and times need no network: {said}");
     let loaded = desk.json(&format!("{LOAD} --json"));
     assert_eq!(loaded["archive"]["judgements"][0]["items"], built["judgement"]["items"]);
+    judged_again(&desk);
 
     let issuer = sigstore.issuer().to_owned();
     for (root, issuer, person, said) in [
@@ -108,6 +109,8 @@ fn a_trusted_root_comes_in_with_the_archive_and_the_policy_inside_names_it_by_di
         if carried {
             let said = desk.run_alone(&verify);
             assert!(said.contains("signatures: 1 passed"), "{said}");
+            desk.run(&LOAD.replace("core.tar", "true.tar"));
+            judged_again(&desk);
         } else {
             desk.ends(&verify, 3);
         }

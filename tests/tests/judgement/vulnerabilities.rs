@@ -6,7 +6,7 @@ use tests::desk::Desk;
 use tests::servers::{self, fresh_repository};
 use tests::{alpine, upstream};
 
-use crate::{BUILD, LOAD, pem, policy};
+use crate::{BUILD, LOAD, judged_again, pem, policy};
 
 const LOCK: &str =
     "airgap-bundle lock core.yaml --quiet --policy policy.yaml --trivy-cache cache --trivy-offline";
@@ -53,6 +53,7 @@ fn a_critical_with_a_fix_stops_an_image_and_a_clean_one_crosses() {
     let said = desk.run_alone("airgap-import verify core.tar --state sovereign");
     assert!(said.contains("vulnerabilities: 1 warned"), "reports need no network: {said}");
     let loaded = desk.json(&format!("{LOAD} --json"));
+    judged_again(&desk);
     assert_eq!(loaded["archive"]["judgements"][0]["items"], built["judgement"]["items"]);
 }
 

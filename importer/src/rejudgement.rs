@@ -1,0 +1,238 @@
+//! Rejudgement: what is inside is judged once more, from what was kept of it alone, as of the moment that it was let in.
+//! A receipt says what its site found; this shows that it had to.
+//!
+//! ```text
+//! receipt -> evidence pack, annexes | trust files, policies, roots, KEV, VEX, each by its digest
+//!         -> the gates, who prepared and approved -> compared with the judgements and signers that the receipt names
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use console::input::PolicyFile;
+use console::judging::Knowledge;
+use console::{Class, Failure, Failures};
+use gates::vulnerability::{Kev, Vex};
+use gates::{Judgement, KeptJudgement, KeptVerdict};
+use manifests::policy::{Policy, Signatures};
+use manifests::receipt::{ArchiveRecord, Receipt, SignerRecord, State};
+use manifests::trust::Trust;
+use manifests::{Digest, Timestamp, json};
+use serde::Serialize;
+use transfer::archive::Signed;
+
+use crate::accept::{self, Rules};
+use crate::annex::{self, Annex};
+use crate::exclusion;
+use crate::judgement::{self, History};
+use crate::plain;
+use crate::site::{Site, chain, receipts};
+
+/// An archive that was judged once more, and as it was.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Rejudged {
+    /// The number of the receipt that it was let in by.
+    pub(crate) receipt: u64,
+    /// The archive.
+    pub(crate) archive: ArchiveRecord,
+    /// The moment that was judged by.
+    pub(crate) at: Timestamp,
+    /// How many items were judged.
+    pub(crate) items: usize,
+    /// The trust files that its signers stand in, the site's first.
+    pub(crate) trust_digests: Vec<Digest>,
+    /// The policies that were judged by, the site's first.
+    pub(crate) policy_digests: Vec<Digest>,
+    /// Whether every judgement is the same to the byte. Another version may say the same in other words.
+    pub(crate) is_identical: bool,
+}
+
+/// Judges what the receipt of this number let in, or what every receipt did. One that published what an earlier one
+/// held names the judgements of that one, and is judged as that one.
+///
+/// # Errors
+/// Every verdict and every signer that is not as it was; a broken chain, evidence that is missing or changed, a number
+/// that there is not, or that let nothing in.
+pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>, Failures> {
+    chain::verify(site)?;
+    let (mut loads, mut wanted) = (BTreeMap::new(), None);
+    for listed in receipts::list(&site.receipts())? {
+        let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
+        let lets_in = matches!(receipt.state, State::Held | State::Published);
+        let Some(archive) = receipt.archive.clone().filter(|_| lets_in) else { continue };
+        let key = (archive.identity, receipt.judgements.clone());
+        let load = loads.entry(key).or_insert((listed.number, archive, receipt));
+        wanted = if number == Some(listed.number) { Some(load.0) } else { wanted };
+    }
+    if let Some(number) = number.filter(|_| wanted.is_none()) {
+        let message = "found no receipt of this number that let something in, wanted one";
+        return Err(Failure::new(Class::Usage, format!("receipt {number}"), message).into());
+    }
+    let mut loads: Vec<_> = loads.into_values().collect();
+    loads.retain(|(number, ..)| wanted.is_none_or(|wanted| wanted == *number));
+    loads.sort_by_key(|(number, ..)| *number);
+    let (mut judged, mut failures) = (Vec::new(), Vec::new());
+    for (number, archive, receipt) in loads {
+        match once_more(site, number, archive, &receipt) {
+            Ok(one) => judged.push(one),
+            Err(more) => failures.extend(more),
+        }
+    }
+    Failures::unless_empty(failures, judged)
+}
+
+fn once_more(
+    site: &Site,
+    number: u64,
+    archive: ArchiveRecord,
+    receipt: &Receipt,
+) -> Result<Rejudged, Failures> {
+    let about = format!("receipt {number}");
+    let identity = archive.identity;
+    let pack = site.pack(identity)?;
+    let kept = site.kept_judgements(receipt)?;
+    let Some(first) = kept.first() else {
+        return Err(
+            Failure::new(Class::Damaged, about, "found no judgement, wanted one of each policy").into()
+        );
+    };
+    let trusts = trusts(site, identity, receipt)?;
+    let policies = policies(site, identity, receipt)?;
+    let knowledge = knowledge(site, identity, first)?;
+    let [trust, stricter @ ..] = trusts.as_slice() else {
+        return Err(Failure::new(Class::Damaged, about, "found no trust file, wanted the site's").into());
+    };
+    let rules = Rules {
+        trust,
+        stricter: stricter.first(),
+        policies: policies.iter().collect(),
+        site: None,
+        knowledge: &knowledge,
+        rescanned: &[],
+        searched: &[],
+        now: first.at,
+    };
+    let annexes = annexes(site, &pack, receipt, &rules)?;
+    let excluded = exclusion::counted(&pack.inventory().items, &annexes);
+    let before = judgement::before(&pack, &rules.policies, site, History::Before(number, first.at))?;
+    let judged = judgement::judge(&pack, &annexes, &excluded, &rules, &before)?;
+
+    let mut differences = signers(&pack, &annexes, receipt, &rules);
+    differences.extend(verdicts(&kept, &judged)?);
+    let differences = differences.into_iter().map(|text| Failure::new(Class::Refused, &about, text));
+    let rejudged = Rejudged {
+        receipt: number,
+        at: first.at,
+        items: excluded.rest(&pack.inventory().items).count(),
+        trust_digests: receipt.trust_digests.clone(),
+        policy_digests: receipt.policy_digests.clone(),
+        is_identical: judged.iter().map(json::digest).eq(receipt.judgements.iter().copied()),
+        archive,
+    };
+    Failures::unless_empty(differences.collect(), rejudged)
+}
+
+fn trusts(site: &Site, about: Digest, receipt: &Receipt) -> Result<Vec<Trust>, Failure> {
+    let read = |digest: &Digest| {
+        let text = text(site, about, "trust", *digest)?;
+        Trust::parse(&text).map_err(|error| unusable("trust file", *digest, error))
+    };
+    receipt.trust_digests.iter().map(read).collect()
+}
+
+/// The policies, each with the trusted roots that were kept. Of those that it names, the others were in the archive.
+fn policies(site: &Site, about: Digest, receipt: &Receipt) -> Result<Vec<PolicyFile>, Failure> {
+    let read = |digest: &Digest| {
+        let text = text(site, about, "policy", *digest)?;
+        let policy = Policy::parse(&text).map_err(|error| unusable("policy", *digest, error))?;
+        let named = policy.signatures.iter().flat_map(Signatures::roots).map(|root| root.digest);
+        let found = named.filter_map(|root| Some((root, site.kept_file(about, "root", root, "json").ok()?)));
+        Ok(PolicyFile { roots: found.collect(), policy, text })
+    };
+    receipt.policy_digests.iter().map(read).collect()
+}
+
+fn text(site: &Site, about: Digest, kind: &str, digest: Digest) -> Result<String, Failure> {
+    let bytes = site.kept_file(about, kind, digest, "yaml")?;
+    String::from_utf8(bytes).map_err(|error| unusable(kind, digest, error))
+}
+
+fn knowledge(site: &Site, about: Digest, kept: &KeptJudgement) -> Result<Knowledge, Failure> {
+    let read = |kind: &str, digest: Digest| site.kept_file(about, kind, digest, "json");
+    let kev = kept.kev.map(|digest| {
+        Kev::parse(&read("kev", digest)?).map_err(|error| unusable("catalogue", digest, error))
+    });
+    let vex = kept.vex.iter().map(|digest| {
+        Vex::parse(&read("vex", *digest)?, None).map_err(|error| unusable("VEX document", *digest, error))
+    });
+    Ok(Knowledge { kev: kev.transpose()?, vex: vex.collect::<Result<_, Failure>>()?, files: vec![] })
+}
+
+fn unusable(kind: &str, digest: Digest, error: impl std::fmt::Display) -> Failure {
+    Failure::new(Class::Damaged, format!("the {kind} {digest} that was kept"), error)
+}
+
+fn annexes(
+    site: &Site,
+    pack: &Signed<File>,
+    receipt: &Receipt,
+    rules: &Rules<'_>,
+) -> Result<Vec<Annex>, Failure> {
+    let read = |identity: &Digest| {
+        let path = site.annex(pack.identity(), *identity)?;
+        let file = plain::open(&path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
+        annex::examine(file, &path, pack, &rules.trusts(), rules.now)
+    };
+    receipt.annexes.iter().map(read).collect()
+}
+
+/// What is against those who signed, and whether they are who the receipt names.
+fn signers(pack: &Signed<File>, annexes: &[Annex], receipt: &Receipt, rules: &Rules<'_>) -> Vec<String> {
+    let mut differences = Vec::new();
+    let found = accept::judge_signers(pack, annexes, rules, &mut differences, None);
+    let found: Vec<SignerRecord> = found.iter().map(SignerRecord::from).collect();
+    if found != receipt.signers {
+        let names = |signers: &[SignerRecord]| {
+            let names = signers.iter().map(|signer| format!("{} as {}", signer.person, signer.role));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let (found, wanted) = (names(&found), names(&receipt.signers));
+        differences.push(format!("found it signed by {found}, wanted {wanted}, whom the receipt names"));
+    }
+    differences
+}
+
+/// Each verdict that is not as it was kept: the gates, what they decided, and the rules that decided.
+fn verdicts(kept: &[KeptJudgement], judged: &[Judgement]) -> Result<Vec<String>, Failure> {
+    let said = |judgement: &KeptJudgement| -> BTreeMap<(Digest, String), String> {
+        let items = judgement.items.iter();
+        items.map(|item| ((judgement.policy, item.name.clone()), outcomes(&item.verdicts))).collect()
+    };
+    let again = judged.iter().map(|judgement| {
+        let written = KeptJudgement::parse(&json::encode(judgement));
+        written.map_err(|error| unusable("judgement", judgement.policy, error))
+    });
+    let again: Vec<KeptJudgement> = again.collect::<Result<_, _>>()?;
+    let (mut then, now) = (BTreeMap::new(), again.iter().flat_map(said));
+    then.extend(kept.iter().flat_map(said));
+    let mut differences = Vec::new();
+    for (key, found) in now {
+        let wanted = then.remove(&key).unwrap_or_else(|| "nothing".to_owned());
+        if found != wanted {
+            let (policy, name) = key;
+            differences
+                .push(format!("{name}: found {found}, wanted {wanted} as was kept, by the policy {policy}"));
+        }
+    }
+    let missing =
+        then.into_keys().map(|(_, name)| format!("{name}: found no judgement, wanted one as was kept"));
+    differences.extend(missing);
+    Ok(differences)
+}
+
+fn outcomes(verdicts: &[KeptVerdict]) -> String {
+    let said =
+        verdicts.iter().map(|verdict| format!("{}: {} by {}", verdict.gate, verdict.outcome, verdict.rule));
+    said.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,179 @@
+//! What is inside, judged once more from what was kept of it.
+
+use std::fs;
+use std::path::Path;
+
+use manifests::dsse::{self, Statement};
+use manifests::key::PrivateKey;
+use manifests::receipt::{Receipt, ReceiptSignature};
+use manifests::slot::Verdict;
+use manifests::{Digest, json as canonical};
+use serde_json::{Value, json};
+
+use crate::archive::{Archive, Draft};
+use crate::scan_report::finding;
+use crate::site::{Setup, Site, USUAL, policy, text};
+use crate::summaries::signed;
+
+/// Puts a second policy in force.
+fn follow(site: &Site, spec: &str) {
+    site.write("policy-2.yaml", &policy(spec));
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    site.succeed(&["policy", "sign", "policy-2.yaml", "--key", "build.key"]);
+    site.succeed(&["policy", "update", "policy-2.yaml"]);
+}
+
+fn evidence(site: &Site, archive: &Archive) -> std::path::PathBuf {
+    site.path("state/evidence").join(archive.identity.hex())
+}
+
+/// The one file there whose name starts like this.
+fn kept(folder: &Path, start: &str) -> std::path::PathBuf {
+    let mut found = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_it = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(start);
+    found.find(is_it).unwrap()
+}
+
+#[test]
+fn each_archive_is_judged_as_of_then_by_what_it_was_let_in_by() {
+    let site = Site::with(Setup { policy: "{vulnerabilities: {critical: warn}}", ..USUAL });
+    let critical = || Some(json!([finding("CVE-2026-0001", "CRITICAL", "known before")]));
+    site.load(&site.archive(&Draft { findings: critical(), ..Draft::on(3) }));
+    // From now on it passes as what is inside already, and for nothing else.
+    follow(&site, "{version: 2, vulnerabilities: {critical: deny, unchanged: warn}}");
+    let catalogue = json!({
+        "catalogVersion": "1", "dateReleased": "2026-11-01T00:00:00Z", "count": 1,
+        "vulnerabilities": [{"cveID": "CVE-2026-9999"}],
+    });
+    site.write("kev.json", &catalogue.to_string());
+    site.write("lax.yaml", &policy("{vulnerabilities: {critical: warn}}"));
+    let second = site.archive(&Draft { findings: critical(), ..Draft::on(4) });
+    let load = ["load", &text(&second.path), "--to", "content", "--policy", "lax.yaml", "--kev", "kev.json"];
+    site.succeed(&load);
+    let clean = site.archive(&Draft { content: "other", findings: Some(json!([])), ..Draft::on(5) });
+    site.succeed(&["load", &text(&clean.path), "--to", "content", "--hold"]);
+    site.succeed(&["publish", "4", "--to", "content"]);
+
+    for name in ["content", "kev.json", "lax.yaml", "policy.yaml", "policy-2.yaml", "trust.yaml"] {
+        let path = site.path(name);
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+    let judged = site.json(&["receipt", "judge"]);
+    let judged = judged["judged"].as_array().unwrap();
+    let told: Vec<_> = judged
+        .iter()
+        .map(|one| (&one["receipt"], &one["items"], one["policyDigests"].as_array().unwrap().len()))
+        .collect();
+    // The second receipt is of the policy, the last one published what was held by the one before.
+    assert_eq!(told, [(&json!(1), &json!(1), 1), (&json!(3), &json!(1), 2), (&json!(4), &json!(1), 1)]);
+    assert!(judged.iter().all(|one| one["isIdentical"] == true), "{judged:#?}");
+    assert_eq!(judged[1]["archive"]["identity"], second.identity.to_string());
+
+    let of_published = site.json(&["receipt", "judge", "5"]);
+    assert_eq!(of_published["judged"], json!([judged[2]]));
+    let said = site.succeed(&["receipt", "judge", "3"]);
+    assert!(said.contains("3: core, serial 20241104213000\n"), "{said}");
+    let lax = Digest::of(policy("{vulnerabilities: {critical: warn}}").as_bytes());
+    assert!(said.contains(&format!("  policy       {lax}\n")), "{said}");
+    assert!(
+        said.contains("  judged       1 item, as of ") && said.contains("  as then      to the byte\n"),
+        "{said}"
+    );
+    assert!(said.ends_with("verified       1 archive, from what was kept alone\n"), "{said}");
+    for number in ["2", "9"] {
+        let said = site.fail(2, &["receipt", "judge", number]);
+        assert!(said.contains(&format!("receipt {number}: found no receipt of this number that")), "{said}");
+    }
+
+    fs::remove_file(kept(&evidence(&site, &second), "kev-")).unwrap();
+    let said = site.fail(1, &["receipt", "judge"]);
+    assert!(said.contains("kev-") && said.contains("No such file"), "{said}");
+}
+
+#[test]
+fn what_came_later_does_not_change_what_was_right_then() {
+    let waiver = "{match: \"**\", accept: unsigned, reason: none there yet, owner: ciso, until: 2999-01-01}";
+    let site = Site::with(Setup {
+        policy: Box::leak(format!("{{signatures: [{waiver}]}}").into_boxed_str()),
+        ..USUAL
+    });
+    site.load(&site.archive(&Draft::on(3)));
+    // Whoever signed once has to sign again.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    site.load(&site.archive(&Draft { is_signed: true, ..Draft::on(4) }));
+    site.fail(3, &["load", &text(&site.archive(&Draft::on(5)).path), "--to", "content"]);
+    let judged = site.json(&["receipt", "judge"]);
+    let identical: Vec<&Value> =
+        judged["judged"].as_array().unwrap().iter().map(|one| &one["isIdentical"]).collect();
+    assert_eq!(identical, [true, true]);
+}
+
+/// A site with one archive that is signed upstream, and approved.
+fn approved() -> (Site, Archive) {
+    let (site, archive) = signed(1);
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
+    site.load(&archive);
+    (site, archive)
+}
+
+/// Writes the only receipt anew, as whoever has the site's key can. Its ledger is left as after a crash right before it
+/// noted the receipt.
+fn forge(site: &Site, change: impl FnOnce(&mut Value)) {
+    let path = site.receipts().remove(0);
+    let mut receipt: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut receipt);
+    let receipt: Receipt = serde_json::from_value(receipt).unwrap();
+    let key = fs::read_to_string(site.path("state/receipt.key")).unwrap();
+    let key = PrivateKey::from_pem(&key, || None).unwrap();
+    let predicate = ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() };
+    let subject = canonical::digest(&receipt);
+    let statement = Statement { name: "receipt.json".to_owned(), subject, predicate };
+    fs::write(path.with_extension("sigstore.json"), dsse::sign(statement, &key).unwrap()).unwrap();
+    fs::write(&path, receipt.encode()).unwrap();
+    let ledger = site.ledger();
+    let (kept, _) = ledger.trim_end().rsplit_once('\n').unwrap();
+    fs::write(site.path("state/ledger.jsonl"), format!("{kept}\n")).unwrap();
+}
+
+#[test]
+fn a_receipt_by_the_sites_own_key_cannot_say_what_was_not_found() {
+    for (from, to, wanted) in [
+        (
+            "\"outcome\":\"passed\"",
+            "\"outcome\":\"warned\"",
+            "found signatures: passed by signatures[0] (**), wanted signatures: warned by signatures[0] (**)",
+        ),
+        ("team/app:1", "team/app:2", "team/app:2: found no judgement, wanted one as was kept"),
+        ("signatures[0]", "signatures[9]", "wanted signatures: passed by signatures[9] (**) as was kept"),
+    ] {
+        let (site, archive) = approved();
+        site.succeed(&["receipt", "judge"]);
+        let folder = evidence(&site, &archive);
+        let judgement = fs::read_to_string(kept(&folder, "judgement-")).unwrap();
+        assert!(judgement.contains(from), "{judgement}");
+        let changed = judgement.replace(from, to);
+        let digest = Digest::of(changed.as_bytes());
+        fs::write(folder.join(format!("judgement-{}.json", &digest.hex()[..12])), &changed).unwrap();
+        forge(&site, |receipt| receipt["judgements"] = json!([digest]));
+        site.succeed(&["receipt", "verify"]);
+        let said = site.fail(3, &["receipt", "judge"]);
+        assert!(said.contains("refused: receipt 1: ") && said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
+fn a_receipt_by_the_sites_own_key_cannot_name_who_did_not_sign() {
+    let (site, _) = approved();
+    forge(&site, |receipt| receipt["signers"][1]["person"] = json!("officer-2"));
+    site.succeed(&["receipt", "verify"]);
+    let said = site.fail(3, &["receipt", "judge"]);
+    let wanted = "found it signed by build-1 as preparer, officer-1 as security-officer, wanted build-1 as preparer, \
+                  officer-2 as security-officer, whom the receipt names";
+    assert!(said.contains(wanted), "{said}");
+    // Without its approval it was never to be let in.
+    let (site, _) = approved();
+    forge(&site, |receipt| receipt["annexes"] = json!([]));
+    let said = site.fail(3, &["receipt", "judge"]);
+    assert!(said.contains("found 0 of 1"), "{said}");
+}
