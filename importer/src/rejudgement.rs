@@ -6,7 +6,7 @@
 //!         -> the gates, who prepared and approved -> compared with the judgements and signers that the receipt names
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 
 use console::input::PolicyFile;
@@ -14,8 +14,9 @@ use console::judging::Knowledge;
 use console::{Class, Failure, Failures};
 use gates::vulnerability::{Kev, Vex};
 use gates::{Judgement, KeptJudgement, KeptVerdict};
+use manifests::inventory::Item;
 use manifests::policy::{Policy, Signatures};
-use manifests::receipt::{ArchiveRecord, Receipt, SignerRecord, State};
+use manifests::receipt::{ArchiveRecord, ExclusionRecord, ItemRecord, Receipt, SignerRecord, State};
 use manifests::trust::Trust;
 use manifests::{Digest, Timestamp, json};
 use serde::Serialize;
@@ -23,10 +24,10 @@ use transfer::archive::Signed;
 
 use crate::accept::{self, Rules};
 use crate::annex::{self, Annex};
-use crate::exclusion;
+use crate::exclusion::{self, Excluded};
 use crate::judgement::{self, History};
 use crate::plain;
-use crate::site::{Site, chain, receipts};
+use crate::site::{Site, chain, receipts, summaries};
 
 /// An archive that was judged once more, and as it was.
 #[derive(Debug, Serialize)]
@@ -48,58 +49,55 @@ pub(crate) struct Rejudged {
     pub(crate) is_identical: bool,
 }
 
-/// Judges what the receipt of this number let in, or what every receipt did. One that published what an earlier one
-/// held names the judgements of that one, and is judged as that one.
+/// Judges what the receipt of this number let in, or what every receipt did.
 ///
 /// # Errors
-/// Every verdict and every signer that is not as it was; a broken chain, evidence that is missing or changed, a number
-/// that there is not, or that let nothing in.
+/// Whatever a receipt says that is not so; a broken chain, evidence that is missing or changed, a number that there is
+/// not, or that let nothing in.
 pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>, Failures> {
     chain::verify(site)?;
-    let (mut loads, mut wanted) = (BTreeMap::new(), None);
+    // What one held and another published was judged once, before the first of them.
+    let mut judged_for = HashMap::new();
+    let (mut judged, mut failures) = (Vec::new(), Vec::new());
     for listed in receipts::list(&site.receipts())? {
         let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
         let lets_in = matches!(receipt.state, State::Held | State::Published);
         let Some(archive) = receipt.archive.clone().filter(|_| lets_in) else { continue };
-        let key = (archive.identity, receipt.judgements.clone());
-        let load = loads.entry(key).or_insert((listed.number, archive, receipt));
-        wanted = if number == Some(listed.number) { Some(load.0) } else { wanted };
-    }
-    if let Some(number) = number.filter(|_| wanted.is_none()) {
-        let message = "found no receipt of this number that let something in, wanted one";
-        return Err(Failure::new(Class::Usage, format!("receipt {number}"), message).into());
-    }
-    let mut loads: Vec<_> = loads.into_values().collect();
-    loads.retain(|(number, ..)| wanted.is_none_or(|wanted| wanted == *number));
-    loads.sort_by_key(|(number, ..)| *number);
-    let (mut judged, mut failures) = (Vec::new(), Vec::new());
-    for (number, archive, receipt) in loads {
-        match once_more(site, number, archive, &receipt) {
+        let judgements = (archive.identity, receipt.judgements.clone());
+        let first = *judged_for.entry(judgements).or_insert(listed.number);
+        if number.is_some_and(|wanted| wanted != listed.number) {
+            continue;
+        }
+        match once_more(site, (listed.number, first), archive, &receipt) {
             Ok(one) => judged.push(one),
             Err(more) => failures.extend(more),
         }
+    }
+    if let Some(number) = number.filter(|_| judged.is_empty() && failures.is_empty()) {
+        let message = "found no receipt of this number that let something in, wanted one";
+        return Err(Failure::new(Class::Usage, format!("receipt {number}"), message).into());
     }
     Failures::unless_empty(failures, judged)
 }
 
 fn once_more(
     site: &Site,
-    number: u64,
+    (number, first): (u64, u64),
     archive: ArchiveRecord,
     receipt: &Receipt,
 ) -> Result<Rejudged, Failures> {
     let about = format!("receipt {number}");
     let identity = archive.identity;
-    let pack = site.pack(identity)?;
+    let pack = site.pack_of(identity, receipt)?;
     let kept = site.kept_judgements(receipt)?;
-    let Some(first) = kept.first() else {
+    let Some(KeptJudgement { at, .. }) = kept.first() else {
         return Err(
             Failure::new(Class::Damaged, about, "found no judgement, wanted one of each policy").into()
         );
     };
     let trusts = trusts(site, identity, receipt)?;
     let policies = policies(site, identity, receipt)?;
-    let knowledge = knowledge(site, identity, first)?;
+    let knowledge = knowledge(site, identity, &kept)?;
     let [trust, stricter @ ..] = trusts.as_slice() else {
         return Err(Failure::new(Class::Damaged, about, "found no trust file, wanted the site's").into());
     };
@@ -111,19 +109,20 @@ fn once_more(
         knowledge: &knowledge,
         rescanned: &[],
         searched: &[],
-        now: first.at,
+        now: *at,
     };
     let annexes = annexes(site, &pack, receipt, &rules)?;
     let excluded = exclusion::counted(&pack.inventory().items, &annexes);
-    let before = judgement::before(&pack, &rules.policies, site, History::Before(number, first.at))?;
+    let before = judgement::before(&pack, &rules.policies, site, History::Before(first, *at))?;
     let judged = judgement::judge(&pack, &annexes, &excluded, &rules, &before)?;
 
     let mut differences = signers(&pack, &annexes, receipt, &rules);
     differences.extend(verdicts(&kept, &judged)?);
+    differences.extend(records(&pack, &excluded, &judged, receipt));
     let differences = differences.into_iter().map(|text| Failure::new(Class::Refused, &about, text));
     let rejudged = Rejudged {
         receipt: number,
-        at: first.at,
+        at: *at,
         items: excluded.rest(&pack.inventory().items).count(),
         trust_digests: receipt.trust_digests.clone(),
         policy_digests: receipt.policy_digests.clone(),
@@ -158,7 +157,9 @@ fn text(site: &Site, about: Digest, kind: &str, digest: Digest) -> Result<String
     String::from_utf8(bytes).map_err(|error| unusable(kind, digest, error))
 }
 
-fn knowledge(site: &Site, about: Digest, kept: &KeptJudgement) -> Result<Knowledge, Failure> {
+/// What was known beside the reports: the same for every policy.
+fn knowledge(site: &Site, about: Digest, kept: &[KeptJudgement]) -> Result<Knowledge, Failure> {
+    let Some(kept) = kept.first() else { return Ok(Knowledge::default()) };
     let read = |kind: &str, digest: Digest| site.kept_file(about, kind, digest, "json");
     let kev = kept.kev.map(|digest| {
         Kev::parse(&read("kev", digest)?).map_err(|error| unusable("catalogue", digest, error))
@@ -229,6 +230,32 @@ fn verdicts(kept: &[KeptJudgement], judged: &[Judgement]) -> Result<Vec<String>,
         then.into_keys().map(|(_, name)| format!("{name}: found no judgement, wanted one as was kept"));
     differences.extend(missing);
     Ok(differences)
+}
+
+/// Each item of a receipt that is not one of the archive's, or not as it was judged, and what was left out. A load of a
+/// part names that part alone.
+fn records(pack: &Signed<File>, excluded: &Excluded, judged: &[Judgement], receipt: &Receipt) -> Vec<String> {
+    let mut differences = Vec::new();
+    let left_out = |records: &[ExclusionRecord]| -> BTreeSet<(String, Digest)> {
+        records.iter().map(|record| (record.name.clone(), record.digest)).collect()
+    };
+    if left_out(excluded.records()) != left_out(&receipt.excluded) {
+        differences.push("found other items left out by its approvers than the receipt names".to_owned());
+    }
+    let said = summaries::verdicts(judged);
+    let mut items: HashMap<&str, &Item> =
+        excluded.rest(&pack.inventory().items).map(|item| (item.name.as_str(), item)).collect();
+    for ItemRecord { digest, kind, name, verdicts, .. } in &receipt.items {
+        let is_so = items.remove(name.as_str()).is_some_and(|item| {
+            let said = said.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+            item.published.digest == *digest && item.kind == *kind && said == verdicts
+        });
+        if !is_so {
+            differences
+                .push(format!("{name}: found it in the receipt as {digest}, which is not what was judged"));
+        }
+    }
+    differences
 }
 
 fn outcomes(verdicts: &[KeptVerdict]) -> String {

@@ -37,6 +37,10 @@ pub(crate) struct Origin {
     pub(crate) parts: Vec<Part>,
     /// Every receipt of it. None: its load has not come to an end.
     pub(crate) receipts: Vec<Import>,
+    /// Whether the site ever accepted it. Of what was accepted something may be at the targets, even where each of its
+    /// loads was cut or refused halfway.
+    #[serde(rename = "isAccepted")]
+    pub(crate) is_accepted: bool,
 }
 
 /// What a digest is to an item.
@@ -50,11 +54,6 @@ pub(crate) struct Part {
     pub(crate) published: Digest,
     /// What the digest is to it.
     pub(crate) role: Role,
-    /// What each gate said about it, by each policy.
-    pub(crate) verdicts: Vec<Said>,
-    /// Who left it out, where an approver did: then it was neither judged nor loaded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) excluded: Option<ExclusionRecord>,
 }
 
 /// What a digest is to an item.
@@ -81,6 +80,18 @@ pub(crate) struct Said {
     pub(crate) verdict: KeptVerdict,
 }
 
+/// What one receipt let an item in by.
+#[derive(Debug, Serialize)]
+pub(crate) struct Judged {
+    /// Its name upstream.
+    pub(crate) name: String,
+    /// What each gate said about it, by each policy; nothing where no policy had a gate.
+    pub(crate) verdicts: Vec<Said>,
+    /// Who left it out, where an approver did: then it was neither judged nor loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) excluded: Option<ExclusionRecord>,
+}
+
 /// A receipt of an archive.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,6 +107,8 @@ pub(crate) struct Import {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) reasons: Vec<String>,
+    /// What was said about the items that have the digest.
+    pub(crate) items: Vec<Judged>,
     /// Where the items are that have the digest.
     pub(crate) places: Vec<Place>,
 }
@@ -131,8 +144,8 @@ pub(crate) fn why(site: &Site, digest: Digest) -> Result<Why, Failures> {
             by_archive.entry(archive.identity).or_default().push((listed.number, receipt));
         }
     }
-    // A load that was cut has no receipt. Of what was only ever refused, the annexes are kept, and no pack.
-    for identity in site.kept()?.into_iter().filter(|identity| site.evidence_pack(*identity).exists()) {
+    // A load that was cut has no receipt. What the ledger does not know was kept right before a crash, or put there.
+    for identity in site.kept()?.into_iter().filter(|identity| site.ledger.has_accepted(*identity)) {
         by_archive.entry(identity).or_default();
     }
     let searched = by_archive.len();
@@ -156,36 +169,31 @@ fn origin(
     receipts: &[Numbered],
     digest: Digest,
 ) -> Result<Option<Origin>, Failure> {
-    let refused = receipts.iter().all(|(_, receipt)| receipt.state == State::Refused);
-    // Of what was only ever refused, no evidence is kept.
-    if refused && let Some(archive) = receipts.first().and_then(|(_, receipt)| receipt.archive.clone()) {
-        let is_it = identity == digest;
-        if !is_it {
-            return Ok(None);
-        }
-        return Ok(Some(Origin { archive, receipts: imports(site, receipts, None, &[])?, parts: vec![] }));
+    let is_accepted = site.ledger.has_accepted(identity);
+    // Of what was never accepted, no evidence is kept.
+    if let (false, Some(archive)) =
+        (is_accepted, receipts.first().and_then(|(_, receipt)| receipt.archive.clone()))
+    {
+        let imports = |_| imports(site, receipts, None, &[]);
+        let known = (identity == digest).then_some(()).map(imports).transpose()?;
+        return Ok(known.map(|receipts| Origin { archive, receipts, parts: vec![], is_accepted }));
     }
     let pack = site.pack(identity)?;
     let found = find(&pack, digest)?;
     if found.is_empty() && identity != digest {
         return Ok(None);
     }
-    let accepted = receipts.iter().find(|(_, receipt)| receipt.state != State::Refused);
-    let kept = match accepted {
-        Some((_, receipt)) => site.kept_judgements(receipt)?,
-        None => vec![],
-    };
     let imports = imports(site, receipts, Some(&pack), &found)?;
-    let excluded = |item: &Item| {
-        let (_, receipt) = accepted?;
-        receipt.excluded.iter().find(|record| record.name == item.name).cloned()
-    };
-    let parts =
-        found.into_iter().map(|(item, role)| Part { excluded: excluded(item), ..part(item, role, &kept) });
+    let parts = found.into_iter().map(|(item, role)| Part {
+        kind: item.kind,
+        name: item.name.clone(),
+        published: item.published.digest,
+        role,
+    });
     let parts = parts.collect();
     let Inventory { name, serial, .. } = pack.inventory();
     let archive = ArchiveRecord { identity, name: name.clone(), serial: *serial };
-    Ok(Some(Origin { archive, parts, receipts: imports }))
+    Ok(Some(Origin { archive, parts, receipts: imports, is_accepted }))
 }
 
 /// The items that have the digest, with what it is to each.
@@ -226,20 +234,23 @@ fn role(pack: &Signed<File>, item: &Item, digest: Digest) -> Result<Option<Role>
     Ok(None)
 }
 
-fn part(item: &Item, role: Role, kept: &[KeptJudgement]) -> Part {
-    let said = |judgement: &KeptJudgement| {
+/// What a receipt that let something in says of the items that have the digest.
+fn judged(site: &Site, receipt: &Receipt, found: &[(&Item, Role)]) -> Result<Vec<Judged>, Failure> {
+    if receipt.state == State::Refused || found.is_empty() {
+        return Ok(vec![]);
+    }
+    let kept = site.kept_judgements(receipt)?;
+    let said = |judgement: &KeptJudgement, name: &str| {
         let policy = judgement.policy;
-        let verdicts = judgement.verdicts(&item.name).cloned();
+        let verdicts = judgement.verdicts(name).cloned();
         verdicts.map(|verdict| Said { policy, verdict }).collect::<Vec<_>>()
     };
-    Part {
-        kind: item.kind,
+    let judged = found.iter().map(|(item, _)| Judged {
         name: item.name.clone(),
-        published: item.published.digest,
-        role,
-        verdicts: kept.iter().flat_map(said).collect(),
-        excluded: None,
-    }
+        verdicts: kept.iter().flat_map(|judgement| said(judgement, &item.name)).collect(),
+        excluded: receipt.excluded.iter().find(|record| record.name == item.name).cloned(),
+    });
+    Ok(judged.collect())
 }
 
 fn imports(
@@ -257,6 +268,7 @@ fn imports(
             issued: receipt.issued,
             signers: signers(site, receipt, pack)?,
             reasons: receipt.reasons.clone(),
+            items: judged(site, receipt, found)?,
             places: items.flat_map(|item| item.places.iter().cloned()).collect(),
         })
     };
@@ -266,7 +278,10 @@ fn imports(
 /// Who signed, with what the signatures themselves say: the archive's own, and those of the annexes that were kept.
 fn signers(site: &Site, receipt: &Receipt, pack: Option<&Signed<File>>) -> Result<Vec<Signer>, Failure> {
     let mut words: Vec<(Digest, ArchiveSignature)> = Vec::new();
-    words.extend(pack.map(|pack| (pack.signed_by(), pack.signature().clone())));
+    if let Some(pack) = pack.filter(|_| !receipt.signers.is_empty()) {
+        let pack = site.pack_of(pack.identity(), receipt)?;
+        words.push((pack.signed_by(), pack.signature().clone()));
+    }
     for (archive, annex) in receipt
         .archive
         .iter()

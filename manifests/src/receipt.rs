@@ -18,7 +18,7 @@ use crate::trust::{Role, Signer};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Receipt {
-    /// The identities of the annexes that were counted.
+    /// The identities of the annexes that were counted; in a refusal, of all that are kept about the archive.
     pub annexes: Vec<Digest>,
     /// [`crate::API_VERSION`].
     pub api_version: String,
@@ -86,7 +86,7 @@ pub enum State {
     Held,
     /// The names point to it.
     Published,
-    /// It was refused, and nothing of it was written to a target by that run.
+    /// It was refused. What that run had brought by then is at the targets, under no name that it set.
     Refused,
     /// Another trust file or policy was put in force; nothing was imported.
     Changed,

@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let held = receipts::read(&path, site.public_key())?.receipt;
     let archive = check(site, &path, &held)?.clone();
     let kept = summaries::check(&path, &held, site.public_key())?;
-    let evidence = Arc::new(open_evidence(site, &archive)?);
+    let evidence = Arc::new(open_evidence(site, &archive, &held)?);
     let subject =
         Subject::of(&evidence).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
     let waiting = Waiting { path: &path, receipt: &held, archive: &archive, evidence: &evidence };
@@ -158,8 +158,8 @@ fn check<'a>(site: &Site, path: &Path, held: &'a Receipt) -> Result<&'a ArchiveR
 }
 
 /// The site's own copy of the archive's beginning, which has every manifest.
-fn open_evidence(site: &Site, archive: &ArchiveRecord) -> Result<Signed<File>, Failure> {
-    let evidence = site.pack(archive.identity)?;
+fn open_evidence(site: &Site, archive: &ArchiveRecord, held: &Receipt) -> Result<Signed<File>, Failure> {
+    let evidence = site.pack_of(archive.identity, held)?;
     let path = site.evidence_pack(archive.identity);
     evidence.verify_evidence(&|_| ()).map_err(|error| archive_failure::failure(&path, &error))?;
     Ok(evidence)

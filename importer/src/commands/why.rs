@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use console::Failures;
 use console::escape::escape;
-use manifests::receipt::{ExclusionRecord, Place, SignerRecord};
+use manifests::receipt::{ExclusionRecord, Place, SignerRecord, State};
 
 use super::receipt::state_of;
 use super::state;
 use crate::cli::{Global, WhyArguments};
 use crate::site::{Access, Site};
-use crate::why::{self, Import, Origin, Part, Role, Said, Signer, Why};
+use crate::why::{self, Import, Judged, Origin, Part, Role, Said, Signer, Why};
 
 pub(crate) fn run(arguments: &WhyArguments, global: &Global) -> Result<Why, Failures> {
     let site = Site::open(state(global)?, Access::Read)?;
@@ -25,21 +25,32 @@ pub(crate) fn render(why: &Why) -> String {
 }
 
 fn render_origin(text: &mut String, origin: &Origin) {
-    let Origin { archive, parts, receipts } = origin;
+    let Origin { archive, parts, receipts, is_accepted } = origin;
     let _ = writeln!(text, "\narchive        {}, serial {}", archive.name, archive.serial);
     let _ = writeln!(text, "identity       {}", archive.identity);
     if parts.is_empty() {
         let _ = writeln!(text, "it is          the archive itself");
     }
     parts.iter().for_each(|part| render_part(text, part));
-    if receipts.is_empty() {
-        let _ = writeln!(text, "receipt        none: it was accepted, and its load has not come to an end");
+    match (receipts.is_empty(), is_accepted) {
+        (true, _) => {
+            let _ =
+                writeln!(text, "receipt        none: it was accepted, and its load has not come to an end");
+        }
+        // It was accepted, and then its medium or a target changed while it was brought.
+        (false, true) if receipts.iter().all(|import| import.state == State::Refused) => {
+            let _ = writeln!(
+                text,
+                "               accepted, and refused while it was brought: some of it may be inside"
+            );
+        }
+        _ => {}
     }
     receipts.iter().for_each(|import| render_import(text, import));
 }
 
 fn render_part(text: &mut String, part: &Part) {
-    let Part { kind, name, published, role, verdicts, excluded } = part;
+    let Part { kind, name, published, role } = part;
     let role = match role {
         Role::Manifest => "the manifest of",
         Role::Source => "what upstream named by",
@@ -48,6 +59,14 @@ fn render_part(text: &mut String, part: &Part) {
     };
     let _ = writeln!(text, "it is          {role} the {kind} {}", escape(name));
     let _ = writeln!(text, "               {published}");
+}
+
+/// What was said of one item. `is_alone`: it need not be named again.
+fn render_judged(text: &mut String, judged: &Judged, is_alone: bool) {
+    let Judged { name, verdicts, excluded } = judged;
+    if !is_alone {
+        let _ = writeln!(text, "  of           {}", escape(name));
+    }
     for Said { policy, verdict } in verdicts {
         let (outcome, rule) = (escape(&verdict.outcome), escape(&verdict.rule));
         let _ = writeln!(text, "  {outcome:<12} {rule}, policy {policy}");
@@ -70,7 +89,7 @@ fn render_part(text: &mut String, part: &Part) {
 }
 
 fn render_import(text: &mut String, import: &Import) {
-    let Import { number, state, issued, signers, reasons, places } = import;
+    let Import { number, state, issued, signers, reasons, items, places } = import;
     let _ = writeln!(text, "receipt        {number} of {issued}, {}", state_of(*state));
     for Signer { who: SignerRecord { key, person, role }, signed_at, change } in signers {
         let at = signed_at.map(|at| format!(" at {at}")).unwrap_or_default();
@@ -80,6 +99,7 @@ fn render_import(text: &mut String, import: &Import) {
     for reason in reasons {
         let _ = writeln!(text, "  against      {}", escape(reason));
     }
+    items.iter().for_each(|judged| render_judged(text, judged, items.len() == 1));
     for Place { repository, target, name, .. } in places {
         let tag = name.as_ref().map_or_else(String::new, |name| format!(":{}", name.tag));
         let _ =

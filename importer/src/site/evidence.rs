@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gates::KeptJudgement;
 use manifests::receipt::{Receipt, State};
+use manifests::trust::Role;
 use manifests::{Digest, json, limits};
 use transfer::archive::{ArchiveError, ReadAt, Signed, open};
 
@@ -19,6 +20,9 @@ const CHUNK: u64 = 1 << 17;
 
 /// Largest judgement that is read: 20,000 images with some hundred findings each have less.
 const JUDGEMENT_BYTES: u64 = 1 << 30;
+
+/// The ending of a further evidence pack. That of annexes is another, whatever the name of a person.
+const PACK: &str = "pack";
 
 /// A file that flags added to what an archive was judged by.
 #[derive(Debug)]
@@ -38,6 +42,17 @@ impl Site {
         self.evidence(identity).join("evidence.tar")
     }
 
+    /// The evidence pack that bears the signature of this key. Two people may have prepared the same: whose signature came
+    /// later has a pack of its own, since a receipt names who signed.
+    fn pack_by(&self, identity: Digest, key: Digest) -> PathBuf {
+        let first = self.evidence_pack(identity);
+        let signed = |file| open::signed(file, |id| self.key_ever(id)).ok();
+        match File::open(&first).ok().and_then(signed) {
+            Some(pack) if pack.signed_by() != key => first.with_file_name(file_name("evidence", key, PACK)),
+            _ => first,
+        }
+    }
+
     fn evidence(&self, identity: Digest) -> PathBuf {
         self.directory.join(EVIDENCE).join(identity.hex())
     }
@@ -51,8 +66,7 @@ impl Site {
         let archive = accepted.archive();
         let folder = self.evidence(archive.identity());
         files::folder(&folder).map_err(|error| SiteError::Io(folder.clone(), error))?;
-        let pack = self.evidence_pack(archive.identity());
-        // One that is there may bear the signature of another who prepared the same.
+        let pack = self.pack_by(archive.identity(), archive.signed_by());
         let kept = |file: &File| open::signed(file, |id| self.key_ever(id))?.verify_evidence(&|_| ());
         let made = |file: &File| archive.verify_evidence_copy(&file, |id| self.key_ever(id));
         copy(archive.reader(), archive.layout().evidence_end(), &pack, (&kept, &made))?;
@@ -116,20 +130,20 @@ impl Site {
     }
 
     /// Whether everything is kept that a receipt names: the evidence pack, the annexes, the trust files and policies,
-    /// and the judgements.
+    /// and the judgements. Of what was refused, what its approvers said.
     ///
     /// # Errors
     /// The first thing that is missing or is something else.
     pub(crate) fn check_evidence(&self, receipt: &Receipt) -> Result<(), SiteError> {
-        let Some(archive) = receipt.archive.as_ref().filter(|_| receipt.state != State::Refused) else {
-            return Ok(());
-        };
-        let identity = archive.identity;
+        let Some(identity) = receipt.archive.as_ref().map(|archive| archive.identity) else { return Ok(()) };
         let failed = |error: ArchiveError| form(&self.evidence(identity), error);
-        self.pack(identity)?.verify_evidence(&|_| ()).map_err(failed)?;
         for annex in &receipt.annexes {
             self.kept_annex(identity, *annex)?.verify(&|_| ()).map_err(failed)?;
         }
+        if receipt.state == State::Refused {
+            return Ok(());
+        }
+        self.pack_of(identity, receipt)?.verify_evidence(&|_| ()).map_err(failed)?;
         let trusts = receipt.trust_digests.iter().map(|digest| ("trust", digest));
         let policies = receipt.policy_digests.iter().map(|digest| ("policy", digest));
         for (kind, digest) in trusts.chain(policies) {
@@ -145,6 +159,42 @@ impl Site {
     /// When it is not there, or is another's.
     pub(crate) fn pack(&self, identity: Digest) -> Result<Signed<File>, SiteError> {
         self.kept_archive(&self.evidence_pack(identity), identity)
+    }
+
+    /// The evidence pack with the signature of whom a receipt names as the preparer.
+    ///
+    /// # Errors
+    /// As [`Site::pack`]; when it bears another's signature.
+    pub(crate) fn pack_of(&self, identity: Digest, receipt: &Receipt) -> Result<Signed<File>, SiteError> {
+        let preparer = receipt.signers.iter().find(|signer| signer.role == Role::Preparer);
+        let Some(wanted) = preparer.map(|signer| signer.key) else {
+            return Err(form(&self.evidence(identity), "found no preparer in a receipt, wanted who signed"));
+        };
+        let path = self.pack_by(identity, wanted);
+        let pack = self.kept_archive(&path, identity)?;
+        if pack.signed_by() != wanted {
+            let reason = format!(
+                "found the signature of {}, wanted {wanted}, which a receipt names",
+                pack.signed_by()
+            );
+            return Err(form(&path, reason));
+        }
+        Ok(pack)
+    }
+
+    /// The identities of the annexes that were kept about an archive, each once; of those that are good, as a refusal
+    /// must not hang on a file that somebody put there. One that is damaged is missed by the receipt that named it.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) fn annexes_about(&self, about: Digest) -> Result<Vec<Digest>, SiteError> {
+        let identity = |path: &PathBuf| {
+            Some(open::signed(File::open(path).ok()?, |id| self.key_ever(id)).ok()?.identity())
+        };
+        let mut identities: Vec<Digest> = self.kept_annexes(about)?.iter().filter_map(identity).collect();
+        identities.sort_unstable();
+        identities.dedup();
+        Ok(identities)
     }
 
     /// An annex that was kept about an archive, by its own identity.

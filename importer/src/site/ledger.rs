@@ -226,6 +226,13 @@ impl Ledger {
         serials.map(|(serial, known)| (*serial, known))
     }
 
+    /// Whether an archive was ever accepted.
+    #[must_use]
+    pub(crate) fn has_accepted(&self, identity: Digest) -> bool {
+        let mut known = self.archives.values().flat_map(BTreeMap::values);
+        known.any(|known| known.identities.contains(&identity))
+    }
+
     /// The newest serial that was accepted of a channel.
     #[must_use]
     pub(crate) fn newest(&self, channel: &ChannelName) -> Option<u64> {

@@ -30,7 +30,7 @@ impl Site {
     /// The receipt of a refusal, without its place in the chain.
     ///
     /// # Errors
-    /// When the key does not sign.
+    /// When the key does not sign, or the disk fails.
     pub(crate) fn refusal(
         &self,
         refused: Refused<'_>,
@@ -43,7 +43,10 @@ impl Site {
         if let Some((_, subject)) = archive {
             summaries.push(&subject.sign(&verification, key)?)?;
         }
+        let identity = archive.map(|(record, _)| record.identity);
+        let annexes = identity.map(|identity| self.annexes_about(identity)).transpose()?;
         let receipt = Receipt {
+            annexes: annexes.unwrap_or_default(),
             archive: archive.map(|(record, _)| record.clone()),
             policy_digests: policies,
             reasons: reasons(failures),

@@ -11,6 +11,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use gates::Judgement;
 use manifests::dsse::{self, Envelope, Statement};
 use manifests::inventory::{Inventory, Item};
 use manifests::key::{PrivateKey, PublicKey};
@@ -204,7 +205,7 @@ pub(super) fn of_accepted(
         let said = verification.summary(summary::item_uri(&arrived.name), inputs);
         sign(&arrived.name, arrived.digest, said, key)
     };
-    let mut verdicts = verdicts(accepted);
+    let mut verdicts = verdicts(accepted.judgements());
     let mut records = Vec::with_capacity(arrived.len());
     let mut arrived = arrived.into_iter();
     loop {
@@ -251,9 +252,9 @@ fn evidence(item: &Item) -> Vec<Resource> {
 }
 
 /// What each gate of each policy decided about each item.
-fn verdicts(accepted: &Accepted) -> HashMap<&str, Vec<VerdictRecord>> {
+pub(crate) fn verdicts(judgements: &[Judgement]) -> HashMap<&str, Vec<VerdictRecord>> {
     let mut verdicts: HashMap<&str, Vec<VerdictRecord>> = HashMap::new();
-    for judgement in accepted.judgements() {
+    for judgement in judgements {
         for item in &judgement.items {
             let records = item.verdicts.iter().map(|verdict| VerdictRecord {
                 gate: verdict.gate.to_owned(),

@@ -65,12 +65,13 @@ fn each_archive_is_judged_as_of_then_by_what_it_was_let_in_by() {
         .map(|one| (&one["receipt"], &one["items"], one["policyDigests"].as_array().unwrap().len()))
         .collect();
     // The second receipt is of the policy, the last one published what was held by the one before.
-    assert_eq!(told, [(&json!(1), &json!(1), 1), (&json!(3), &json!(1), 2), (&json!(4), &json!(1), 1)]);
+    let [one, three, four, five] = [1, 3, 4, 5].map(Value::from);
+    assert_eq!(told, [(&one, &one, 1), (&three, &one, 2), (&four, &one, 1), (&five, &one, 1)]);
     assert!(judged.iter().all(|one| one["isIdentical"] == true), "{judged:#?}");
     assert_eq!(judged[1]["archive"]["identity"], second.identity.to_string());
 
     let of_published = site.json(&["receipt", "judge", "5"]);
-    assert_eq!(of_published["judged"], json!([judged[2]]));
+    assert_eq!(of_published["judged"], json!([judged[3]]));
     let said = site.succeed(&["receipt", "judge", "3"]);
     assert!(said.contains("3: core, serial 20241104213000\n"), "{said}");
     let lax = Digest::of(policy("{vulnerabilities: {critical: warn}}").as_bytes());
@@ -106,6 +107,45 @@ fn what_came_later_does_not_change_what_was_right_then() {
     let identical: Vec<&Value> =
         judged["judged"].as_array().unwrap().iter().map(|one| &one["isIdentical"]).collect();
     assert_eq!(identical, [true, true]);
+}
+
+#[test]
+fn each_receipt_is_held_to_the_signature_of_whom_it_names() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    site.load(&archive);
+    // Somebody else prepared the same.
+    crate::trust::follow(&site, &[("build-2", &site.people.stranger), ("build-1", &site.people.build)]);
+    let again = site.archive_by(&Draft::on(3), &site.people.stranger);
+    assert_eq!(again.identity, archive.identity);
+    site.load(&again);
+    site.succeed(&["receipt", "verify"]);
+    let judged = site.json(&["receipt", "judge"]);
+    assert_eq!(judged["judged"].as_array().unwrap().len(), 2, "{judged:#}");
+    let known = site.json(&["why", &archive.identity.to_string()]);
+    for (at, person) in ["build-1", "build-2"].into_iter().enumerate() {
+        let signer = &known["archives"][0]["receipts"][at]["signers"][0];
+        let told = (&signer["person"], &signer["signedAt"]);
+        assert_eq!(told, (&json!(person), &json!("2024-11-03T21:30:00Z")), "{known:#}");
+    }
+    // Each is missed where it is gone, and neither stands for the other.
+    let folder = evidence(&site, &archive);
+    let (first, second) = (folder.join("evidence.tar"), kept(&folder, "evidence-"));
+    let (one, two) = (fs::read(&first).unwrap(), fs::read(&second).unwrap());
+    assert!(one != two, "the signatures are two");
+    for (path, bytes, other) in [(&first, &one, &two), (&second, &two, &one)] {
+        for damaged in [None, Some(other)] {
+            match damaged {
+                None => fs::remove_file(path).unwrap(),
+                Some(other) => fs::write(path, other).unwrap(),
+            }
+            for command in [&["receipt", "verify"][..], &["receipt", "judge"]] {
+                site.fail(3, command);
+            }
+        }
+        fs::write(path, bytes).unwrap();
+    }
+    site.succeed(&["receipt", "judge"]);
 }
 
 /// A site with one archive that is signed upstream, and approved.
@@ -171,6 +211,22 @@ fn a_receipt_by_the_sites_own_key_cannot_name_who_did_not_sign() {
     let wanted = "found it signed by build-1 as preparer, officer-1 as security-officer, wanted build-1 as preparer, \
                   officer-2 as security-officer, whom the receipt names";
     assert!(said.contains(wanted), "{said}");
+    // Nor an item, or what was said of one.
+    for (change, what) in [("rule", "signatures[9]"), ("gate", "malware"), ("outcome", "warned")] {
+        let (site, _) = approved();
+        forge(&site, |receipt| receipt["items"][0]["verdicts"][0][change] = json!(what));
+        site.succeed(&["receipt", "verify"]);
+        let said = site.fail(3, &["receipt", "judge"]);
+        assert!(said.contains("team/app:1: found it in the receipt as sha256:"), "{change}: {said}");
+    }
+    let (site, _) = approved();
+    forge(&site, |receipt| {
+        let by =
+            json!({"by": "officer-1", "digest": Digest::of(b"other"), "name": "registry.example/other:1"});
+        receipt["excluded"] = json!([by]);
+    });
+    let said = site.fail(3, &["receipt", "judge"]);
+    assert!(said.contains("found other items left out by its approvers than the receipt names"), "{said}");
     // Without its approval it was never to be let in.
     let (site, _) = approved();
     forge(&site, |receipt| receipt["annexes"] = json!([]));

@@ -1,16 +1,20 @@
 //! Why something is inside, from the state directory alone.
 
 use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use fixtures::faults::{Fault, Rule};
+use fixtures::log::LoggedRequest;
 use fixtures::registry::{Options, Registry};
 use manifests::Digest;
 use manifests::slot::Verdict;
 use serde_json::{Value, json};
 
+use crate::approve::{annex_of, approve, prepared};
 use crate::archive::{Archive, Draft};
-use crate::site::{Site, text};
+use crate::site::{Setup, Site, USUAL, policy, text};
 use crate::summaries::signed;
 
 fn loaded() -> (Site, Archive) {
@@ -56,7 +60,7 @@ fn it_tells_who_signed_which_rule_decided_who_approved_and_where_it_is() {
     assert_eq!(origin["archive"]["identity"], archive.identity.to_string());
     let part = &origin["parts"][0];
     assert_eq!((&part["name"], &part["role"]), (&json!("registry.example/team/app:1"), &json!("manifest")));
-    let verdict = &part["verdicts"][0];
+    let verdict = &origin["receipts"][0]["items"][0]["verdicts"][0];
     assert_eq!((&verdict["gate"], &verdict["rule"]), (&json!("signatures"), &json!("signatures[0] (**)")));
     let facts = verdict["facts"].to_string();
     assert!(facts.contains("signature by the key"), "who signed upstream: {facts}");
@@ -213,4 +217,107 @@ fn what_a_cut_load_brought_is_known_by_the_evidence_that_it_kept() {
     assert_eq!(receipts, 0, "it left no receipt");
     let known = why(&site, &archive.identity.to_string());
     assert_eq!(known["archives"].as_array().unwrap().len(), 1, "{known}");
+    let said = site.succeed(&["why", &archive.identity.to_string()]);
+    assert!(said.contains("it was accepted, and its load has not come to an end"), "{said}");
+    assert!(!said.contains("nothing was judged"), "it was: {said}");
+}
+
+#[test]
+fn each_receipt_tells_what_was_said_by_the_policy_of_its_time() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    site.load(&archive);
+    let waiver = "{match: \"**\", accept: unsigned, reason: none there yet, owner: ciso, until: 2999-01-01}";
+    site.write("policy-2.yaml", &policy(&format!("{{version: 2, signatures: [{waiver}]}}")));
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    site.succeed(&["policy", "sign", "policy-2.yaml", "--key", "build.key"]);
+    site.succeed(&["policy", "update", "policy-2.yaml"]);
+    site.load(&archive);
+    let manifest = site.json(&["receipt", "show"])["items"][0]["digest"].as_str().unwrap().to_owned();
+    let known = why(&site, &manifest);
+    let receipts = known["archives"][0]["receipts"].as_array().unwrap();
+    let said: Vec<usize> =
+        receipts.iter().map(|one| one["items"][0]["verdicts"].as_array().unwrap().len()).collect();
+    assert_eq!(said, [0, 1], "{known:#}");
+    let said = site.succeed(&["why", &manifest]);
+    let (first, second) = said.split_once("receipt        3 of ").unwrap();
+    assert!(first.contains("0 gates: nothing was judged") && !first.contains("signatures[0]"), "{said}");
+    assert!(second.contains("signatures[0]") && !second.contains("0 gates"), "{said}");
+}
+
+#[test]
+fn what_was_left_out_once_and_came_later_is_told_by_each_receipt() {
+    const DB: &str = "registry.example/team/db:1";
+    let draft = Draft { more: vec![(DB, &[])], ..Draft::on(3) };
+    let (site, archive, path) = prepared(Setup { officers: 1, ..USUAL }, &draft);
+    site.succeed(&approve(&path, &["--exclude", DB, "--reason", "no fix"]));
+    site.load(&archive);
+    std::thread::sleep(Duration::from_secs(1));
+    fs::remove_file(annex_of(&site, &archive, "officer-1")).unwrap();
+    site.succeed(&approve(&path, &[]));
+    site.load(&archive);
+    let receipt = site.json(&["receipt", "show"]);
+    let item = receipt["items"].as_array().unwrap().iter().find(|item| item["name"] == DB).unwrap();
+    let known = why(&site, item["digest"].as_str().unwrap());
+    let receipts = known["archives"][0]["receipts"].as_array().unwrap();
+    assert_eq!(receipts[0]["items"][0]["excluded"]["by"], "officer-1", "{known:#}");
+    assert_eq!(receipts[0]["places"], json!([]), "{known:#}");
+    assert_eq!(receipts[1]["items"][0]["excluded"], Value::Null, "{known:#}");
+    assert_eq!(receipts[1]["places"], item["places"], "{known:#}");
+}
+
+#[test]
+fn what_a_load_brought_before_it_was_refused_is_known() {
+    const DB: &str = "registry.example/team/db:1";
+    let site = Site::new();
+    let archive = site.archive(&Draft { more: vec![(DB, &[])], ..Draft::on(3) });
+    let registry = Registry::start(Options::default()).unwrap();
+    let slow = Fault::Delay(Duration::from_secs(3));
+    registry.fault(Rule::new("/team/db/blobs/uploads/", slow).on(Method::POST));
+    let spec = format!("{{registries: [{{name: mgt, url: \"{}\", type: oci}}]}}", registry.url());
+    site.write("to.yaml", &format!("apiVersion: airgap/v1\nkind: Destinations\nspec: {spec}\n"));
+    let mut load = site.command(&["load", &text(&archive.path), "--to", "to.yaml"]);
+    let mut load = load.stderr(Stdio::null()).spawn().unwrap();
+    let has_come = || {
+        registry
+            .requests()
+            .iter()
+            .any(|asked| asked.method == Method::PUT && asked.path.contains("/team/app/manifests/"))
+    };
+    while !has_come() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The medium changes where the other image's layer is.
+    let mut bytes = fs::read(&archive.path).unwrap();
+    let layer = DB.repeat(100);
+    let at = bytes.windows(layer.len()).position(|window| window == layer.as_bytes()).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&archive.path, bytes).unwrap();
+    assert_eq!(load.wait().unwrap().code(), Some(4));
+
+    let receipt = site.json(&["receipt", "show"]);
+    assert_eq!((&receipt["state"], &receipt["items"]), (&json!("refused"), &json!([])));
+    let of_app =
+        |asked: &&LoggedRequest| asked.method == Method::PUT && asked.path.contains("/team/app/manifests/");
+    assert_eq!(registry.requests().iter().filter(of_app).count(), 1, "it bears no signature of the site");
+    let put =
+        registry.requests().into_iter().find(|asked| asked.path.contains("/team/app/manifests/sha256:"));
+    let manifest = put.unwrap().path.rsplit('/').next().unwrap().to_owned();
+    let known = why(&site, &manifest);
+    assert_eq!(known["archives"][0]["isAccepted"], true, "{known:#}");
+    assert_eq!(known["archives"][0]["parts"][0]["role"], "manifest", "{known:#}");
+    let said = site.succeed(&["why", &manifest]);
+    assert!(said.contains("accepted, and refused while it was brought: some of it may be inside"), "{said}");
+}
+
+#[test]
+fn evidence_that_somebody_put_there_is_of_nothing_that_was_accepted() {
+    let (site, archive) = loaded();
+    let other = site.archive(&Draft { is_signed: true, content: "other", ..Draft::on(4) });
+    let folder = site.path("state/evidence").join(other.identity.hex());
+    fs::create_dir(&folder).unwrap();
+    fs::copy(&other.path, folder.join("evidence.tar")).unwrap();
+    let said = site.fail(2, &["why", &other.identity.to_string()]);
+    assert!(said.contains("found it in none of 1 archives"), "{said}");
+    why(&site, &archive.identity.to_string());
 }
