@@ -172,13 +172,25 @@ fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem
     JudgedItem { kind: item.kind, name: item.name.clone(), digest: item.published.digest, verdicts, findings }
 }
 
-/// The kind of an item is its preparer's word, and rules ask by kind: an image that is called something else would
-/// choose its rule.
+/// The kind of an item is its preparer's word, and rules ask by kind: what is called something else would choose its
+/// rule. Where it cannot be told, it may be an image.
 fn misnamed(subject: Subject<'_>) -> Option<String> {
-    let kind = subject.item.kind;
-    let holds_image = || vulnerability::images(subject).is_ok_and(|images| !images.is_empty());
-    (kind != ItemKind::Image && holds_image())
-        .then(|| format!("found an image that is called a {kind}, wanted it called an image"))
+    let (said, found) = (subject.item.kind, vulnerability::kind(subject));
+    match found {
+        Ok(found) if found == said => None,
+        Ok(found) => {
+            Some(format!("found {} that is called {}, wanted it called what it is", a(found), a(said)))
+        }
+        Err(_) if said == ItemKind::Image => None,
+        Err(reasons) => {
+            Some(format!("found something called {} that may be an image: {}", a(said), reasons.join("; ")))
+        }
+    }
+}
+
+fn a(kind: ItemKind) -> String {
+    let article = if kind == ItemKind::Chart { "a" } else { "an" };
+    format!("{article} {kind}")
 }
 
 /// A report that somebody signed, as the vulnerability gate takes it.

@@ -46,6 +46,16 @@ pub struct Entry {
     pub artifact_type: Option<String>,
 }
 
+impl Entry {
+    /// Whether an index lists it for the platform that no machine has, as BuildKit lists its attestations: no runtime
+    /// that is given the index takes it.
+    #[must_use]
+    pub fn is_for_none(&self) -> bool {
+        let platform = self.platform.as_ref();
+        platform.is_some_and(|platform| platform.os == "unknown" && platform.architecture == "unknown")
+    }
+}
+
 /// The platform object of an index entry.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EntryPlatform {

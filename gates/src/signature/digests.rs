@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use manifests::oci::{Entry, Manifest};
+use manifests::oci::Manifest;
 use manifests::policy::PlatformRule;
 use manifests::{Descriptor, Digest, limits};
 
@@ -38,19 +38,12 @@ fn walk(
             }
         }
         Manifest::Index(index) => {
-            for entry in index.manifests.iter().filter(|entry| !is_attestation(entry)) {
+            // BuildKit lists its attestations beside the platforms, under one that no machine has. Whatever has any other
+            // platform, or none, is asked about: a machine could run it.
+            for entry in index.manifests.iter().filter(|entry| !entry.is_for_none()) {
                 walk(subject, &entry.descriptor(), depth + 1, seen, digests)?;
             }
         }
     }
     Ok(())
-}
-
-/// BuildKit lists its attestations beside the platforms, under one that no machine has. Whatever has any other
-/// platform, or none, is asked about: a machine could run it.
-fn is_attestation(entry: &Entry) -> bool {
-    entry
-        .platform
-        .as_ref()
-        .is_some_and(|platform| platform.os == "unknown" && platform.architecture == "unknown")
 }

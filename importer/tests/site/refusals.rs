@@ -1,5 +1,7 @@
 //! Every reason for which trust is withheld: its status, its words, and nothing written.
 
+use manifests::Digest;
+use manifests::inventory::ItemKind;
 use manifests::slot::Verdict;
 use manifests::trust::Role;
 
@@ -47,7 +49,7 @@ fn an_archive_that_breaks_one_rule_is_refused_by_that_name() {
         ),
         (
             USUAL,
-            Draft { annex_of: Some(manifests::Digest::of(b"other")), ..Draft::on(3) },
+            Draft { annex_of: Some(Digest::of(b"other")), ..Draft::on(3) },
             "found an annex",
             "an annex in the place of an archive",
         ),
@@ -290,5 +292,28 @@ fn what_no_preparer_signed_for_its_channel_and_in_time_is_not_served() {
         let archive = site.archive(&draft);
         let refused = site.fail(3, &["serve", &text(&archive.path), "--listen", "127.0.0.1:0"]);
         assert!(refused.contains(said), "{refused}");
+    }
+}
+
+#[test]
+fn rules_ask_for_what_an_item_is_and_not_for_what_it_is_called() {
+    let waiver = "{match: \"**\", accept: unsigned, reason: a, owner: b, until: 2999-01-01}";
+    let site = |rule: &str| {
+        let policy = format!("{{signatures: [{rule}, {waiver}]}}");
+        Site::with(Setup { policy: Box::leak(policy.into_boxed_str()), ..USUAL })
+    };
+    let with = |kind: ItemKind| Draft {
+        artifacts: vec![("x/y", b"{}".to_vec())],
+        artifact_kind: kind,
+        ..Draft::on(3)
+    };
+    let deny_images = site("{match: \"annex.local/**\", kinds: [image], deny: true}");
+    deny_images.load(&deny_images.archive(&with(ItemKind::Artifact)));
+    for (kind, said) in [
+        (ItemKind::Chart, "found an artifact that is called a chart, wanted it called what it is"),
+        (ItemKind::Image, "found an artifact that is called an image, wanted it called what it is"),
+    ] {
+        let other = site("{match: \"annex.local/**\", kinds: [artifact], deny: true}");
+        assert!(other.refuse(&other.archive(&with(kind)), &[]).contains(said));
     }
 }

@@ -59,10 +59,12 @@ pub enum PatternError {
 
 impl Pattern {
     /// Whether the pattern is about a reference, given in full (`ghcr.io/demo/web:1`). A pattern without a tag
-    /// is about every tag.
+    /// is about every tag, and one without a digest about every digest: whoever names both must not be past a rule about
+    /// the tag.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        matches(self.0.as_bytes(), name.as_bytes()) || matches(self.0.as_bytes(), repository(name).as_bytes())
+        let tagged = name.split_once('@').map_or(name, |(before, _)| before);
+        [name, tagged, repository(name)].iter().any(|name| matches(self.0.as_bytes(), name.as_bytes()))
     }
 }
 
@@ -219,6 +221,12 @@ mod tests {
             ("ghcr.io/demo/web:V1", "ghcr.io/demo/web:V1", true),
             ("ghcr.io/**V1", "ghcr.io/demo/web:V1", true),
             ("ghcr.io/demo", "ghcr.io/demo/web:1", false),
+            ("ghcr.io/demo/web:1", "ghcr.io/demo/web:1@sha256:00", true),
+            ("ghcr.io/demo/web:1", "ghcr.io/demo/web:12@sha256:00", false),
+            ("ghcr.io/demo/web:1", "ghcr.io/demo/web@sha256:00", false),
+            ("**:1", "ghcr.io/demo/web:1@sha256:00", true),
+            ("ghcr.io/demo/web:1@sha256:00", "ghcr.io/demo/web:1@sha256:00", true),
+            ("ghcr.io/demo/web:1@sha256:00", "ghcr.io/demo/web:1@sha256:01", false),
         ] {
             let pattern: Pattern = Pattern::try_from(pattern.to_owned()).unwrap();
             assert_eq!(pattern.matches(name), wanted, "{pattern} {name}");

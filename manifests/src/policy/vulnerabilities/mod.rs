@@ -11,7 +11,7 @@ mod versions;
 use std::fmt;
 
 pub use exception::{Exception, ExceptionImage, VexAuthor, VexProof};
-pub use release::{Release, ReleaseError};
+pub use release::{Release, ReleaseError, is_known};
 use serde::{Deserialize, Serialize};
 pub use versions::{Versions, VersionsError, is_release};
 
@@ -57,7 +57,7 @@ pub struct Terms {
     pub unchanged: Action,
     /// How long a finding without a fix only warns, from its publication on.
     pub grace: Option<Duration>,
-    /// The systems that the scanner's database has data for; none means that any will do.
+    /// The systems that the scanner's database has data for; none means those of [`is_known`].
     pub known_releases: Option<Vec<Release>>,
     /// Which reports count.
     pub reports: Reports,

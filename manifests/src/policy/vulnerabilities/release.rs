@@ -15,6 +15,81 @@ pub struct Release {
     name: Option<String>,
 }
 
+/// The releases that Trivy 0.72 looks after or did, by the names that it gives them: those of its tables of support, and
+/// families without releases. A newer database may know more, which a policy then names.
+const KNOWN: [(&str, &[&str]); 21] = [
+    ("alma", &["8", "9", "10"]),
+    (
+        "alpine",
+        &[
+            "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14",
+            "3.15", "3.16", "3.17", "3.18", "3.19", "3.20", "3.21", "3.22", "3.23", "edge",
+        ],
+    ),
+    ("amazon", &["1", "2", "2023"]),
+    ("azurelinux", &["3.0"]),
+    ("cbl-mariner", &["1.0", "2.0"]),
+    ("centos", &["3", "4", "5", "6", "7", "8"]),
+    ("chainguard", &[]),
+    ("debian", &["7", "8", "9", "10", "11", "12", "13"]),
+    ("echo", &[]),
+    ("minimos", &[]),
+    ("opensuse-leap", SUSE_LEAP),
+    ("opensuse.leap", SUSE_LEAP),
+    ("opensuse-tumbleweed", &[]),
+    ("opensuse.tumbleweed", &[]),
+    ("oracle", &["5", "6", "7", "8", "9"]),
+    ("photon", &["1.0", "2.0", "3.0", "4.0", "5.0"]),
+    ("redhat", &["4", "5", "6", "7", "8", "9", "10"]),
+    ("rocky", &["8", "9"]),
+    ("sles", &["12", "12.1", "12.2", "12.3", "12.4", "12.5", "15", "16.0", "16.1"]),
+    (
+        "ubuntu",
+        &[
+            "12.04",
+            "12.04-ESM",
+            "14.04",
+            "14.04-ESM",
+            "16.04",
+            "16.04-ESM",
+            "18.04",
+            "18.04-ESM",
+            "20.04",
+            "20.04-ESM",
+            "22.04",
+            "22.10",
+            "23.04",
+            "23.10",
+            "24.04",
+            "24.10",
+            "25.04",
+            "25.10",
+            "26.04",
+        ],
+    ),
+    ("wolfi", &[]),
+];
+
+const SUSE_LEAP: &[&str] =
+    &["42.1", "42.2", "42.3", "15.0", "15.1", "15.2", "15.3", "15.4", "15.5", "15.6", "16.0"];
+
+/// Whether the database of the scanner has data for a system, as far as this version knows: what counts where a policy
+/// names no releases.
+#[must_use]
+pub fn is_known(family: &str, name: &str) -> bool {
+    let known = KNOWN.iter().filter(|(known, _)| *known == family).map(|(_, releases)| *releases);
+    known
+        .into_iter()
+        .any(|releases| releases.is_empty() || releases.iter().any(|release| is_part(release, name)))
+}
+
+/// Whether a system calls itself by a release or a point release of it. What stands behind the first word (`2 (Karoo)`) is
+/// passed over.
+fn is_part(release: &str, name: &str) -> bool {
+    let name = name.split(' ').next().unwrap_or_default();
+    name.strip_prefix(release).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// The text is not a release.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("found the release {0:?}, wanted a family and a release such as debian 12")]
@@ -24,10 +99,7 @@ impl Release {
     /// Whether an image's system is of this release.
     #[must_use]
     pub fn includes(&self, family: &str, name: &str) -> bool {
-        let is_part = |own: &String| {
-            name.strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.family == family && self.name.as_ref().is_none_or(is_part)
+        self.family == family && self.name.as_ref().is_none_or(|own| is_part(own, name))
     }
 }
 
@@ -62,6 +134,28 @@ impl From<Release> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_that_no_scanner_knows_is_not_known() {
+        for (family, name, wanted) in [
+            ("debian", "12.5", true),
+            ("debian", "120", false),
+            ("alpine", "3.20.3", true),
+            ("alpine", "3.99.0", false),
+            ("amazon", "2 (Karoo)", true),
+            ("amazon", "2023.6.20241010 (Amazon Linux)", true),
+            ("amazon", "3 (Karoo)", false),
+            ("ubuntu", "20.04-ESM", true),
+            ("ubuntu", "20.04-EVIL", false),
+            ("wolfi", "20230201", true),
+            ("opensuse.leap", "15.6", true),
+            ("sles", "15.7", true),
+            ("nobodys", "1", false),
+            ("debian", "", false),
+        ] {
+            assert_eq!(is_known(family, name), wanted, "{family} {name}");
+        }
+    }
 
     #[test]
     fn a_release_stands_for_its_point_releases() {
