@@ -9,7 +9,7 @@ use console::input::{self, PolicyFile};
 use console::judging::{self, Knowledge};
 use gates::malware::Searches;
 use gates::vulnerability::Submissions;
-use gates::{Before, Content, Grounds, Judgement, Unreadable};
+use gates::{Before, Clock, Content, Grounds, Judgement, Unreadable};
 use manifests::inventory::Inventory;
 use manifests::slot::ArchiveSignature;
 use manifests::trust::{Signer, Trust};
@@ -123,7 +123,8 @@ impl Examined {
         // What is inside and what was approved, only a site knows.
         let (before, submitted) = (&Before::default(), &Submissions::new());
         let searches = &Searches::of(self.identity);
-        let grounds = Grounds { content, roots: &roots, now, kev, vex, before, submitted, searches };
+        let grounds =
+            Grounds { content, roots: &roots, clock: Clock::at(now), kev, vex, before, submitted, searches };
         Ok(gates::judge(&self.inventory.items, &file.policy, &grounds))
     }
 }

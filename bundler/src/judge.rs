@@ -5,7 +5,7 @@ use console::judging::{self, Knowledge};
 use console::{Failures, clock};
 use gates::malware::Searches;
 use gates::vulnerability::Submissions;
-use gates::{Before, Grounds, Judgement};
+use gates::{Before, Clock, Grounds, Judgement};
 use manifests::lock::Lock;
 use manifests::{Timestamp, json};
 
@@ -87,7 +87,7 @@ pub(crate) fn by_searches(
     let grounds = Grounds {
         content: &SmallFiles(beside),
         roots: &judging::roots(file, &[])?,
-        now,
+        clock: Clock::at(now),
         kev: knowledge.kev.as_ref(),
         vex: &knowledge.vex,
         // What is inside, only a site knows.

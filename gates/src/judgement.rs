@@ -14,7 +14,7 @@ use crate::vulnerability::{
     self, Context, Findings, Form, Kev, Provenance, Report, Submissions, VEX_PREDICATE,
     VULNERABILITY_PREDICATE, Vex,
 };
-use crate::{Content, Outcome, Subject, Verdict};
+use crate::{Clock, Content, Outcome, Subject, Verdict};
 
 /// The gates that this version has, by their names in a policy.
 pub const GATES: [&str; 3] = [signature::GATE, vulnerability::GATE, malware::GATE];
@@ -26,8 +26,8 @@ pub struct Grounds<'a> {
     pub content: &'a dyn Content,
     /// The trusted roots that the policy names.
     pub roots: &'a Roots,
-    /// The moment that is judged by.
-    pub now: Timestamp,
+    /// The moments that are judged by.
+    pub clock: Clock,
     /// The known exploited vulnerabilities, where a list is at hand.
     pub kev: Option<&'a Kev>,
     /// What is said about findings.
@@ -129,7 +129,7 @@ pub fn judge<'a>(
     let gates = GATES.into_iter().filter(|gate| policy.gates.contains(gate)).collect();
     Judgement {
         policy: policy.digest(),
-        at: grounds.now,
+        at: grounds.clock.now,
         gates,
         kev: grounds.kev.map(Kev::digest),
         vex: grounds.vex.iter().map(Vex::digest).collect(),
@@ -138,7 +138,7 @@ pub fn judge<'a>(
 }
 
 fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem {
-    let Grounds { content, roots, now, kev, vex, before, submitted, searches } = *grounds;
+    let Grounds { content, roots, clock, kev, vex, before, submitted, searches } = *grounds;
     let subject = Subject { item, content };
     let repository = repository(&item.name);
     let (mut verdicts, mut attested) = (Vec::new(), Vec::new());
@@ -146,7 +146,7 @@ fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem
     let mut signed_vex = Vec::new();
     if let Some(rules) = &policy.signatures {
         let was_signed = before.signed.contains(&repository);
-        let mut verdict = signature::judge(subject, rules, roots, now, was_signed);
+        let mut verdict = signature::judge(subject, rules, roots, clock.now, was_signed);
         verdict.refuse(misnamed(subject));
         verdicts.push(verdict);
         match signature::attested(subject, rules, roots, VULNERABILITY_PREDICATE) {
@@ -160,14 +160,14 @@ fn judge_item(item: &Item, policy: &Policy, grounds: &Grounds<'_>) -> JudgedItem
     let mut findings = None;
     if let Some(rules) = &policy.vulnerabilities {
         let vex: Vec<&Vex> = vex.iter().chain(&signed_vex).collect();
-        let context = Context { kev, now, previous: before.of(&item.name), submitted, vex: &vex };
+        let context = Context { kev, clock, previous: before.of(&item.name), submitted, vex: &vex };
         let mut judged = vulnerability::judge(subject, rules, &attested, &context);
         judged.verdict.refuse(unread);
         verdicts.push(judged.verdict);
         findings = Some(judged.findings);
     }
     if let Some(rules) = &policy.malware {
-        verdicts.push(malware::judge(subject, rules, searches, now));
+        verdicts.push(malware::judge(subject, rules, searches, clock));
     }
     JudgedItem { kind: item.kind, name: item.name.clone(), digest: item.published.digest, verdicts, findings }
 }

@@ -18,6 +18,7 @@ pub mod signature;
 mod verdict;
 pub mod vulnerability;
 
+pub use age::Clock;
 pub use judgement::{Before, GATES, Grounds, JudgedItem, Judgement, NOTHING, judge, lacking, repository};
 pub use kept::{KeptItem, KeptJudgement, KeptVerdict};
 use manifests::Descriptor;

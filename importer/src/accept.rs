@@ -10,7 +10,7 @@ use std::ops::Deref;
 use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
 use console::{Class, Failure, Failures};
-use gates::Judgement;
+use gates::{Clock, Judgement};
 use manifests::inventory::Inventory;
 use manifests::malware_report::MalwareReport;
 use manifests::policy::Decision;
@@ -25,7 +25,7 @@ use crate::exclusion::{self, Excluded};
 use crate::judgement::{self, History};
 use crate::rescan::Rescanned;
 use crate::site::Site;
-use crate::site::ledger::KnownArchive;
+use crate::site::archives::KnownArchive;
 
 /// An archive that may be loaded. Only [`accept`] makes one.
 #[derive(Debug)]
@@ -233,7 +233,7 @@ fn judge_content(
 ) -> Result<Vec<Judgement>, Failures> {
     let known = |site| judgement::before(archive, &rules.policies, site, History::Whole);
     let before = rules.site.map(known).transpose()?.unwrap_or_default();
-    judgement::judge(archive, annexes, excluded, rules, &before)
+    judgement::judge(archive, annexes, excluded, rules, (&before, Clock::at(rules.now)))
 }
 
 /// Everything that is to be said now against what was accepted once: days lie between a load that was held and its
@@ -386,7 +386,7 @@ fn judge_dates(archive: &Verified<File>, rules: &Rules<'_>, reasons: &mut Vec<St
 
 fn is_known(archive: &Verified<File>, site: Option<&Site>) -> bool {
     let inventory = archive.inventory();
-    site.and_then(|site| site.ledger.archive(&inventory.name, inventory.serial))
+    site.and_then(|site| site.ledger.archives().get(&inventory.name, inventory.serial))
         .is_some_and(|known| known.identities.contains(&archive.identity()))
 }
 
@@ -399,7 +399,7 @@ fn judge_for_site(archive: &Verified<File>, site: &Site, rules: &Rules<'_>, reas
     if !site.channels().is_empty() && !site.channels().contains(name) {
         reasons.push(format!("found the channel {name}, which this site was not set up for"));
     }
-    if let Some(known) = site.ledger.archive(name, *serial)
+    if let Some(known) = site.ledger.archives().get(name, *serial)
         && known.content != content(archive, Some(known))
     {
         let identities: Vec<String> = known.identities.iter().map(ToString::to_string).collect();
@@ -418,7 +418,7 @@ fn judge_order(
     rules: &Rules<'_>,
     reasons: &mut Vec<String>,
 ) {
-    let newest = site.ledger.newest(name).filter(|newest| serial < newest);
+    let newest = site.ledger.archives().newest(name).filter(|newest| serial < newest);
     let is_denied = rules.policies.iter().any(|file| file.policy.older_serial == Decision::Deny);
     if let Some(newest) = newest.filter(|_| is_denied) {
         reasons.push(format!(

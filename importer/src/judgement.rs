@@ -9,7 +9,7 @@ use console::judging;
 use console::{Failure, Failures};
 use gates::malware::Searches;
 use gates::vulnerability::{Submissions, Submitted};
-use gates::{Before, Content, Grounds, Judgement, Subject, Unreadable, signature};
+use gates::{Before, Clock, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::{Inventory, Item};
 use manifests::policy::Signatures;
 use manifests::receipt::{ArchiveRecord, Receipt, State};
@@ -22,7 +22,7 @@ use crate::exclusion::Excluded;
 use crate::rescan::Rescanned;
 use crate::site::{Site, SiteError, receipts};
 
-/// How many earlier archives are looked at for signatures that an upstream left out since.
+/// How many earlier archives of each channel are looked at for signatures that an upstream left out since.
 const MOST_BEFORE: usize = 50;
 
 /// The small content of an archive, as gates read it.
@@ -43,9 +43,9 @@ pub(crate) fn judge(
     annexes: &[Annex],
     excluded: &Excluded,
     rules: &Rules<'_>,
-    before: &Before,
+    (before, clock): (&Before, Clock),
 ) -> Result<Vec<Judgement>, Failures> {
-    let Rules { policies, knowledge, now, .. } = rules;
+    let Rules { policies, knowledge, .. } = rules;
     let content = Small(|wanted: &Descriptor| read(archive, annexes, rules.rescanned, wanted));
     let submitted = submissions(annexes, rules.rescanned);
     let searches = searches(archive, annexes, rules);
@@ -56,7 +56,7 @@ pub(crate) fn judge(
         let grounds = Grounds {
             content: &content,
             roots: &roots,
-            now: *now,
+            clock,
             kev,
             vex,
             before,
@@ -184,13 +184,17 @@ pub(crate) fn before(
     let mut before = Before::default();
     let waives = |file: &&PolicyFile| file.policy.signatures.as_ref().is_some_and(Signatures::waives);
     if policies.iter().any(waives) {
-        // Not the newest alone: an archive without the item must not make it forgotten that it was signed.
-        let Inventory { name: channel, serial: own, .. } = archive.inventory();
-        let accepted = site.ledger.accepted_of(channel);
-        let others = accepted.filter(|(serial, known)| serial != own && history.has_archive(known.since));
-        let identities = others.filter_map(|(_, known)| known.identities.last().copied());
-        for identity in identities.take(MOST_BEFORE) {
-            before.signed.extend(signed(identity, site)?);
+        // Not the newest alone, and of every channel: an archive without the item, or one by another name, must not make it
+        // forgotten that it was signed.
+        let Inventory { name: own_channel, serial: own, .. } = archive.inventory();
+        for channel in site.ledger.archives().channels() {
+            let accepted = site.ledger.archives().of(channel).filter(|(serial, known)| {
+                (channel, serial) != (own_channel, own) && history.has_archive(known.since)
+            });
+            let identities = accepted.filter_map(|(_, known)| known.identities.last().copied());
+            for identity in identities.take(MOST_BEFORE) {
+                before.signed.extend(signed(identity, site)?);
+            }
         }
     }
     if policies.iter().any(|file| file.policy.vulnerabilities.is_some())

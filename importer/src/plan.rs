@@ -107,7 +107,8 @@ pub(crate) async fn plan(
     let nothing = Names::default();
     let ledger = site.map(|site| &site.ledger);
     let names = ledger.map_or(&nothing, Ledger::names);
-    let is_new = ledger.is_some_and(|ledger| ledger.archive(&inventory.name, inventory.serial).is_none());
+    let is_new =
+        ledger.is_some_and(|ledger| ledger.archives().get(&inventory.name, inventory.serial).is_none());
     let content = Arc::new(Arc::clone(&accepted));
     let packed = shipment::pack(inventory, accepted.excluded(), content, is_new, only)?;
     let sources = site.map(|site| base::sources(inventory, site)).transpose()?.unwrap_or_default();

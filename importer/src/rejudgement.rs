@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 
 use console::input::PolicyFile;
-use console::judging::Knowledge;
+use console::judging::{self, Knowledge};
 use console::{Class, Failure, Failures};
 use gates::vulnerability::{Kev, Vex};
-use gates::{Judgement, KeptJudgement, KeptVerdict};
+use gates::{Clock, Judgement, KeptJudgement, KeptVerdict};
 use manifests::inventory::Item;
 use manifests::policy::{Policy, Signatures};
 use manifests::receipt::{ArchiveRecord, ExclusionRecord, ItemRecord, Receipt, SignerRecord, State};
@@ -80,6 +80,36 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
     Failures::unless_empty(failures, judged)
 }
 
+/// What the gates have against an archive that was accepted and held, by the policies of `rules` and as of now: what has an
+/// end of its own, such as an exception, may have ended since, and a signer may have been missed. How old reports are
+/// counts up to when it came in.
+///
+/// # Errors
+/// When what was kept of it is missing or changed.
+pub(crate) fn as_of_now(
+    site: &Site,
+    pack: &Signed<File>,
+    annexes: &[Annex],
+    held: &Receipt,
+    rules: &Rules<'_>,
+) -> Result<Vec<Failure>, Failures> {
+    let identity = pack.identity();
+    let kept = site.kept_judgements(held)?;
+    let knowledge = knowledge(site, identity, &kept)?;
+    let arrived = kept.first().map_or(rules.now, |judgement| judgement.at);
+    // By what was in force then the policy in force is one of those: its trusted roots were kept.
+    let policies = policies(site, identity, held)?;
+    let in_force =
+        |file: &&PolicyFile| rules.policies.iter().any(|now| now.policy.digest() == file.policy.digest());
+    let rules =
+        Rules { knowledge: &knowledge, policies: policies.iter().filter(in_force).collect(), ..*rules };
+    let excluded = exclusion::counted(&pack.inventory().items, annexes);
+    let before = judgement::before(pack, &rules.policies, site, History::Whole)?;
+    let clock = Clock { now: rules.now, arrived };
+    let judged = judgement::judge(pack, annexes, &excluded, &rules, (&before, clock))?;
+    Ok(judging::refusals(&judged))
+}
+
 fn once_more(
     site: &Site,
     (number, first): (u64, u64),
@@ -114,7 +144,7 @@ fn once_more(
     let annexes = annexes(site, &pack, receipt, &rules)?;
     let excluded = exclusion::counted(&pack.inventory().items, &annexes);
     let before = judgement::before(&pack, &rules.policies, site, History::Before(first, *at))?;
-    let judged = judgement::judge(&pack, &annexes, &excluded, &rules, &before)?;
+    let judged = judgement::judge(&pack, &annexes, &excluded, &rules, (&before, Clock::at(*at)))?;
 
     let mut differences = signers(&pack, &annexes, receipt, &rules);
     differences.extend(verdicts(&kept, &judged)?);

@@ -145,7 +145,7 @@ pub(crate) fn why(site: &Site, digest: Digest) -> Result<Why, Failures> {
         }
     }
     // A load that was cut has no receipt. What the ledger does not know was kept right before a crash, or put there.
-    for identity in site.kept()?.into_iter().filter(|identity| site.ledger.has_accepted(*identity)) {
+    for identity in site.kept()?.into_iter().filter(|identity| site.ledger.archives().has(*identity)) {
         by_archive.entry(identity).or_default();
     }
     let searched = by_archive.len();
@@ -169,7 +169,7 @@ fn origin(
     receipts: &[Numbered],
     digest: Digest,
 ) -> Result<Option<Origin>, Failure> {
-    let is_accepted = site.ledger.has_accepted(identity);
+    let is_accepted = site.ledger.archives().has(identity);
     // Of what was never accepted, no evidence is kept.
     if let (false, Some(archive)) =
         (is_accepted, receipts.first().and_then(|(_, receipt)| receipt.archive.clone()))

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use gates::malware::Searches;
 use gates::signature::Roots;
-use gates::{Before, Content, Grounds, Outcome, Unreadable};
+use gates::{Before, Clock, Content, Grounds, Outcome, Unreadable};
 use manifests::cosign::{self, ImageSignature, Made};
 use manifests::inventory::{Evidence, Item, ItemKind};
 use manifests::key::PrivateKey;
@@ -56,7 +56,7 @@ pub(crate) fn measure() {
     let grounds = Grounds {
         content: &store,
         roots: &roots,
-        now,
+        clock: Clock::at(now),
         kev: None,
         vex: &[],
         before: &before,

@@ -377,7 +377,7 @@ fn more_evidence_than_anybody_signs_is_refused_before_it_is_read() {
 fn an_image_that_is_called_something_else_does_not_choose_its_rule() {
     use std::collections::HashMap;
 
-    use gates::{Before, Content, Grounds, Outcome, Unreadable};
+    use gates::{Before, Clock, Content, Grounds, Outcome, Unreadable};
     use manifests::inventory::{Item, ItemKind};
     use manifests::media_type::{OCI_CONFIG, OCI_MANIFEST};
     use manifests::{Descriptor, Digest};
@@ -419,7 +419,7 @@ fn an_image_that_is_called_something_else_does_not_choose_its_rule() {
     let grounds = Grounds {
         content: &store,
         roots: &roots,
-        now: "2026-11-23T00:00:00Z".parse().unwrap(),
+        clock: Clock::at("2026-11-23T00:00:00Z".parse().unwrap()),
         kev: None,
         vex: &[],
         before: &before,

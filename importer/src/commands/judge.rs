@@ -22,7 +22,7 @@ use crate::exclusion::{self, Excluded};
 use crate::rescan::Rescanned;
 use crate::site::evidence::Given;
 use crate::site::{Access, Site};
-use crate::{open, report};
+use crate::{open, rejudgement, report};
 
 /// Everything that an archive is held to.
 pub(crate) struct Judge {
@@ -219,14 +219,19 @@ impl Judge {
         archive: &Signed<File>,
         held: &Receipt,
         global: &Global,
-    ) -> Result<Vec<String>, Failures> {
+    ) -> Result<Vec<Failure>, Failures> {
         let rules = self.rules()?;
         let site = self.reader()?;
         // The archive itself is not at hand any more, so nothing lies beside it.
         let Annexes { counted, notices } = self.annexes(Path::new("-"), arguments, archive, &rules)?;
         super::notice(global, &notices);
         site.keep_annexes(archive.identity(), &counted)?;
-        Ok(accept::reassess(archive, &counted, held, &rules))
+        let label = format!("{}-{}", archive.inventory().name, archive.inventory().serial);
+        let refused = |reason| Failure::new(Class::Refused, &label, reason);
+        let mut failures: Vec<Failure> =
+            accept::reassess(archive, &counted, held, &rules).into_iter().map(refused).collect();
+        failures.extend(rejudgement::as_of_now(site, archive, &counted, held, &rules)?);
+        Ok(failures)
     }
 
     /// As [`Judge::accept`], for a report: what is against the archive is part of what comes out.

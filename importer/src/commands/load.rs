@@ -137,7 +137,7 @@ async fn bring(
 fn remember(site: &mut Site, accepted: &Accepted, given: &[Given], now: Timestamp) -> Result<(), Failures> {
     site.keep(accepted, given)?;
     let (identity, inventory) = (accepted.archive().identity(), accepted.archive().inventory());
-    let known = site.ledger.archive(&inventory.name, inventory.serial);
+    let known = site.ledger.archives().get(&inventory.name, inventory.serial);
     let content = accept::content(accepted.archive(), known);
     site.note_accepted(&inventory.name, inventory.serial, identity, content, now)?;
     Ok(())

@@ -78,13 +78,12 @@ fn accepted_still(
     rules: &JudgeArguments,
     global: &Global,
 ) -> Result<(), Failures> {
-    let mut reasons = judge.reassess(rules, waiting.evidence, waiting.receipt, global)?;
-    reasons.extend(refused_since(judge.reader()?, waiting.receipt, waiting.archive)?);
-    if reasons.is_empty() {
+    let refused = |reason| Failure::new(Class::Refused, waiting.path.display(), reason);
+    let mut failures = judge.reassess(rules, waiting.evidence, waiting.receipt, global)?;
+    failures.extend(refused_since(judge.reader()?, waiting.receipt, waiting.archive)?.map(refused));
+    if failures.is_empty() {
         return Ok(());
     }
-    let refused = |reason| Failure::new(Class::Refused, waiting.path.display(), reason);
-    let mut failures: Vec<Failure> = reasons.into_iter().map(refused).collect();
     failures.push(
         refused("wanted it accepted as of now".to_owned())
             .advise("load it again, or a newer archive of its channel"),

@@ -13,6 +13,7 @@ use std::path::Path;
 use manifests::digest::Digest;
 use manifests::{ChannelName, Timestamp, json};
 
+use super::archives::Archives;
 use super::ledger_lines::{self, Tail};
 pub(crate) use super::line::{Event, Line};
 use super::names::{NameIntent, Names};
@@ -66,17 +67,6 @@ pub(crate) enum LedgerError {
     Interrupted,
 }
 
-/// What the ledger knows about one serial of a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct KnownArchive {
-    /// The digest of what it brings, whatever of it was carried (full or differential).
-    pub(crate) content: Digest,
-    /// The identities that were accepted.
-    pub(crate) identities: Vec<Digest>,
-    /// When the first of them was.
-    pub(crate) since: Timestamp,
-}
-
 /// A ledger that was read and found whole.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -87,7 +77,7 @@ pub(crate) struct Ledger {
     number: u64,
     last: Timestamp,
     names: Names,
-    archives: BTreeMap<ChannelName, BTreeMap<u64, KnownArchive>>,
+    archives: Archives,
     receipt: Option<(u64, Digest)>,
     of_channels: BTreeMap<ChannelName, Digest>,
     site: Digest,
@@ -150,7 +140,7 @@ impl Ledger {
             number: line.number,
             last: line.time,
             names: Names::default(),
-            archives: BTreeMap::new(),
+            archives: Archives::default(),
             receipt: None,
             of_channels: BTreeMap::new(),
             site: line.digest,
@@ -211,32 +201,10 @@ impl Ledger {
         self.of_channels.get(channel).copied()
     }
 
-    /// What was accepted under a serial of a channel.
+    /// Every archive that was accepted.
     #[must_use]
-    pub(crate) fn archive(&self, channel: &ChannelName, serial: u64) -> Option<&KnownArchive> {
-        self.archives.get(channel)?.get(&serial)
-    }
-
-    /// What was accepted of a channel, the newest first.
-    pub(crate) fn accepted_of(
-        &self,
-        channel: &ChannelName,
-    ) -> impl Iterator<Item = (u64, &KnownArchive)> + '_ {
-        let serials = self.archives.get(channel).into_iter().flat_map(|serials| serials.iter().rev());
-        serials.map(|(serial, known)| (*serial, known))
-    }
-
-    /// Whether an archive was ever accepted.
-    #[must_use]
-    pub(crate) fn has_accepted(&self, identity: Digest) -> bool {
-        let mut known = self.archives.values().flat_map(BTreeMap::values);
-        known.any(|known| known.identities.contains(&identity))
-    }
-
-    /// The newest serial that was accepted of a channel.
-    #[must_use]
-    pub(crate) fn newest(&self, channel: &ChannelName) -> Option<u64> {
-        self.archives.get(channel)?.keys().next_back().copied()
+    pub(crate) const fn archives(&self) -> &Archives {
+        &self.archives
     }
 
     /// Writes down that an archive was accepted, before anything of it is written to a target. `content` is
@@ -347,25 +315,7 @@ impl Ledger {
         }
         match line.event {
             Event::Genesis => return Err(broken("found a second genesis")),
-            Event::Accepted => {
-                let (Some(channel), Some(serial), Some(identity)) =
-                    (&line.channel, line.serial, line.identity)
-                else {
-                    return Err(broken("found an archive without channel, serial or identity"));
-                };
-                let serials = self.archives.entry(channel.clone()).or_default();
-                let known = serials.entry(serial).or_insert_with(|| KnownArchive {
-                    content: line.digest,
-                    identities: vec![],
-                    since: line.time,
-                });
-                if known.content != line.digest {
-                    return Err(broken("found one serial with two contents"));
-                }
-                if !known.identities.contains(&identity) {
-                    known.identities.push(identity);
-                }
-            }
+            Event::Accepted => self.archives.accepted(line).map_err(broken)?,
             Event::Trusted | Event::Policy => {
                 let is_policy = line.event == Event::Policy;
                 self.changes.push(Followed { is_policy, digest: line.digest, at: line.time });

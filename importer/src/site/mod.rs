@@ -15,6 +15,7 @@
 //! Everything in it is checked against what was pinned, each time it is opened. Only the ledger, what was
 //! vouched and the two folders ever change.
 
+pub(crate) mod archives;
 pub(crate) mod chain;
 pub(crate) mod change;
 mod description;

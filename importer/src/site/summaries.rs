@@ -163,7 +163,7 @@ impl Site {
     /// By whom and by what an archive was judged when it was accepted for the first time: what goes to registries says
     /// the same at each load.
     pub(crate) fn accepted_as(&self, inventory: &Inventory, now: Timestamp) -> Verification {
-        let known = self.ledger.archive(&inventory.name, inventory.serial);
+        let known = self.ledger.archives().get(&inventory.name, inventory.serial);
         self.verification(known.map_or(now, |known| known.since), VerificationResult::Passed)
     }
 

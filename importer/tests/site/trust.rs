@@ -368,6 +368,40 @@ fn whoever_signed_before_may_not_cease_to_where_a_policy_would_accept_it() {
     site.load(&site.archive(&Draft { is_signed: true, ..Draft::on(3) }));
     let said = site.refuse(&site.archive(&Draft { content: "next", ..Draft::on(4) }), &[]);
     assert!(said.contains("found an item that was signed before"), "{said}");
+    // Neither by an archive without it, nor by another channel's.
+    let site = Site::with(Setup {
+        policy: Box::leak(format!("{{signatures: [{rule}]}}").into_boxed_str()),
+        ..USUAL
+    });
+    site.load(&site.archive(&Draft { is_signed: true, ..Draft::on(3) }));
+    site.load(&site.archive(&Draft {
+        content: "",
+        more: vec![("registry.example/other:1", &[])],
+        ..Draft::on(4)
+    }));
+    for channel in ["core", "other"] {
+        let said = site.refuse(&site.archive(&Draft { content: "next", channel, ..Draft::on(5) }), &[]);
+        assert!(said.contains("found an item that was signed before"), "{channel}: {said}");
+    }
+}
+
+#[test]
+fn what_was_held_is_judged_again_before_its_names_move() {
+    let rule = "{match: \"**\", accept: unsigned, reason: none there yet, owner: ciso, until: 2999-01-01}";
+    let site = Site::with(Setup {
+        policy: Box::leak(format!("{{signatures: [{rule}]}}").into_boxed_str()),
+        ..USUAL
+    });
+    let load = |draft: &Draft| site.archive(draft).path.display().to_string();
+    site.succeed(&["load", &load(&Draft::on(3)), "--to", "content", "--hold"]);
+    site.succeed(&["load", &load(&Draft { channel: "other", ..Draft::on(3) }), "--to", "content", "--hold"]);
+    site.succeed(&["publish", "1", "--to", "content"]);
+    // Upstream began to sign.
+    let signed = Draft { channel: "third", content: "next", is_signed: true, ..Draft::on(4) };
+    site.succeed(&["load", &load(&signed), "--to", "elsewhere"]);
+    let said = site.fail(3, &["publish", "2", "--to", "content"]);
+    assert!(said.contains("found an item that was signed before"), "{said}");
+    assert_eq!(site.json(&["receipt", "show"])["state"], "refused");
 }
 
 /// Signs by the two officers whose keys lie there.
