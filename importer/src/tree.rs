@@ -17,6 +17,9 @@ pub(crate) struct Tree {
     pub(crate) root: Descriptor,
     /// The manifests below it, those of platforms before the indexes that list them.
     pub(crate) children: Vec<Descriptor>,
+    /// Those of the children that indexes list for the platform that no machine has, and for no other: attestations of
+    /// BuildKit, which no gate judges.
+    pub(crate) for_none: Vec<Digest>,
     /// Configs and layers, in the order of their first use.
     pub(crate) blobs: Vec<Blob>,
     /// Whether a Sigstore bundle is among them.
@@ -65,10 +68,13 @@ pub(crate) enum TreeError {
 /// # Errors
 /// When a manifest below it is missing, changed or not one.
 pub(crate) fn walk(content: &dyn Metadata, root: &Descriptor) -> Result<Tree, TreeError> {
-    let tree = Tree { root: root.clone(), children: vec![], blobs: vec![], has_bundle: false, subject: None };
-    let mut walk = Walk { content, tree, seen: HashSet::new() };
-    let subject = walk.manifest(root, 0)?;
+    let (children, for_none, blobs) = (vec![], vec![], vec![]);
+    let tree = Tree { root: root.clone(), children, for_none, blobs, has_bundle: false, subject: None };
+    let mut walk = Walk { content, tree, seen: HashSet::new(), runs: HashSet::new() };
+    let subject = walk.manifest(root, false, 0)?;
     let mut tree = Tree { subject, ..walk.tree };
+    tree.for_none.retain(|child| !walk.runs.contains(child));
+    tree.for_none.shrink_to_fit();
     // Thousands of them are kept, and a list of a few entries is made for more.
     tree.children.shrink_to_fit();
     tree.blobs.shrink_to_fit();
@@ -79,10 +85,18 @@ struct Walk<'a> {
     content: &'a dyn Metadata,
     tree: Tree,
     seen: HashSet<Digest>,
+    /// Children that an index lists for a platform that a machine may have, where others are for none.
+    runs: HashSet<Digest>,
 }
 
 impl Walk<'_> {
-    fn manifest(&mut self, at: &Descriptor, depth: usize) -> Result<Option<Digest>, TreeError> {
+    /// `is_for_none`: every index on the way lists it for the platform that no machine has.
+    fn manifest(
+        &mut self,
+        at: &Descriptor,
+        is_for_none: bool,
+        depth: usize,
+    ) -> Result<Option<Digest>, TreeError> {
         if depth > limits::INDEX_DEPTH {
             return Err(TreeError::Depth(at.digest));
         }
@@ -97,7 +111,13 @@ impl Walk<'_> {
             Manifest::Index(index) => {
                 for child in &index.manifests {
                     if media_type::is_manifest(&child.media_type) {
-                        self.manifest(&child.descriptor(), depth + 1)?;
+                        let is_for_none = is_for_none || child.is_for_none();
+                        if is_for_none {
+                            self.tree.for_none.push(child.digest);
+                        } else {
+                            self.runs.insert(child.digest);
+                        }
+                        self.manifest(&child.descriptor(), is_for_none, depth + 1)?;
                     } else {
                         self.blob(&child.media_type, child.digest, child.size);
                     }

@@ -68,7 +68,9 @@ fn statements(
     let unsigned = |error: KeyError| Failure::new(Class::Failed, "the receipt key", error);
     let repository = cargo.name.repository().to_string();
     let mut proofs = Vec::new();
-    for subject in cargo.tree.manifests() {
+    // What no gate judged gets no signature: by its digest it would run.
+    let judged_here = |manifest: &&Descriptor| !cargo.tree.for_none.contains(&manifest.digest);
+    for subject in cargo.tree.manifests().filter(judged_here) {
         let digest = subject.digest;
         let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));
         let tag = |kind: &str| Some(evidence_tag::legacy(digest, kind));
@@ -120,6 +122,7 @@ fn proof(
     let tree = Tree {
         root: Descriptor { digest, media_type: OCI_MANIFEST.to_owned(), size },
         children: vec![],
+        for_none: vec![],
         blobs,
         // As the walk would find it: what stands under a tag names no subject.
         subject: tag.is_none().then_some(subject),

@@ -44,7 +44,7 @@ impl Written {
         for path in &self.files {
             text.push_str(&format!("wrote {}\n", escape(&path.display().to_string())));
         }
-        text + "\nEdit them, then: airgap-bundle keygen --out PREFIX; airgap-bundle lock DEFINITION\n"
+        text + "\nEdit them, then: airgap-bundle keygen --out PREFIX; airgap-bundle lock DEFINITION --policy policy.yaml\n"
     }
 }
 
@@ -52,12 +52,23 @@ impl Written {
 mod tests {
     use manifests::definition::Definition;
     use manifests::policy::Policy;
+    use manifests::policy::vulnerabilities::Action;
 
     #[test]
     fn what_init_writes_is_what_this_version_can_do() {
         let definition = Definition::parse(super::DEFINITION.1).unwrap();
         assert!(definition.unsupported.is_empty() && !definition.images.is_empty());
-        assert!(Policy::parse(super::POLICY.1).unwrap().gates.is_empty());
+        // Critical does not enter, High is told, and without a report nothing does.
+        let policy = Policy::parse(super::POLICY.1).unwrap();
+        assert_eq!(policy.gates, ["vulnerabilities"]);
+        let default =
+            Policy::parse("apiVersion: airgap/v1\nkind: Policy\nspec: {vulnerabilities: {}}\n").unwrap();
+        let terms =
+            |policy: Policy| policy.vulnerabilities.unwrap().for_item("ghcr.io/demo/web:1").terms.clone();
+        let terms = (terms(policy), terms(default));
+        assert_eq!(format!("{:?}", terms.0), format!("{:?}", terms.1));
+        assert_eq!(terms.0.severities.critical.unfixed, Action::Deny);
+        assert_eq!(terms.0.severities.high.fixed, Action::Warn);
     }
 
     /// Explanations begin in upper case or with a quoted command, examples do not.

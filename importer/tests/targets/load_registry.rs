@@ -148,6 +148,23 @@ fn what_is_held_bears_the_site_s_signature_only_when_it_is_published() {
 }
 
 #[test]
+fn what_no_gate_judged_bears_no_signature_of_the_site() {
+    let site = Site::new();
+    let registry = registry(true);
+    let to = site.registry(&registry.url(), "type: oci");
+    let image = image::image("linux/amd64", &[Layer::raw(1, 100)], Format::Oci);
+    let index = image::index_with_attestations(&[("linux/amd64", image)]);
+    let [platform, attestation] = index.children() else { panic!("found other children") };
+    site.load(&site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &index)]), &to);
+    let stored = registry.store().manifests("ghcr.io/demo/web");
+    for (manifest, wanted) in [(&index, 2), (platform, 2), (attestation, 0)] {
+        let subject = format!("\"subject\":{{\"digest\":\"{}\"", manifest.digest());
+        let about = stored.iter().filter(|stored| String::from_utf8_lossy(&stored.bytes).contains(&subject));
+        assert_eq!(about.count(), wanted, "{}", manifest.digest());
+    }
+}
+
+#[test]
 fn nothing_is_written_for_an_archive_that_is_not_what_was_signed() {
     let (site, registry) = (Site::new(), registry(true));
     let archive = site.archive(3, vec![Brought::new("ghcr.io/demo/web:1", &small_image("base", "web"))]);
