@@ -14,6 +14,7 @@ use gates::NOTHING;
 use manifests::Digest;
 use manifests::key::PublicKey;
 use manifests::receipt::{ArchiveRecord, ItemRecord, NameOutcome, Outcome, Receipt, State, VerdictRecord};
+use manifests::trust::Role;
 use serde::Serialize;
 
 use super::state;
@@ -214,6 +215,9 @@ fn render(receipt: &Receipt) -> String {
     receipt.reasons.iter().for_each(|reason| line("  against", reason));
     for signer in &receipt.signers {
         line("signed by", &format!("{} as {}, key {}", signer.person, signer.role, signer.key));
+    }
+    if receipt.state == State::Changed && receipt.signers.iter().any(|signer| signer.role == Role::Recovery) {
+        line("BY RECOVERY", "it stood in for the thresholds of all other roles");
     }
     for annex in &receipt.annexes {
         line("annex", &annex.to_string());

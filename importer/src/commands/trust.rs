@@ -12,7 +12,8 @@ use console::report::finish;
 use console::{Class, Failure, Failures, clock, input, judging};
 use manifests::dsse::{self, Predicate, Statement};
 use manifests::key::PrivateKey;
-use manifests::trust::{PolicySignature, Role, Trust, TrustSignature};
+use manifests::receipt::SignerRecord;
+use manifests::trust::{PolicySignature, Role, Signer, TrustSignature};
 use manifests::{ChannelName, Digest, Timestamp};
 use serde::Serialize;
 
@@ -110,6 +111,9 @@ fn write<P: Predicate>(
 struct InForce {
     trust_digest: Digest,
     version: u64,
+    /// Who put it in force just now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decided: Vec<SignerRecord>,
     keys: Vec<Key>,
 }
 
@@ -126,7 +130,7 @@ fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Fa
     let (mut site, key, now) = open(global)?;
     site.follow_trust(&text, &bundles, now)?;
     site.issue(site.changed(now), &key)?;
-    Ok(InForce::of(site.trust()))
+    Ok(InForce::of(&site, site.decided()))
 }
 
 fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<PolicyInForce, Failures> {
@@ -137,7 +141,7 @@ fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<Poli
     let (mut site, key, now) = open(global)?;
     site.follow_policy(next, &bundles, now)?;
     site.issue(site.changed(now), &key)?;
-    Ok(PolicyInForce::of(&site))
+    Ok(PolicyInForce::of(&site, site.decided()))
 }
 
 /// The site, and its key: a change leaves a receipt.
@@ -162,22 +166,31 @@ struct PolicyInForce {
     policy_digest: Digest,
     version: u64,
     gates: Vec<&'static str>,
+    /// Who put it in force just now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decided: Vec<SignerRecord>,
 }
 
 fn show_policy(global: &Global) -> Result<PolicyInForce, Failures> {
-    Ok(PolicyInForce::of(&Site::open(state(global)?, Access::Read)?))
+    Ok(PolicyInForce::of(&Site::open(state(global)?, Access::Read)?, &[]))
 }
 
 impl PolicyInForce {
-    fn of(site: &Site) -> Self {
+    fn of(site: &Site, decided: &[Signer]) -> Self {
         let policy = &site.policy().policy;
-        Self { policy_digest: policy.digest(), version: policy.version, gates: policy.gates.clone() }
+        Self {
+            policy_digest: policy.digest(),
+            version: policy.version,
+            gates: policy.gates.clone(),
+            decided: decided.iter().map(SignerRecord::from).collect(),
+        }
     }
 
     fn render(&self) -> String {
-        let Self { policy_digest, version, gates } = self;
+        let Self { policy_digest, version, gates, decided } = self;
         let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
-        format!("in force       {policy_digest}, version {version}\ngates          {gates}\n")
+        let decided = render_decided(decided);
+        format!("in force       {policy_digest}, version {version}\n{decided}gates          {gates}\n")
     }
 }
 
@@ -202,7 +215,19 @@ fn shortened(digest: Digest) -> String {
 }
 
 fn show(global: &Global) -> Result<InForce, Failures> {
-    Ok(InForce::of(Site::open(state(global)?, Access::Read)?.trust()))
+    Ok(InForce::of(&Site::open(state(global)?, Access::Read)?, &[]))
+}
+
+/// Who decided, for people. That the role `recovery` stood in for all others is what an auditor looks for.
+fn render_decided(decided: &[SignerRecord]) -> String {
+    let mut text = String::new();
+    for SignerRecord { key, person, role } in decided {
+        let _ = writeln!(text, "  decided by   {person} as {role}, key {key}");
+    }
+    if decided.iter().any(|signer| signer.role == Role::Recovery) {
+        text.push_str("  BY RECOVERY  it stood in for the thresholds of all other roles\n");
+    }
+    text
 }
 
 impl Signed {
@@ -216,13 +241,16 @@ impl Signed {
 }
 
 impl InForce {
-    fn of(trust: &Trust) -> Self {
+    fn of(site: &Site, decided: &[Signer]) -> Self {
+        let trust = site.trust();
+        let decided = decided.iter().map(SignerRecord::from).collect();
         let keys = trust.keys().map(|(role, person, key)| Key { role, person: person.clone(), key });
-        Self { trust_digest: trust.digest(), version: trust.version(), keys: keys.collect() }
+        Self { trust_digest: trust.digest(), version: trust.version(), decided, keys: keys.collect() }
     }
 
     fn render(&self) -> String {
         let mut text = format!("in force       {}, version {}\n", self.trust_digest, self.version);
+        text.push_str(&render_decided(&self.decided));
         for Key { role, person, key } in &self.keys {
             let _ = writeln!(text, "  {:<20} {key}", format!("{person} as {role}"));
         }

@@ -15,7 +15,7 @@ use console::{Class, Failure, Failures};
 use manifests::dsse::{Envelope, Predicate, Statement};
 use manifests::key::PublicKey;
 use manifests::policy::Policy;
-use manifests::trust::{ChangeError, PolicySignature, SignedChange, Trust, TrustSignature};
+use manifests::trust::{ChangeError, PolicySignature, SignedChange, Signer, Trust, TrustSignature};
 use manifests::{Digest, Timestamp};
 
 use super::ledger::Followed;
@@ -46,6 +46,8 @@ pub(super) struct InForce {
     pub(super) earlier: Vec<Trust>,
     pub(super) policy: Policy,
     pub(super) policy_text: String,
+    /// Who decided about the last change.
+    pub(super) decided: Vec<Signer>,
 }
 
 /// The trust file and policy in force: those that the site was set up with, and each that the ledger says followed.
@@ -57,7 +59,8 @@ pub(super) fn in_force(
 ) -> Result<InForce, SiteError> {
     let (trust, trust_text) = parsed(&directory.join(TRUST), trust, Trust::parse)?;
     let (policy, policy_text) = parsed(&directory.join(POLICY), policy, Policy::parse)?;
-    let mut now = InForce { trust, trust_text, since: created, earlier: vec![], policy, policy_text };
+    let (earlier, decided) = (vec![], vec![]);
+    let mut now = InForce { trust, trust_text, since: created, earlier, policy, policy_text, decided };
     for Followed { is_policy, digest, at } in changes {
         let file = path(directory, *digest);
         let bundles = read_at_most(&signatures(directory, *digest), BUNDLES_BYTES)?;
@@ -81,10 +84,10 @@ pub(super) fn in_force(
             (now.trust_text, now.since) = (text, *at);
             followed
         };
-        if let Err(reasons) = followed {
+        now.decided = followed.map_err(|reasons| {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-            return Err(form(&file, reasons.join("; ")));
-        }
+            form(&file, reasons.join("; "))
+        })?;
     }
     Ok(now)
 }
@@ -129,7 +132,8 @@ impl Site {
         let verify =
             |bundle: &[u8]| verified::<TrustSignature>(bundle, &self.trust, Some(&next), next.digest());
         let (signed, failures) = verify_all(bundles, &verify);
-        check(TRUST_SUBJECT, self.trust.followed_by(&next, &signed, self.trust_since, now), failures)?;
+        let followed = self.trust.followed_by(&next, &signed, self.trust_since, now);
+        self.decided = check(TRUST_SUBJECT, followed, failures)?;
         let change = Followed { is_policy: false, digest: next.digest(), at: now };
         self.put_in_force(text, bundles, change, next.version())?;
         self.earlier.push(std::mem::replace(&mut self.trust, next));
@@ -155,7 +159,7 @@ impl Site {
         let (signed, failures) = verify_all(bundles, &verify);
         let current = self.policy.policy.version;
         let allowed = self.trust.allows_policy(current, version, &signed, (self.trust_since, now));
-        check(POLICY_SUBJECT, allowed, failures)?;
+        self.decided = check(POLICY_SUBJECT, allowed, failures)?;
         for (root, bytes) in &next.roots {
             let path = self.directory.join(ROOTS).join(root_name(*root));
             files::put(&path, |file: &mut File| file.write_all(bytes))
@@ -218,14 +222,16 @@ fn verify_all(
     (signed, failures)
 }
 
-fn check<T>(
+fn check(
     what: &str,
-    decided: Result<T, Vec<ChangeError>>,
+    decided: Result<Vec<Signer>, Vec<ChangeError>>,
     mut failures: Vec<Failure>,
-) -> Result<(), Failures> {
-    let reasons = decided.err().unwrap_or_default();
-    failures.extend(reasons.into_iter().map(|reason| refused(what, reason.to_string())));
-    Failures::unless_empty(failures, ())
+) -> Result<Vec<Signer>, Failures> {
+    let signers = decided.unwrap_or_else(|reasons| {
+        failures.extend(reasons.into_iter().map(|reason| refused(what, reason.to_string())));
+        vec![]
+    });
+    Failures::unless_empty(failures, signers)
 }
 
 /// What people say about documents that are to be in force.

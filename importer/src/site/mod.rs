@@ -41,7 +41,7 @@ use console::input::PolicyFile;
 use console::{Class, Failure};
 use manifests::key::PublicKey;
 use manifests::policy::{Policy, Signatures};
-use manifests::trust::Trust;
+use manifests::trust::{Signer, Trust};
 use manifests::{ChannelName, Digest, Timestamp, limits};
 
 use description::Description;
@@ -81,6 +81,8 @@ pub(crate) struct Site {
     /// The trust files before the one in force.
     earlier: Vec<Trust>,
     policy: PolicyFile,
+    /// Who decided about the last change of either.
+    decided: Vec<Signer>,
     public_key: PublicKey,
     last: Option<Last>,
     /// What was accepted, which names were set.
@@ -125,8 +127,15 @@ impl Site {
             return Err(SiteError::Changed { path: path(DESCRIPTION), found, wanted });
         }
         let pinned = (description.trust_digest, description.policy_digest);
-        let change::InForce { trust, trust_text, since: trust_since, earlier, policy, policy_text: text } =
-            change::in_force(directory, pinned, description.created, ledger.changes())?;
+        let change::InForce {
+            trust,
+            trust_text,
+            since: trust_since,
+            earlier,
+            policy,
+            policy_text: text,
+            decided,
+        } = change::in_force(directory, pinned, description.created, ledger.changes())?;
         let policy = PolicyFile { roots: read_roots(&path(ROOTS), &policy)?, policy, text };
         let directory = directory.to_owned();
         let mut site = Self {
@@ -137,6 +146,7 @@ impl Site {
             trust_since,
             earlier,
             policy,
+            decided,
             public_key,
             last,
             ledger,
@@ -201,6 +211,12 @@ impl Site {
     #[must_use]
     pub(crate) const fn policy(&self) -> &PolicyFile {
         &self.policy
+    }
+
+    /// Who decided about the last change of trust or policy; nobody, where there was none since the site was set up.
+    #[must_use]
+    pub(crate) fn decided(&self) -> &[Signer] {
+        &self.decided
     }
 
     /// The key that its receipts are checked with.

@@ -260,6 +260,7 @@ impl Site {
     pub(crate) fn changed(&self, now: Timestamp) -> Draft {
         let receipt = Receipt {
             policy_digests: vec![self.policy.policy.digest()],
+            signers: self.decided().iter().map(SignerRecord::from).collect(),
             trust_digests: vec![self.trust.digest()],
             ..self.blank(State::Changed, now)
         };

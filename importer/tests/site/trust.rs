@@ -4,6 +4,7 @@ use std::fs;
 
 use manifests::key::PrivateKey;
 use manifests::slot::Verdict;
+use serde_json::Value;
 
 use crate::archive::{Draft, at};
 use crate::site::{Setup, Site, USUAL, pem, text};
@@ -205,7 +206,7 @@ fn a_line_that_somebody_added_to_the_ledger_puts_no_trust_in_force() {
     site.write(&format!("state/changes/{}.sigstore.jsonl", digest.hex()), "");
     let ledger = site.ledger();
     let last = ledger.lines().last().unwrap();
-    let time = serde_json::from_str::<serde_json::Value>(last).unwrap()["time"].as_str().unwrap().to_owned();
+    let time = serde_json::from_str::<Value>(last).unwrap()["time"].as_str().unwrap().to_owned();
     let line = format!(
         "{{\"digest\":\"{digest}\",\"event\":\"trusted\",\"number\":2,\"previous\":\"{}\",\"serial\":2,\"time\":\"{time}\"}}\n",
         manifests::Digest::of(last.as_bytes())
@@ -267,9 +268,10 @@ fn what_was_held_is_not_published_after_its_preparer_s_key_was_revoked() {
     let safe = |version: u32, revoked: &str| {
         let old = person("build-1", &site.people.build, revoked);
         let new = person("build-2", &site.people.stranger, "");
+        let people = if revoked.is_empty() { old } else { format!("{new}, {old}") };
         let officer = person("officer-1", &site.people.officers[0], "");
         format!(
-            "apiVersion: airgap/v1\nkind: Trust\nspec: {{version: {version}, expires: 2999-01-01, roles: {{preparer: {{threshold: 1, people: [{new}, {old}]}}, recovery: {{threshold: 1, people: [{officer}]}}}}}}\n"
+            "apiVersion: airgap/v1\nkind: Trust\nspec: {{version: {version}, expires: 2999-01-01, roles: {{preparer: {{threshold: 1, people: [{people}]}}, recovery: {{threshold: 1, people: [{officer}]}}}}}}\n"
         )
     };
     for (name, key) in [
@@ -280,14 +282,23 @@ fn what_was_held_is_not_published_after_its_preparer_s_key_was_revoked() {
         site.write(name, &key.to_pem().unwrap());
     }
     for (version, revoked, signers) in
-        [(2, "", ["old.key", "new.key"]), (3, ", revoked: 2026-01-01", ["safe.key", "new.key"])]
+        [(2, "", ["old.key"].as_slice()), (3, ", revoked: 2026-01-01", &["safe.key", "new.key"])]
     {
         let name = format!("trust-{version}.yaml");
         site.write(&name, &safe(version, revoked));
         for key in signers {
             site.succeed(&["trust", "sign", &name, "--key", key]);
         }
-        site.succeed(&["trust", "update", &name]);
+        let by_recovery = version == 3;
+        let role = if by_recovery { "recovery" } else { "preparer" };
+        for said in [site.succeed(&["trust", "update", &name]), site.succeed(&["receipt", "show"])] {
+            assert_eq!(said.contains("BY RECOVERY"), by_recovery, "{said}");
+            assert!(said.contains(&format!(" as {role}, key ")), "{said}");
+        }
+        let receipt = site.json(&["receipt", "show"]);
+        let roles: Vec<&Value> =
+            receipt["signers"].as_array().unwrap().iter().map(|signer| &signer["role"]).collect();
+        assert_eq!(roles, [role], "{receipt:#}");
     }
     let said = site.fail(3, &["publish", "1", "--to", "content"]);
     assert!(said.contains("revoked at 2026-01-01"), "{said}");

@@ -84,7 +84,8 @@ pub enum ChangeError {
 impl Trust {
     /// Whether `next` may take this file's place, by signatures that were verified. `since` is when this file came
     /// into force: a signature counts that says a time from then to `now`, by a key that has not ended yet, since the
-    /// time is the signer's own word. All reasons are returned; who signed under this file, where there are none.
+    /// time is the signer's own word. All reasons are returned; where there are none, who decided under this file: those in
+    /// the role `recovery` alone where it had to stand in for others.
     ///
     /// # Errors
     /// Every reason against it.
@@ -103,12 +104,14 @@ impl Trust {
         // A file that has ended is replaced by this very way, so its own date does not count.
         reasons.extend(next.check_current(now).err().map(ChangeError::Next));
         let signed = in_time(signed, next.version, since, now);
-        let signers = self.deciders(&signed, now);
-        let is_recovery =
+        let mut signers = self.deciders(&signed, now);
+        let unmet: Vec<TrustError> = self.deciding().filter_map(|role| self.unmet(role, &signers)).collect();
+        let can_recover =
             self.roles.contains_key(&Role::Recovery) && self.unmet(Role::Recovery, &signers).is_none();
-        if !is_recovery {
-            let unmet = self.deciding().filter_map(|role| self.unmet(role, &signers));
-            reasons.extend(unmet.map(ChangeError::Current));
+        let by_recovery = !unmet.is_empty() && can_recover;
+        signers.retain(|signer| (signer.role == Role::Recovery) == by_recovery);
+        if !by_recovery {
+            reasons.extend(unmet.into_iter().map(ChangeError::Current));
         }
         let followers = next.deciders(&signed, now);
         let unmet = next.deciding().filter_map(|role| next.unmet(role, &followers));

@@ -178,6 +178,11 @@ fn a_trust_file_follows_another_by_the_people_of_both() {
     ] {
         let followed = one.followed_by(next, &signatures, since, now);
         assert_eq!(followed.is_ok(), is_right, "{why}: {followed:?}");
+        // Recovery is named where it decided, and nowhere else.
+        let by_recovery = signatures.iter().any(|signed| signed.key == cast.ids[1]);
+        for signer in followed.into_iter().flatten() {
+            assert_eq!(signer.role == Role::Recovery, by_recovery, "{why}: {signer:?}");
+        }
     }
     for (signed_at, why) in
         [("2025-12-01T00:00:00Z", "before it was in force"), ("2027-01-01T00:00:00Z", "later")]
