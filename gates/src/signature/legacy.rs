@@ -5,10 +5,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use manifests::media_type::{IN_TOTO, SIGSTORE_BUNDLE};
+use manifests::Digest;
+use manifests::media_type::SIGSTORE_BUNDLE;
 use manifests::oci::Entry;
 use manifests::shape::{self, Part, Shape};
-use manifests::{Digest, json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sigstore_verify::types::Bundle;
@@ -103,9 +103,6 @@ pub(super) fn payload(payload: Vec<u8>, layer: &Entry) -> Result<Material, Reaso
 pub(super) fn envelope(bytes: &[u8], layer: &Entry) -> Result<Material, Reason> {
     let envelope: Envelope =
         shape::parse_closed(bytes, &ENVELOPE).map_err(|error| Reason::malformed("a DSSE envelope", error))?;
-    if envelope.payload_type != IN_TOTO {
-        return Err(Reason::OtherPayload(json::shortened(&envelope.payload_type)));
-    }
     let [EnvelopeSignature { sig }] = envelope.signatures.as_slice() else {
         return Err(Reason::SignatureCount(envelope.signatures.len()));
     };

@@ -9,7 +9,8 @@ use manifests::policy::Signatures;
 use manifests::{Descriptor, Digest};
 use serde_json::Value;
 
-use crate::rules::{Signer, index};
+use crate::rules::index;
+use crate::signers::Signer;
 use crate::support::{self, Store};
 
 const SPDX: &str = "https://spdx.dev/Document";

@@ -4,7 +4,7 @@ use gates::Subject;
 use gates::signature::{Claim, ClaimedBy, Purpose, Reason, candidates, claimed, claims_signed};
 use serde_json::json;
 
-use crate::rules::{Signer, image};
+use crate::signers::{Signer, image};
 use crate::support::{self, Store};
 use crate::vectors::{material, vector};
 

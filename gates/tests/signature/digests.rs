@@ -6,7 +6,7 @@ use manifests::limits::INDEX_DEPTH;
 use manifests::media_type::OCI_INDEX;
 use serde_json::{Value, json};
 
-use crate::rules::{Signer, says, signed};
+use crate::signers::{Signer, says, signed};
 use crate::support::{self, Store};
 
 /// An index that lists these manifests, each for its platform where there is one.

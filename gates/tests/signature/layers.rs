@@ -3,7 +3,7 @@
 use gates::Outcome;
 use serde_json::json;
 
-use crate::rules::{Signer, image, says};
+use crate::signers::{Signer, image, says};
 use crate::support::{self, Store, source};
 
 #[test]

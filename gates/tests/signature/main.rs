@@ -14,5 +14,7 @@ mod layers;
 mod private;
 mod roots;
 mod rules;
+mod signers;
+mod statements;
 mod support;
 mod vectors;

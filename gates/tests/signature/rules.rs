@@ -1,71 +1,15 @@
 //! What rules make of signatures that are made here: who counts, about which digests, and until when.
 
-use base64::Engine as _;
 use gates::malware::Searches;
 use gates::signature::{RootError, Roots, judge};
-use gates::{Outcome, Subject, Verdict};
-use manifests::inventory::{Evidence, ItemKind};
+use gates::{Outcome, Subject};
+use manifests::inventory::ItemKind;
 use manifests::media_type::OCI_INDEX;
 use manifests::{Descriptor, Digest};
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{DerSignature, SigningKey};
-use p256::pkcs8::EncodePublicKey as _;
 use serde_json::{Value, json};
 
+use crate::signers::{Signer, image, says, signed};
 use crate::support::{self, Store, source};
-
-/// Somebody who signs.
-pub(crate) struct Signer(SigningKey);
-
-impl Signer {
-    pub(crate) fn new(number: u8) -> Self {
-        Self(SigningKey::from_slice(&[number; 32]).unwrap())
-    }
-
-    pub(crate) fn key(&self, log: &str) -> String {
-        support::key(&self.0.verifying_key().to_public_key_pem(p256::pkcs8::LineEnding::LF).unwrap(), log)
-    }
-
-    fn sign(&self, message: &[u8]) -> String {
-        let signature: DerSignature = self.0.sign(message);
-        base64::engine::general_purpose::STANDARD.encode(signature.as_bytes())
-    }
-
-    /// A layer of simple signing.
-    pub(crate) fn layer(&self, store: &mut Store, about: Digest) -> (Descriptor, Value) {
-        let payload = json!({"critical": {
-            "identity": {"docker-reference": support::NAME},
-            "image": {"docker-manifest-digest": about},
-            "type": "cosign container image signature",
-        }});
-        let payload = payload.to_string();
-        let layer = store.put("application/vnd.dev.cosign.simplesigning.v1+json", payload.as_bytes());
-        (layer, json!({"dev.cosignproject.cosign/signature": self.sign(payload.as_bytes())}))
-    }
-
-    /// A bundle whose statement has this predicate type.
-    pub(crate) fn bundle(&self, about: Digest, predicate_type: &str) -> Vec<u8> {
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v1",
-            "predicateType": predicate_type,
-            "subject": [{"name": "other", "digest": {"sha256": Digest::of(b"other").hex()}}, {"digest": {"sha256": about.hex()}}],
-            "predicate": {},
-        });
-        let statement = statement.to_string();
-        let signed = format!("DSSEv1 28 application/vnd.in-toto+json {} {statement}", statement.len());
-        json!({
-            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-            "verificationMaterial": {"publicKey": {"hint": ""}},
-            "dsseEnvelope": {
-                "payloadType": "application/vnd.in-toto+json",
-                "payload": base64::engine::general_purpose::STANDARD.encode(&statement),
-                "signatures": [{"sig": self.sign(signed.as_bytes())}],
-            },
-        })
-        .to_string()
-        .into_bytes()
-    }
-}
 
 #[test]
 fn the_policy_in_the_documentation_is_one() {
@@ -76,22 +20,6 @@ fn the_policy_in_the_documentation_is_one() {
     {
         assert_eq!(rules.rule_for(name, ItemKind::Image).unwrap().0, number, "{name}");
     }
-}
-
-/// A legacy tag with a layer of each signer.
-pub(crate) fn signed(store: &mut Store, about: Digest, signers: &[&Signer]) -> Evidence {
-    let layers: Vec<_> = signers.iter().map(|signer| signer.layer(store, about)).collect();
-    let layers: Vec<_> = layers.iter().map(|(layer, annotations)| (layer, annotations.clone())).collect();
-    let manifest = store.manifest(&layers, None);
-    support::evidence(&manifest, about, Some("sig"))
-}
-
-pub(crate) fn image() -> Digest {
-    Digest::of(b"image")
-}
-
-pub(crate) fn says(verdict: &Verdict, reason: &str) -> bool {
-    verdict.outcome == Outcome::Refused && verdict.reasons.iter().any(|found| found.contains(reason))
 }
 
 #[test]
