@@ -1,12 +1,13 @@
 //! `report`: one HTML file about an archive, for whoever decides about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use console::archive_report::{Archive, ArchiveReport, PolicyReport, Preparer, Standing};
 use console::judging::{self, Knowledge};
 use console::written_report::WrittenReport;
 use console::{Failure, Failures, clock, input};
-use manifests::trust::Trust;
+use manifests::policy::Policy;
+use manifests::trust::{Role, Trust};
 
 use crate::cli::ReportArguments;
 use crate::examine::{self, Reading};
@@ -36,7 +37,8 @@ pub(crate) fn run(
         archive: Archive::new(&archive.inventory, archive.identity, archive.bytes),
         site: None,
         trust_digests: trust.iter().map(Trust::digest).collect(),
-        approvals_wanted: ArchiveReport::approvals_wanted(trust.iter(), &[&file]),
+        approvals_wanted: approvals_wanted(trust.as_ref(), &file.policy),
+        approvals_found: BTreeMap::new(),
         approvals: Vec::new(),
         excluded: Vec::new(),
         previous: None,
@@ -47,4 +49,15 @@ pub(crate) fn run(
         ],
     };
     Ok((WrittenReport::write(report, output.as_deref(), as_json)?, refusals))
+}
+
+/// What each role that approves has to give. Nobody has approved yet on this side.
+fn approvals_wanted(trust: Option<&Trust>, policy: &Policy) -> BTreeMap<Role, usize> {
+    let counted = |trust: &Trust| {
+        let counts = trust.counts(&[], &policy.approvals).into_iter();
+        counts.map(|(role, count)| (role, count.wanted)).collect()
+    };
+    let mut wanted: BTreeMap<Role, usize> = trust.map_or_else(|| policy.approvals.clone(), counted);
+    wanted.retain(|role, _| role.approves());
+    wanted
 }

@@ -17,7 +17,7 @@ use gates::{JudgedItem, Judgement};
 use manifests::inventory::{Inventory, Item, ItemKind};
 use manifests::receipt::ExclusionRecord;
 use manifests::slot::{ArchiveSignature, Verdict};
-use manifests::trust::{Role, Trust};
+use manifests::trust::Role;
 use manifests::{ChannelName, Digest, Platform, Timestamp};
 use serde::Serialize;
 
@@ -47,6 +47,8 @@ pub struct ArchiveReport {
     pub trust_digests: Vec<Digest>,
     /// What each role has to give before it may be loaded.
     pub approvals_wanted: BTreeMap<Role, usize>,
+    /// How many people of each role gave it so far: each counts once, and who prepared it does not count.
+    pub approvals_found: BTreeMap<Role, usize>,
     /// What was said about it so far.
     pub approvals: Vec<Approval>,
     /// The items that approvers left out: they are neither judged nor loaded.
@@ -253,24 +255,6 @@ impl ArchiveReport {
     #[must_use]
     pub const fn conclude(refusals: &[Failure]) -> Conclusion {
         if refusals.is_empty() { Conclusion::Passed } else { Conclusion::Refused }
-    }
-
-    /// What each role but the preparer has to give, by the strictest of the trust files and policies.
-    #[must_use]
-    pub fn approvals_wanted<'a>(
-        trusts: impl IntoIterator<Item = &'a Trust>,
-        policies: &[&PolicyFile],
-    ) -> BTreeMap<Role, usize> {
-        let thresholds = trusts.into_iter().flat_map(Trust::thresholds);
-        let asked = policies
-            .iter()
-            .flat_map(|file| file.policy.approvals.iter().map(|(role, count)| (*role, *count)));
-        let mut wanted = BTreeMap::new();
-        for (role, count) in thresholds.chain(asked).filter(|(role, _)| role.approves()) {
-            let strictest = wanted.entry(role).or_insert(0);
-            *strictest = count.max(*strictest);
-        }
-        wanted
     }
 
     /// The report as one HTML file.

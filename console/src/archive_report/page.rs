@@ -134,8 +134,7 @@ fn approvals(html: &mut Html, report: &ArchiveReport) {
         html.markup("<p>None are asked for.</p>\n");
     }
     for (role, count) in wanted {
-        let approved = |approval: &&Approval| approval.role == *role && approval.verdict == Verdict::Approved;
-        let found = report.approvals.iter().filter(approved).count();
+        let found = report.approvals_found.get(role).copied().unwrap_or_default();
         html.put("<p>", format_args!("{role}: {found} of {count}"), "</p>\n");
     }
     if report.approvals.is_empty() {

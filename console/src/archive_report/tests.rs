@@ -101,7 +101,8 @@ fn report(text: &str) -> ArchiveReport {
         site: Some("sovereign-a".parse().unwrap()),
         trust_digests: vec![digest("trust")],
         approvals_wanted: BTreeMap::from([(Role::SecurityOfficer, 2)]),
-        approvals: vec![approval(text)],
+        approvals_found: BTreeMap::from([(Role::SecurityOfficer, 1)]),
+        approvals: vec![approval(text), approval(text)],
         excluded: vec![ExclusionRecord {
             by: "officer-1".parse().unwrap(),
             digest: digest("excluded"),

@@ -41,13 +41,43 @@ fn a_report_shows_who_signed_and_the_approvals_so_far() {
     let json = site.json(&["report", &path]);
     assert_eq!(json["conclusion"], "passed");
     assert_eq!(json["approvals"].as_array().unwrap().len(), 2);
-    assert_eq!(json["approvalsWanted"], serde_json::json!({"security-officer": 2}));
+    assert_eq!(json["approvalsWanted"], json!({"security-officer": 2}));
+    assert_eq!(json["approvalsFound"], json!({"security-officer": 2}));
     assert_eq!(json["archive"]["identity"], archive.identity.to_string());
     site.annex(&archive, "officer-3", &Draft::annex(&archive, Verdict::Rejected), &site.people.officers[2]);
     site.fail(3, &["report", &path, "-o", "rejected.html"]);
     let html = fs::read_to_string(site.path("rejected.html")).unwrap();
     assert!(html.contains("REJECTED") && html.contains("rejected by officer-3"), "{html}");
     assert_eq!(site.ledger(), before, "a report changes nothing");
+}
+
+/// Whoever reads the page alone must not take two annexes for two people, nor the preparer for an approver.
+#[test]
+fn a_report_counts_the_people_that_the_refusal_counts() {
+    let site = Site::with(Setup { officers: 2, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    let path = text(&archive.path);
+    let officer = &site.people.officers[0];
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    let other = Draft { generator: "another of the same hour", ..approval.clone() };
+    for (person, draft, key) in [
+        ("officer-1", &approval, officer),
+        ("officer-1-again", &other, officer),
+        ("build-1", &approval, &site.people.build),
+    ] {
+        site.annex(&archive, person, draft, key);
+        let said = site.fail(3, &["report", &path, "-o", "counted.html"]);
+        let html = fs::read_to_string(site.path("counted.html")).unwrap();
+        assert!(said.contains("found 1 of 2"), "{person}: {said}");
+        assert!(html.contains("<p>security-officer: 1 of 2</p>"), "{person}: {html}");
+    }
+    // A second trust file that asks for more is what the refusal is by, and the count too.
+    site.write("stricter.yaml", &site.trust(Setup { officers: 3, ..USUAL }));
+    site.annex(&archive, "officer-2", &approval, &site.people.officers[1]);
+    let said = site.fail(3, &["report", &path, "-o", "counted.html", "--trust", "stricter.yaml"]);
+    let html = fs::read_to_string(site.path("counted.html")).unwrap();
+    assert!(said.contains("found 2 of 3") && !said.contains("of 2"), "{said}");
+    assert!(html.contains("<p>security-officer: 2 of 3</p>"), "{html}");
 }
 
 #[test]
