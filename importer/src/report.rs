@@ -17,24 +17,30 @@ use crate::site::Site;
 /// The program that the report names.
 const WRITTEN_BY: &str = concat!("airgap-import ", env!("CARGO_PKG_VERSION"));
 
-/// The report on an archive that was judged by `rules`.
+/// The report on an archive that was judged by `rules`; `at_given`: at a moment that somebody named.
 ///
 /// # Errors
 /// When what the site kept of the archive before cannot be read.
-pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveReport, Failure> {
+pub(crate) fn of(
+    assessment: &Assessment,
+    rules: &Rules<'_>,
+    at_given: bool,
+) -> Result<ArchiveReport, Failure> {
     let archive = assessment.archive();
     let inventory = archive.inventory();
     let preparer = assessment.signers().iter().find(|signer| signer.role == Role::Preparer);
     let previous =
         rules.site.map(|site| judgement::previous(archive, site, History::Whole)).transpose()?.flatten();
     let previous = previous.and_then(|receipt| receipt.archive);
-    let policies = rules.policies.iter().map(|file| policy(file, assessment, rules));
+    let policies: Vec<PolicyReport> =
+        rules.policies.iter().map(|file| policy(file, assessment, rules)).collect::<Result<_, _>>()?;
     let counts = counts(assessment, rules);
     Ok(ArchiveReport {
         at: rules.now,
+        at_given,
         written_by: WRITTEN_BY.to_owned(),
         standing: Standing::Verified,
-        conclusion: ArchiveReport::conclude(assessment.reasons()),
+        conclusion: ArchiveReport::conclude(assessment.reasons(), &policies),
         archive: Archive::new(inventory, archive.identity(), archive.layout().size()),
         preparer: Preparer::new(
             preparer.map(|signer| signer.person.clone()),
@@ -48,7 +54,7 @@ pub(crate) fn of(assessment: &Assessment, rules: &Rules<'_>) -> Result<ArchiveRe
         approvals: assessment.annexes().iter().map(approval).collect(),
         excluded: assessment.excluded().records().to_vec(),
         previous: previous.map(|ArchiveRecord { identity, serial, .. }| Previous { identity, serial }),
-        policies: policies.collect::<Result<_, _>>()?,
+        policies,
         refusals: assessment.reasons().to_vec(),
         notices: assessment.notices().to_vec(),
     })

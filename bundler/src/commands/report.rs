@@ -28,11 +28,13 @@ pub(crate) fn run(
     let judgement = archive.judge(&file, &knowledge, now)?;
     let refusals = judging::refusals(std::slice::from_ref(&judgement));
     let person = archive.signer.as_ref().map(|signer| signer.person.clone());
+    let policies = vec![PolicyReport::new(&file, Some(&judgement), &archive.inventory, BTreeSet::new(), now)];
     let report = ArchiveReport {
         at: now,
+        at_given: at.is_some(),
         written_by: GENERATOR.to_owned(),
         standing: if trust.is_some() { Standing::Verified } else { Standing::Unverified },
-        conclusion: ArchiveReport::conclude(&refusals),
+        conclusion: ArchiveReport::conclude(&refusals, &policies),
         preparer: Preparer::new(person, archive.key, &archive.signature),
         archive: Archive::new(&archive.inventory, archive.identity, archive.bytes),
         site: None,
@@ -42,7 +44,7 @@ pub(crate) fn run(
         approvals: Vec::new(),
         excluded: Vec::new(),
         previous: None,
-        policies: vec![PolicyReport::new(&file, Some(&judgement), &archive.inventory, BTreeSet::new(), now)],
+        policies,
         refusals: refusals.clone(),
         notices: vec![
             "what was approved so far and what is inside already is for the importer to say".to_owned(),

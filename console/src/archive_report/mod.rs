@@ -31,6 +31,8 @@ pub use exceptions::{Exception, Standing as ExceptionStanding};
 pub struct ArchiveReport {
     /// The moment that was judged by.
     pub at: Timestamp,
+    /// Whether somebody named that moment, in place of the clock.
+    pub at_given: bool,
     /// The program that wrote it.
     pub written_by: String,
     /// How far the archive is to be believed.
@@ -77,10 +79,12 @@ pub enum Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Conclusion {
-    /// Nothing is against it.
+    /// Every gate was asked, and nothing is against it.
     Passed,
-    /// Something is.
+    /// Something is against it.
     Refused,
+    /// Nothing is against it, and no gate was asked.
+    NothingJudged,
 }
 
 /// What an archive says it is.
@@ -251,10 +255,26 @@ impl PolicyReport {
 }
 
 impl ArchiveReport {
-    /// The conclusion that follows from the reasons against an archive.
+    /// The conclusion that follows from the reasons against an archive, and from what the policies had judged.
     #[must_use]
-    pub const fn conclude(refusals: &[Failure]) -> Conclusion {
-        if refusals.is_empty() { Conclusion::Passed } else { Conclusion::Refused }
+    pub fn conclude(refusals: &[Failure], policies: &[PolicyReport]) -> Conclusion {
+        let mut judgements = policies.iter().filter_map(|policy| policy.judgement.as_ref());
+        if !refusals.is_empty() {
+            Conclusion::Refused
+        } else if judgements.any(|judgement| !judgement.gates.is_empty()) {
+            Conclusion::Passed
+        } else {
+            Conclusion::NothingJudged
+        }
+    }
+
+    /// What stands behind a conclusion that is of a named moment: it may be another one today.
+    pub(crate) fn as_of(&self) -> String {
+        if self.at_given {
+            format!(", as of {}, which --at named in place of the clock", self.at)
+        } else {
+            String::new()
+        }
     }
 
     /// The report as one HTML file.
