@@ -39,6 +39,17 @@ impl Html {
         self.markup(before).text(text).markup(after)
     }
 
+    /// Adds text of others between two pieces of markup, where something else stands beside it: letters that are read
+    /// from right to left turn nothing around but themselves.
+    pub fn put_isolated(
+        &mut self,
+        before: &'static str,
+        text: impl Display,
+        after: &'static str,
+    ) -> &mut Self {
+        self.markup(before).put("<bdi>", text, "</bdi>").markup(after)
+    }
+
     /// The document.
     #[must_use]
     pub fn finish(self) -> String {

@@ -49,7 +49,9 @@ impl WrittenReport {
         let concluded = match conclusion {
             Conclusion::Passed => "nothing is against it".to_owned(),
             Conclusion::Refused => format!("refused: {} against it", count(refusals.len() as u64, "reason")),
+            Conclusion::NothingJudged => "nothing was judged".to_owned(),
         };
+        let as_of = self.report.as_of();
         let judged = policies.iter().filter_map(|policy| policy.judgement.as_ref());
         let gates: String =
             judged.map(|judgement| format!("gates          {}\n", judgement.summary())).collect();
@@ -58,7 +60,7 @@ impl WrittenReport {
             .as_ref()
             .map(|file| format!("report         {}\n", escape(&file.display().to_string())));
         format!(
-            "{}identity       {}\nname           {}, serial {}\nverified       {verified}\n{gates}concluded      {concluded}\n",
+            "{}identity       {}\nname           {}, serial {}\nverified       {verified}\n{gates}concluded      {concluded}{as_of}\n",
             file.unwrap_or_default(),
             archive.identity,
             archive.name,

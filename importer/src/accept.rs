@@ -20,7 +20,7 @@ use manifests::trust::{self, Role, Signer, Trust, TrustError};
 use manifests::{Digest, Timestamp, json};
 use transfer::archive::{Signed, Verified};
 
-use crate::annex::{Annex, Annexes};
+use crate::annex::{self, Annex, Annexes};
 use crate::exclusion::{self, Excluded};
 use crate::judgement::{self, History};
 use crate::rescan::Rescanned;
@@ -330,12 +330,8 @@ pub(crate) fn judge_signers(
     for (at, trust) in rules.trusts().into_iter().enumerate() {
         let signer = trust.signer(archive.signed_by(), role, &archive.inventory().name, signed_at);
         let preparer = signer.map_err(|error| add(reasons, error.to_string())).ok();
-        // An approval that was not given does not count; a rejection refuses whatever the others say.
-        let approvers = annexes
-            .iter()
-            .filter(|annex| annex.verdict == Verdict::Approved)
-            .filter_map(|annex| annex.signers.get(at).cloned());
-        let signers: Vec<Signer> = preparer.clone().into_iter().chain(approvers).collect();
+        let signers: Vec<Signer> =
+            preparer.clone().into_iter().chain(annex::approvers(annexes, at)).collect();
         if let Err(errors) = trust.decide(&signers, &approvals, rules.now) {
             let is_said = |error: &TrustError| {
                 // Who it is was refused above; that one is missing adds nothing.
@@ -364,7 +360,7 @@ fn add(reasons: &mut Vec<String>, reason: String) {
 }
 
 /// The approvals that the strictest of the policies wants, for each role.
-fn approvals(policies: &[&PolicyFile]) -> BTreeMap<Role, usize> {
+pub(crate) fn approvals(policies: &[&PolicyFile]) -> BTreeMap<Role, usize> {
     let mut strictest = BTreeMap::new();
     for (role, count) in policies.iter().flat_map(|file| &file.policy.approvals) {
         let wanted = strictest.entry(*role).or_insert(0);

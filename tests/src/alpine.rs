@@ -1,6 +1,9 @@
 //! Images of Alpine by their package lists, and a database of made-up advisories that Trivy compares them with.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use fixtures::image::{self, Artifact, Format, Layer};
+use manifests::Timestamp;
 
 use crate::desk::Desk;
 
@@ -16,6 +19,13 @@ pub fn image(platform: &str, release: &str, busybox: &str) -> Artifact {
         ("lib/apk/db/installed".to_owned(), installed.as_bytes()),
     ];
     image::image(platform, &[Layer::of_files(&files)], Format::Oci)
+}
+
+/// This moment, as the date of a database.
+pub fn now() -> String {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    let seconds = i64::try_from(elapsed.as_secs()).expect("a time before the end");
+    Timestamp::from_unix(seconds).expect("a time").to_string()
 }
 
 /// Makes the folder `CACHE` with a database of this date: a Critical with a fix in 1.37.0-r1, and a High without, in

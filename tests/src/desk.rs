@@ -128,6 +128,26 @@ impl Desk {
         ));
     }
 
+    /// Sets the site `NAME` up in the folder of that name, by `trust.yaml`: the preparer, and an officer with the key pair
+    /// `officer-1.key` and `officer-1.pub`, who has to approve.
+    pub fn site_with_officer(&self, name: &str) {
+        self.run("airgap-bundle keygen --out officer-1 --unencrypted");
+        let [preparer, officer] = ["build-1", "officer-1"].map(|person| {
+            let pem = String::from_utf8(self.read(&format!("{person}.pub"))).expect("a PEM key");
+            let pem = Value::String(pem);
+            format!("{{name: {person}, keys: [{{pem: {pem}, until: 2999-01-01}}], channels: [\"*\"]}}")
+        });
+        self.write(
+            "trust.yaml",
+            format!(
+                "apiVersion: airgap/v1\nkind: Trust\nspec:\n  version: 1\n  expires: 2999-01-01\n  roles:\n    preparer: {{threshold: 1, people: [{preparer}]}}\n    security-officer: {{threshold: 1, people: [{officer}]}}\n"
+            ),
+        );
+        self.run(&format!(
+            "airgap-import init --state {name} --trust trust.yaml --policy policy.yaml --name {name}"
+        ));
+    }
+
     /// Writes `NAME.yaml`, the destinations with one registry of this name, below this path of it.
     pub fn destination(&self, name: &str, registry: &Registry, prefix: &str) {
         let url = format!("http://{}", registry.repository(prefix));

@@ -24,7 +24,7 @@ pub(super) fn count(item: &JudgedItem, severity: Severity) -> Option<usize> {
 pub(super) fn tables(html: &mut Html, item: &JudgedItem, is_compared: bool) {
     for platform in item.findings.iter().flat_map(|findings| &findings.platforms) {
         let counts = SEVERITIES.map(|severity| format!("{} {severity}", platform.count(severity)));
-        html.put("<p>", &platform.platform, ": ").put("", counts.join(", "), "");
+        html.put_isolated("<p>", &platform.platform, ": ").put("", counts.join(", "), "");
         if is_compared {
             let new: Vec<&Finding> = platform.findings.iter().filter(|finding| !finding.known).collect();
             let of = |severity| new.iter().filter(|finding| finding.severity == severity).count();
@@ -51,11 +51,12 @@ fn table(html: &mut Html, platform: &PlatformFindings, is_compared: bool) {
     }
     if !rest.is_empty() {
         let more = progress::count(rest.len() as u64, "finding");
-        html.put(
-            "<p>And ",
-            more,
-            " of lower severity that the policy takes no notice of; --json has them.</p>\n",
-        );
+        let of = |severity| rest.iter().filter(|finding| finding.severity == severity).count();
+        let counts = SEVERITIES.map(|severity| (severity, of(severity))).into_iter();
+        let counts = counts.filter(|(_, count)| *count > 0);
+        let counts: Vec<String> = counts.map(|(severity, count)| format!("{count} {severity}")).collect();
+        html.put("<p>And ", more, " that the policy takes no notice of (").put("", counts.join(", "), "");
+        html.markup("); --json has them.</p>\n");
     }
 }
 
@@ -67,13 +68,14 @@ fn weighs(finding: &Finding) -> bool {
 fn row(html: &mut Html, finding: &Finding, is_compared: bool) {
     let Finding { action, because, fixed, id, installed, kev, known, package, path, severity, title, .. } =
         finding;
-    html.put("<tr><td><b>", id, "</b>");
+    html.put_isolated("<tr><td><b>", id, "</b>");
     if *kev {
         html.markup(" <b>known to be exploited</b>");
     }
-    html.put("<br>", title, "</td>").put("<td>", severity, "</td>").put("<td>", package, "");
+    html.put_isolated("<br>", title, "</td>");
+    html.put("<td>", severity, "</td>").put_isolated("<td>", package, "");
     if let Some(path) = path {
-        html.put("<br>at ", path, "");
+        html.put_isolated("<br>at ", path, "");
     }
     html.put("</td><td>", installed, "</td>").put("<td>", fixed.as_deref().unwrap_or("no fix"), "</td>");
     match (is_compared, known) {

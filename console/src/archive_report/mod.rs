@@ -17,7 +17,7 @@ use gates::{JudgedItem, Judgement};
 use manifests::inventory::{Inventory, Item, ItemKind};
 use manifests::receipt::ExclusionRecord;
 use manifests::slot::{ArchiveSignature, Verdict};
-use manifests::trust::{Role, Trust};
+use manifests::trust::Role;
 use manifests::{ChannelName, Digest, Platform, Timestamp};
 use serde::Serialize;
 
@@ -31,6 +31,8 @@ pub use exceptions::{Exception, Standing as ExceptionStanding};
 pub struct ArchiveReport {
     /// The moment that was judged by.
     pub at: Timestamp,
+    /// Whether somebody named that moment, in place of the clock.
+    pub at_given: bool,
     /// The program that wrote it.
     pub written_by: String,
     /// How far the archive is to be believed.
@@ -47,6 +49,8 @@ pub struct ArchiveReport {
     pub trust_digests: Vec<Digest>,
     /// What each role has to give before it may be loaded.
     pub approvals_wanted: BTreeMap<Role, usize>,
+    /// How many people of each role gave it so far: each counts once, and who prepared it does not count.
+    pub approvals_found: BTreeMap<Role, usize>,
     /// What was said about it so far.
     pub approvals: Vec<Approval>,
     /// The items that approvers left out: they are neither judged nor loaded.
@@ -75,10 +79,12 @@ pub enum Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Conclusion {
-    /// Nothing is against it.
+    /// Every gate was asked, and nothing is against it.
     Passed,
-    /// Something is.
+    /// Something is against it.
     Refused,
+    /// Nothing is against it, and no gate was asked.
+    NothingJudged,
 }
 
 /// What an archive says it is.
@@ -249,28 +255,26 @@ impl PolicyReport {
 }
 
 impl ArchiveReport {
-    /// The conclusion that follows from the reasons against an archive.
+    /// The conclusion that follows from the reasons against an archive, and from what the policies had judged.
     #[must_use]
-    pub const fn conclude(refusals: &[Failure]) -> Conclusion {
-        if refusals.is_empty() { Conclusion::Passed } else { Conclusion::Refused }
+    pub fn conclude(refusals: &[Failure], policies: &[PolicyReport]) -> Conclusion {
+        let mut judgements = policies.iter().filter_map(|policy| policy.judgement.as_ref());
+        if !refusals.is_empty() {
+            Conclusion::Refused
+        } else if judgements.any(|judgement| !judgement.gates.is_empty()) {
+            Conclusion::Passed
+        } else {
+            Conclusion::NothingJudged
+        }
     }
 
-    /// What each role but the preparer has to give, by the strictest of the trust files and policies.
-    #[must_use]
-    pub fn approvals_wanted<'a>(
-        trusts: impl IntoIterator<Item = &'a Trust>,
-        policies: &[&PolicyFile],
-    ) -> BTreeMap<Role, usize> {
-        let thresholds = trusts.into_iter().flat_map(Trust::thresholds);
-        let asked = policies
-            .iter()
-            .flat_map(|file| file.policy.approvals.iter().map(|(role, count)| (*role, *count)));
-        let mut wanted = BTreeMap::new();
-        for (role, count) in thresholds.chain(asked).filter(|(role, _)| role.approves()) {
-            let strictest = wanted.entry(role).or_insert(0);
-            *strictest = count.max(*strictest);
+    /// What stands behind a conclusion that is of a named moment: it may be another one today.
+    pub(crate) fn as_of(&self) -> String {
+        if self.at_given {
+            format!(", as of {}, which --at named in place of the clock", self.at)
+        } else {
+            String::new()
         }
-        wanted
     }
 
     /// The report as one HTML file.

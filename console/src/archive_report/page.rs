@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gates::NOTHING;
 use manifests::slot::Verdict;
 use manifests::trust::Role;
 use manifests::{ChannelName, Digest};
@@ -62,12 +63,14 @@ fn banner(html: &mut Html, report: &ArchiveReport) {
     match report.conclusion {
         Conclusion::Refused => {
             let reasons = count(report.refusals.len() as u64, "reason");
-            html.put("<p class=\"banner refused\">REFUSED: ", reasons, " against it</p>\n");
+            html.put("<p class=\"banner refused\">REFUSED: ", reasons, " against it")
         }
-        Conclusion::Passed => {
-            html.markup("<p class=\"banner passed\">PASSED: nothing is against it</p>\n");
+        Conclusion::Passed => html.markup("<p class=\"banner passed\">PASSED: nothing is against it"),
+        Conclusion::NothingJudged => {
+            html.put("<p class=\"banner warned\">NOT JUDGED (", NOTHING, "): nothing else is against it")
         }
     }
+    .put("", report.as_of(), "</p>\n");
 }
 
 /// In groups, which are no text of their own: copied, it is whole.
@@ -134,8 +137,7 @@ fn approvals(html: &mut Html, report: &ArchiveReport) {
         html.markup("<p>None are asked for.</p>\n");
     }
     for (role, count) in wanted {
-        let approved = |approval: &&Approval| approval.role == *role && approval.verdict == Verdict::Approved;
-        let found = report.approvals.iter().filter(approved).count();
+        let found = report.approvals_found.get(role).copied().unwrap_or_default();
         html.put("<p>", format_args!("{role}: {found} of {count}"), "</p>\n");
     }
     if report.approvals.is_empty() {

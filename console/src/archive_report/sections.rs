@@ -1,6 +1,8 @@
 //! What a policy says: all items in a table, what it accepts for a while, and each item for itself.
 
-use gates::{JudgedItem, NOTHING, Outcome, Verdict, signature, vulnerability};
+use std::fmt::Display;
+
+use gates::{JudgedItem, NOTHING, Outcome, Verdict};
 use manifests::policy::vulnerabilities::Severity;
 use manifests::receipt::ExclusionRecord;
 
@@ -22,15 +24,23 @@ pub(super) fn list(html: &mut Html, lines: &[String]) {
     html.markup("</ul>\n");
 }
 
+/// Each text, with commas between them.
+fn series(html: &mut Html, texts: &[impl Display]) {
+    for (at, text) in texts.iter().enumerate() {
+        html.put_isolated(if at > 0 { ", " } else { "" }, text, "");
+    }
+}
+
 pub(super) fn refusals(html: &mut Html, refusals: &[Failure]) {
     if refusals.is_empty() {
         return;
     }
     html.put("<h2>Against it (", refusals.len(), ")</h2>\n<ul>\n");
     for Failure { item, message, advice, .. } in refusals {
-        html.put("<li><b>", item, "</b> ").put("<span class=\"refused\">", message, "</span>");
+        html.put_isolated("<li><b>", item, "</b> ");
+        html.put_isolated("<span class=\"refused\">", message, "</span>");
         if !advice.is_empty() {
-            html.put(" (", advice, ")");
+            html.put_isolated(" (", advice, ")");
         }
         html.markup("</li>\n");
     }
@@ -76,22 +86,31 @@ fn of<'a>(judged: &Judged<'a>, entry: &Entry) -> Option<&'a JudgedItem> {
 }
 
 fn overview(html: &mut Html, report: &ArchiveReport, judged: &Judged<'_>, policy: &PolicyReport) {
-    html.markup(concat!(
-        "<table><thead><tr><th>No.</th><th>Item</th><th>Kind</th><th>Signatures</th><th>Vulnerabilities</th>",
+    let gates = policy.judgement.as_ref().map_or(&[][..], |judgement| &judgement.gates);
+    html.markup("<table><thead><tr><th>No.</th><th>Item</th><th>Kind</th>");
+    for gate in gates {
+        html.put("<th>", gate, "</th>");
+    }
+    // Where nothing was asked, that has a column too.
+    if gates.is_empty() {
+        html.markup("<th>Gates</th>");
+    }
+    html.markup(
         "<th>Critical</th><th>High</th><th>Medium</th><th>Low</th><th>Unknown</th><th>New</th></tr></thead><tbody>\n",
-    ));
+    );
     for (at, entry) in report.archive.items.iter().enumerate() {
         let judged = of(judged, entry);
         html.put("<tr><td class=\"number\">", at + 1, "</td>").put("<td>", &entry.name, "</td>");
         html.put("<td>", entry.kind, "</td>");
-        for gate in [signature::GATE, vulnerability::GATE] {
-            let verdict = judged.and_then(|item| item.verdicts.iter().find(|verdict| verdict.gate == gate));
+        for gate in gates {
+            let verdict = judged.and_then(|item| item.verdicts.iter().find(|verdict| verdict.gate == *gate));
             match verdict {
-                Some(verdict) => outcome(html.markup("<td>"), verdict.outcome),
-                None if is_left_out(report, entry) => html.markup("<td>left out"),
-                None => html.markup("<td>not judged"),
-            }
-            .markup("</td>");
+                Some(verdict) => outcome(html.markup("<td>"), verdict.outcome).markup("</td>"),
+                None => without_verdict(html, report, entry),
+            };
+        }
+        if gates.is_empty() {
+            without_verdict(html, report, entry);
         }
         for severity in SEVERITIES {
             let number = judged.and_then(|item| findings::count(item, severity));
@@ -111,8 +130,9 @@ fn overview(html: &mut Html, report: &ArchiveReport, judged: &Judged<'_>, policy
     html.markup("</tbody></table>\n<p>New: found now and not in the archive before; - where there is nothing to compare with.</p>\n");
 }
 
-fn is_left_out(report: &ArchiveReport, entry: &Entry) -> bool {
-    report.excluded.iter().any(|record| record.name == entry.name)
+fn without_verdict<'a>(html: &'a mut Html, report: &ArchiveReport, entry: &Entry) -> &'a mut Html {
+    let is_left_out = report.excluded.iter().any(|record| record.name == entry.name);
+    html.markup(if is_left_out { "<td>left out</td>" } else { "<td>not judged</td>" })
 }
 
 /// How many findings are new, where the archive before is known.
@@ -145,40 +165,41 @@ fn exceptions(html: &mut Html, exceptions: &[Exception]) {
         match standing {
             ExceptionStanding::Holds => html.markup("<td>holds</td>"),
             ExceptionStanding::DoesNotHold(why) => {
-                html.put("<td class=\"refused\">DOES NOT HOLD: ", why, "</td>")
+                html.put_isolated("<td class=\"refused\">DOES NOT HOLD: ", why, "</td>")
             }
         };
-        let items = if items.is_empty() { "none".to_owned() } else { items.join(", ") };
-        html.put("<td>", statement, "</td>").put("<td>", items, "</td>").put("<td>", place, "</td></tr>\n");
+        html.put("<td>", statement, "</td>").markup("<td>");
+        if items.is_empty() {
+            html.markup("none");
+        }
+        series(html, items);
+        html.put("</td><td>", place, "</td></tr>\n");
     }
     html.markup("</tbody></table>\n");
 }
 
 fn item(html: &mut Html, entry: &Entry, judged: Option<&JudgedItem>, policy: &PolicyReport, at: usize) {
     let Entry { kind, name, source, published, platforms, evidence } = entry;
-    html.put("<h3>", format_args!("{}. {kind} {name}", at + 1), "</h3>\n");
+    html.put("<h3>", format_args!("{}. {kind} ", at + 1), "").put_isolated("", name, "</h3>\n");
     html.put("<p>Upstream <code>", source, "</code>, ").put("inside <code>", published, "</code>");
     if !platforms.is_empty() {
-        let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-        html.put(", selected ", platforms.join(", "), "");
+        html.markup(", selected ");
+        series(html, platforms);
     }
     html.put("; ", count(*evidence as u64, "evidence manifest"), ".</p>\n");
     let Some(judged) = judged else { return };
     for Verdict { gate, outcome: decided, rule, reasons, warnings, facts } in &judged.verdicts {
-        outcome(html.put("<p><b>", gate, "</b>: "), *decided).put(
-            " by the rule <code>",
-            rule,
-            "</code></p>\n",
-        );
+        outcome(html.put("<p><b>", gate, "</b>: "), *decided);
+        html.put_isolated(" by the rule <code>", rule, "</code></p>\n");
         if reasons.len() + warnings.len() + facts.len() == 0 {
             continue;
         }
         html.markup("<ul>\n");
         for reason in reasons {
-            html.put("<li class=\"refused\">Against it: ", reason, "</li>\n");
+            html.put_isolated("<li class=\"refused\">Against it: ", reason, "</li>\n");
         }
         for warning in warnings {
-            html.put("<li class=\"warned\">Warning (!): ", warning, "</li>\n");
+            html.put_isolated("<li class=\"warned\">Warning (!): ", warning, "</li>\n");
         }
         for fact in facts {
             html.put("<li>", fact, "</li>\n");

@@ -86,11 +86,18 @@ fn report(text: &str) -> ArchiveReport {
         }],
     };
     let refusals = vec![Failure::new(Class::Refused, text, text).advise(text)];
+    let policies = vec![PolicyReport {
+        digest: judgement.policy,
+        judgement: Some(judgement),
+        compared: BTreeSet::from([name(text)]),
+        exceptions: vec![exception(text)],
+    }];
     ArchiveReport {
-        at: judgement.at,
+        at: at("2026-11-24T00:00:00Z"),
+        at_given: false,
         written_by: "airgap-import 0.1.0".to_owned(),
         standing: Standing::Verified,
-        conclusion: ArchiveReport::conclude(&refusals),
+        conclusion: ArchiveReport::conclude(&refusals, &policies),
         archive: archive(text),
         preparer: Preparer {
             person: Some("build-1".parse().unwrap()),
@@ -101,7 +108,8 @@ fn report(text: &str) -> ArchiveReport {
         site: Some("sovereign-a".parse().unwrap()),
         trust_digests: vec![digest("trust")],
         approvals_wanted: BTreeMap::from([(Role::SecurityOfficer, 2)]),
-        approvals: vec![approval(text)],
+        approvals_found: BTreeMap::from([(Role::SecurityOfficer, 1)]),
+        approvals: vec![approval(text), approval(text)],
         excluded: vec![ExclusionRecord {
             by: "officer-1".parse().unwrap(),
             digest: digest("excluded"),
@@ -110,12 +118,7 @@ fn report(text: &str) -> ArchiveReport {
             requires: Some(text.to_owned()),
         }],
         previous: Some(Previous { identity: digest("before"), serial: 7 }),
-        policies: vec![PolicyReport {
-            digest: judgement.policy,
-            judgement: Some(judgement),
-            compared: BTreeSet::from([name(text)]),
-            exceptions: vec![exception(text)],
-        }],
+        policies,
         refusals,
         notices: vec![text.to_owned()],
     }
@@ -231,14 +234,14 @@ fn what_an_officer_asks_is_answered() {
         "new since the archive before: 1 critical, 0 high, 0 medium, 0 low, 0 unknown",
         "<b>NEW</b>",
         "as before",
-        "And 1 finding of lower severity",
+        "And 1 finding that the policy takes no notice of (1 low); --json has them.",
         "ghcr.io/demo/web:1",
     ] {
         assert!(html.contains(wanted), "{wanted}: {html}");
     }
     assert!(!html.contains("CVE-2024-0003") && html.contains("CVE-2024-0002"));
     let alone = ArchiveReport { standing: Standing::Unverified, refusals: vec![], ..report("x") };
-    let alone = ArchiveReport { conclusion: ArchiveReport::conclude(&alone.refusals), ..alone };
+    let alone = ArchiveReport { conclusion: ArchiveReport::conclude(&[], &alone.policies), ..alone };
     assert!(alone.html().contains("UNVERIFIED") && alone.html().contains("PASSED"));
 }
 
@@ -264,4 +267,91 @@ fn the_json_has_the_findings_that_the_page_counts() {
     ] {
         assert!(json.contains(wanted), "{wanted}: {json}");
     }
+}
+
+/// Nothing against an archive, by a policy with these gates.
+fn without_refusals(gates: &[&'static str]) -> ArchiveReport {
+    let mut report = report("harmless");
+    report.refusals.clear();
+    for policy in &mut report.policies {
+        let judgement = policy.judgement.as_mut().unwrap();
+        judgement.gates = gates.to_vec();
+        let verdict = |gate| gates::Verdict { gate, ..judgement.items[0].verdicts[0].clone() };
+        judgement.items[0].verdicts = gates.iter().copied().map(verdict).collect();
+    }
+    ArchiveReport { conclusion: ArchiveReport::conclude(&[], &report.policies), ..report }
+}
+
+#[test]
+fn an_archive_that_no_gate_judged_has_not_passed() {
+    let (judged, not_judged) = (without_refusals(&["malware"]), without_refusals(&[]));
+    assert!(judged.html().contains("<p class=\"banner passed\">PASSED: nothing is against it</p>"));
+    let html = not_judged.html();
+    let wanted =
+        "<p class=\"banner warned\">NOT JUDGED (0 gates: nothing was judged): nothing else is against it</p>";
+    assert!(html.contains(wanted) && !html.contains("PASSED"), "{html}");
+    assert_eq!(serde_json::to_value(&not_judged).unwrap()["conclusion"], "nothingJudged");
+    let without_policy = ArchiveReport::conclude(&[], &[]);
+    assert_eq!(without_policy, Conclusion::NothingJudged);
+    assert_eq!(ArchiveReport::conclude(&report("x").refusals, &[]), Conclusion::Refused);
+}
+
+#[test]
+fn every_gate_that_judged_has_a_column_and_no_other() {
+    for gates in [&["malware"][..], &["signatures", "malware"], &["signatures", "vulnerabilities", "malware"]]
+    {
+        let html = without_refusals(gates).html();
+        let head: String = gates.iter().map(|gate| format!("<th>{gate}</th>")).collect();
+        assert!(html.contains(&format!("<th>Kind</th>{head}<th>Critical</th>")), "{gates:?}: {html}");
+        let cells = "<td><span class=\"refused\">REFUSED</span></td>".repeat(gates.len());
+        assert!(html.contains(&format!("<td>image</td>{cells}<td class=\"number\">")), "{gates:?}: {html}");
+        assert!(!html.contains("not judged"), "{gates:?}: {html}");
+    }
+    let html = without_refusals(&[]).html();
+    assert!(html.contains("<th>Kind</th><th>Gates</th><th>Critical</th>"), "{html}");
+    assert!(html.contains("<td>image</td><td>not judged</td>"), "{html}");
+}
+
+#[test]
+fn a_moment_that_was_named_stands_in_every_banner() {
+    let as_of = ", as of 2026-11-24T00:00:00Z, which --at named in place of the clock</p>";
+    for report in [report("x"), without_refusals(&["malware"]), without_refusals(&[])] {
+        let banner = |report: &ArchiveReport| {
+            let html = report.html();
+            html.lines().find(|line| line.contains("\"banner ")).unwrap().to_owned()
+        };
+        assert!(!banner(&report).contains("as of"), "{}", banner(&report));
+        let named = ArchiveReport { at_given: true, ..report };
+        assert!(banner(&named).ends_with(as_of), "{}", banner(&named));
+    }
+}
+
+#[test]
+fn a_finding_of_unknown_severity_is_called_that() {
+    let mut report = report("harmless");
+    let judgement = report.policies[0].judgement.as_mut().unwrap();
+    let findings = &mut judgement.items[0].findings.as_mut().unwrap().platforms[0].findings;
+    findings.push(finding("CVE-2024-0004", true, Severity::Unknown, Action::Allow));
+    findings.push(finding("CVE-2024-0005", true, Severity::Unknown, Action::Warn));
+    let html = report.html();
+    assert!(html.contains("And 2 findings that the policy takes no notice of (1 low, 1 unknown);"), "{html}");
+    assert!(html.contains("CVE-2024-0005") && !html.contains("lower severity"), "{html}");
+}
+
+/// Letters that are read from right to left turn their surroundings around, unless they stand alone in an element whose
+/// direction is its own.
+#[test]
+fn text_from_outside_cannot_turn_its_neighbours_around() {
+    let html = report("\u{5d0}").html();
+    let pieces: Vec<(&str, &str)> = html.split('<').filter_map(|piece| piece.split_once('>')).collect();
+    let mut found = 0;
+    for (at, (tag, text)) in pieces.iter().enumerate().filter(|(_, (_, text))| text.contains('\u{5d0}')) {
+        let name = tag.split(' ').next().unwrap();
+        let is_alone = pieces[at + 1].0 == format!("/{name}");
+        assert!(["bdi", "td", "li"].contains(&name) && is_alone, "<{tag}>{text}");
+        found += 1;
+    }
+    assert!(found > 20, "{found}");
+    let isolated = ["th, td {", "li {"].map(|rule| html.lines().find(|line| line.contains(rule)).unwrap());
+    assert!(isolated.iter().all(|line| line.contains("unicode-bidi: isolate")), "{isolated:?}");
 }

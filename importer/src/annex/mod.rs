@@ -49,6 +49,13 @@ impl Annex {
     }
 }
 
+/// Who approves, by the trust file with this number. An approval that was not given does not count; a rejection refuses
+/// whatever the others say.
+pub(crate) fn approvers(annexes: &[Annex], trust: usize) -> impl Iterator<Item = Signer> + '_ {
+    let approvals = annexes.iter().filter(|annex| annex.verdict == Verdict::Approved);
+    approvals.filter_map(move |annex| annex.signers.get(trust).cloned())
+}
+
 /// What was found for an archive.
 #[derive(Debug, Default)]
 pub(crate) struct Annexes {

@@ -247,7 +247,8 @@ impl Judge {
         let rules = self.rules()?;
         let annexes = self.annexes(path, arguments, &archive, &rules)?;
         // It says what a load would say now, so that a missing approval is against the archive too.
-        Ok(report::of(&accept::assess(archive, annexes, &rules, Purpose::Load), &rules)?)
+        let assessment = accept::assess(archive, annexes, &rules, Purpose::Load);
+        Ok(report::of(&assessment, &rules, self.at.is_some())?)
     }
 
     /// As [`Judge::accept`], for somebody who is about to say something of it. `own` is the annex that they would

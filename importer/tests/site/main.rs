@@ -10,6 +10,7 @@ mod exclusions;
 mod init;
 mod ledger;
 mod malware;
+mod page;
 mod receipts;
 mod refusals;
 mod refused;

@@ -22,7 +22,7 @@ fn a_report_shows_who_signed_and_the_approvals_so_far() {
     assert!(said.contains("found 1 of 2"), "{said}");
     let html = fs::read_to_string(site.path(&format!("core-{}.html", archive.serial))).unwrap();
     for wanted in [
-        "REFUSED: 1 reason against it",
+        "REFUSED: 1 reason against it</p>",
         "security-officer: 1 of 2",
         "<td>officer-1</td>",
         "CHG-4711",
@@ -39,15 +39,45 @@ fn a_report_shows_who_signed_and_the_approvals_so_far() {
 
     site.annex(&archive, "officer-2", &approval, &site.people.officers[1]);
     let json = site.json(&["report", &path]);
-    assert_eq!(json["conclusion"], "passed");
+    assert_eq!((&json["conclusion"], &json["atGiven"]), (&"nothingJudged".into(), &false.into()));
     assert_eq!(json["approvals"].as_array().unwrap().len(), 2);
-    assert_eq!(json["approvalsWanted"], serde_json::json!({"security-officer": 2}));
+    assert_eq!(json["approvalsWanted"], json!({"security-officer": 2}));
+    assert_eq!(json["approvalsFound"], json!({"security-officer": 2}));
     assert_eq!(json["archive"]["identity"], archive.identity.to_string());
     site.annex(&archive, "officer-3", &Draft::annex(&archive, Verdict::Rejected), &site.people.officers[2]);
     site.fail(3, &["report", &path, "-o", "rejected.html"]);
     let html = fs::read_to_string(site.path("rejected.html")).unwrap();
     assert!(html.contains("REJECTED") && html.contains("rejected by officer-3"), "{html}");
     assert_eq!(site.ledger(), before, "a report changes nothing");
+}
+
+/// Whoever reads the page alone must not take two annexes for two people, nor the preparer for an approver.
+#[test]
+fn a_report_counts_the_people_that_the_refusal_counts() {
+    let site = Site::with(Setup { officers: 2, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    let path = text(&archive.path);
+    let officer = &site.people.officers[0];
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    let other = Draft { generator: "another of the same hour", ..approval.clone() };
+    for (person, draft, key) in [
+        ("officer-1", &approval, officer),
+        ("officer-1-again", &other, officer),
+        ("build-1", &approval, &site.people.build),
+    ] {
+        site.annex(&archive, person, draft, key);
+        let said = site.fail(3, &["report", &path, "-o", "counted.html"]);
+        let html = fs::read_to_string(site.path("counted.html")).unwrap();
+        assert!(said.contains("found 1 of 2"), "{person}: {said}");
+        assert!(html.contains("<p>security-officer: 1 of 2</p>"), "{person}: {html}");
+    }
+    // A second trust file that asks for more is what the refusal is by, and the count too.
+    site.write("stricter.yaml", &site.trust(Setup { officers: 3, ..USUAL }));
+    site.annex(&archive, "officer-2", &approval, &site.people.officers[1]);
+    let said = site.fail(3, &["report", &path, "-o", "counted.html", "--trust", "stricter.yaml"]);
+    let html = fs::read_to_string(site.path("counted.html")).unwrap();
+    assert!(said.contains("found 2 of 3") && !said.contains("of 2"), "{said}");
+    assert!(html.contains("<p>security-officer: 2 of 3</p>"), "{html}");
 }
 
 #[test]
@@ -75,6 +105,12 @@ fn a_report_names_the_archive_that_is_inside_and_every_exception() {
     assert!(!html.contains("<script"), "{html}");
     let again = site.json(&["report", &text(&first.path), "--at", "2024-11-05T00:00:00Z"]);
     assert!(again["previous"].is_null(), "an archive is not compared with itself: {again:#}");
+    assert_eq!((&again["at"], &again["atGiven"]), (&"2024-11-05T00:00:00Z".into(), &true.into()));
+    let said =
+        site.succeed(&["report", &text(&second.path), "-o", "then.html", "--at", "2024-11-05T00:00:00Z"]);
+    let html = fs::read_to_string(site.path("then.html")).unwrap();
+    let as_of = "nothing is against it, as of 2024-11-05T00:00:00Z, which --at named";
+    assert!(said.contains(as_of) && html.contains(&format!("PASSED: {as_of}")), "{said}{html}");
 }
 
 #[test]
@@ -94,15 +130,16 @@ fn findings_are_compared_with_those_of_the_archive_that_is_inside() {
     for wanted in [
         "1 critical, 1 high, 0 medium, 1 low, 0 unknown",
         "new since the archive before: 1 critical, 0 high, 0 medium, 1 low, 0 unknown",
-        "CVE-2026-0001</b><br>known before",
-        "CVE-2026-0002</b><br>&lt;img src=x onerror=alert(1)&gt;\\u{202e}\\u{1b}[31m",
-        "And 1 finding of lower severity",
+        "<bdi>CVE-2026-0001</bdi></b><br><bdi>known before</bdi>",
+        "<bdi>CVE-2026-0002</bdi></b><br><bdi>&lt;img src=x onerror=alert(1)&gt;\\u{202e}\\u{1b}[31m</bdi>",
+        "And 1 finding that the policy takes no notice of (1 low)",
     ] {
         assert!(html.contains(wanted), "{wanted}: {html}");
     }
     let row = |id: &str| html.split(id).last().unwrap().split("</tr>").next().unwrap().to_owned();
     assert!(
-        row("CVE-2026-0001</b>").contains("as before") && row("CVE-2026-0002</b>").contains("NEW"),
+        row("CVE-2026-0001</bdi></b>").contains("as before")
+            && row("CVE-2026-0002</bdi></b>").contains("NEW"),
         "{html}"
     );
     assert!(!html.contains("<img") && !html.contains(['\u{202e}', '\u{1b}']), "{html}");

@@ -87,6 +87,23 @@ pub struct Signer {
     pub key: Digest,
 }
 
+/// How many different people signed in a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Those who count.
+    pub found: usize,
+    /// Those who have to.
+    pub wanted: usize,
+}
+
+impl Count {
+    /// How many more have to sign.
+    #[must_use]
+    pub const fn missing(self) -> usize {
+        self.wanted.saturating_sub(self.found)
+    }
+}
+
 /// Why trust is withheld.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
@@ -245,11 +262,6 @@ impl Trust {
         self.roles.iter().filter(move |(_, holders)| tight(holders)).map(|(role, _)| *role)
     }
 
-    /// How many different people of each role must have signed an archive.
-    pub fn thresholds(&self) -> impl Iterator<Item = (Role, usize)> + '_ {
-        self.roles.iter().map(|(role, holders)| (*role, holders.threshold))
-    }
-
     /// Every key, with whose it is and in which role: what people compare by voice.
     pub fn keys(&self) -> impl Iterator<Item = (Role, &ChannelName, Digest)> + '_ {
         self.roles.iter().flat_map(|(role, holders)| {
@@ -316,26 +328,40 @@ impl Trust {
         now: Timestamp,
     ) -> Result<(), Vec<TrustError>> {
         let mut reasons: Vec<TrustError> = self.check_current(now).err().into_iter().collect();
-        let people = |role: Role| -> BTreeSet<&ChannelName> {
-            signers.iter().filter(|signer| signer.role == role).map(|signer| &signer.person).collect()
-        };
-        let preparers = people(Role::Preparer);
-        let roles: BTreeSet<Role> = self.roles.keys().chain(policy.keys()).copied().collect();
-        for role in roles.into_iter().filter(|role| *role != Role::Recovery) {
-            let threshold = self.roles.get(&role).map_or(0, |holders| holders.threshold);
-            let wanted = threshold.max(policy.get(&role).copied().unwrap_or(0));
-            let signed = people(role);
-            let found = if role == Role::Preparer {
-                signed.len()
-            } else {
+        let preparers = people(signers, Role::Preparer);
+        for (role, Count { found, wanted }) in self.counts(signers, policy) {
+            if role != Role::Preparer {
+                let signed = people(signers, role);
                 let both = signed.intersection(&preparers).map(|person| (*person).clone());
                 reasons.extend(both.map(|person| TrustError::SamePerson { person, role }));
-                signed.difference(&preparers).count()
-            };
+            }
             if found < wanted {
                 reasons.push(TrustError::Threshold { role, found, wanted });
             }
         }
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
+
+    /// How many people count in each role that an import needs, and how many [`Trust::decide`] wants: whoever signed
+    /// twice counts once, and who prepared counts as nothing else.
+    #[must_use]
+    pub fn counts(&self, signers: &[Signer], policy: &BTreeMap<Role, usize>) -> BTreeMap<Role, Count> {
+        let preparers = people(signers, Role::Preparer);
+        let roles = self.roles.keys().chain(policy.keys()).copied().filter(|role| *role != Role::Recovery);
+        let count = |role: Role| {
+            let threshold = self.roles.get(&role).map_or(0, |holders| holders.threshold);
+            let signed = people(signers, role);
+            let found = match role {
+                Role::Preparer => signed.len(),
+                _ => signed.difference(&preparers).count(),
+            };
+            Count { found, wanted: threshold.max(policy.get(&role).copied().unwrap_or(0)) }
+        };
+        roles.map(|role| (role, count(role))).collect()
+    }
+}
+
+/// Who signed in a role, each once.
+fn people(signers: &[Signer], role: Role) -> BTreeSet<&ChannelName> {
+    signers.iter().filter(|signer| signer.role == role).map(|signer| &signer.person).collect()
 }

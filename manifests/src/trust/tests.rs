@@ -57,6 +57,31 @@ fn thresholds_count_people_and_the_preparer_never_approves() {
 }
 
 #[test]
+fn a_count_is_of_the_people_who_count() {
+    let cast = cast(3);
+    let trust = trust(&cast);
+    let (core, now) = ("core".parse().unwrap(), at("2026-11-23T00:00:00Z"));
+    let sign = |key: usize, role: Role| trust.signer(cast.ids[key], role, &core, now).unwrap();
+    let (preparer, officer) = (sign(0, Role::Preparer), sign(1, Role::SecurityOfficer));
+    let own = sign(0, Role::SecurityOfficer);
+    let (none, policy) =
+        (BTreeMap::new(), BTreeMap::from([(Role::SecurityOfficer, 3), (Role::SovereignAdmin, 1)]));
+    for (signers, found, why) in [
+        (vec![&preparer, &officer, &officer], 1, "one person twice"),
+        (vec![&preparer, &officer, &own], 1, "who prepared"),
+        (vec![&officer, &own], 2, "who did not prepare"),
+    ] {
+        let signers: Vec<Signer> = signers.into_iter().cloned().collect();
+        let count = |policy| trust.counts(&signers, policy)[&Role::SecurityOfficer];
+        assert_eq!(count(&none), Count { found, wanted: 2 }, "{why}");
+        assert_eq!(count(&policy), Count { found, wanted: 3 }, "{why}");
+        assert_eq!(count(&policy).missing(), 3 - found, "{why}");
+        let admins = trust.counts(&signers, &policy)[&Role::SovereignAdmin];
+        assert_eq!(admins, Count { found: 0, wanted: 1 }, "{why}");
+    }
+}
+
+#[test]
 fn a_file_says_whose_every_key_is_and_where_nobody_can_stand_in() {
     let cast = cast(4);
     let trust = trust(&cast);
@@ -74,7 +99,8 @@ fn a_file_says_whose_every_key_is_and_where_nobody_can_stand_in() {
         assert_eq!(trust.key(*id).map(PublicKey::id), Some(*id));
     }
     assert_eq!(trust.key(cast.ids[3]), None, "a key that nobody has");
-    assert_eq!(trust.thresholds().collect::<Vec<_>>(), [(preparer, 1), (officer, 2)]);
+    let wanted = [(preparer, 1), (officer, 2)].map(|(role, wanted)| (role, Count { found: 0, wanted }));
+    assert_eq!(trust.counts(&[], &BTreeMap::new()), BTreeMap::from(wanted));
     // Two of three officers are enough, and one of one preparer.
     assert_eq!(trust.without_spare().collect::<Vec<_>>(), [preparer]);
 

@@ -2,6 +2,7 @@
 
 use fixtures::image::{self, Format};
 use manifests::Timestamp;
+use tests::alpine::now;
 use tests::desk::Desk;
 use tests::servers::{self, fresh_repository};
 use tests::{alpine, upstream};
@@ -10,12 +11,6 @@ use crate::{BUILD, LOAD, judged_again, pem, policy};
 
 const LOCK: &str =
     "airgap-bundle lock core.yaml --quiet --policy policy.yaml --trivy-cache cache --trivy-offline";
-
-/// This moment, as a database's date.
-fn now() -> String {
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    Timestamp::from_unix(i64::try_from(seconds).unwrap()).unwrap().to_string()
-}
 
 /// `BELOW/app:1`, an index of two platforms of Alpine `release` with this busybox.
 fn fill(desk: &Desk, release: &str, busybox: &str) -> String {
