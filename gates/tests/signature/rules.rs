@@ -354,9 +354,7 @@ fn an_image_that_is_called_something_else_does_not_choose_its_rule() {
         submitted: &submitted,
         searches: &searches,
     };
-    for (kind, said) in
-        [(ItemKind::Image, "denies"), (ItemKind::Artifact, "found an image that is called an artifact")]
-    {
+    for (kind, said) in [(ItemKind::Image, "denies"), (ItemKind::Artifact, "that is called an artifact")] {
         let item = Item {
             annotations: std::collections::BTreeMap::new(),
             evidence: vec![],

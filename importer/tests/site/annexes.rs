@@ -217,6 +217,26 @@ fn a_preparer_who_is_none_any_more_is_refused_beside_the_missing_approvals() {
 }
 
 #[test]
+fn what_was_signed_before_its_key_ended_counts_today() {
+    for (until, missing) in [("2024-12-01", None), ("2024-11-30", Some("found 0 of 1"))] {
+        let site = Site::with(Setup { build_until: until, officers: 1, ..USUAL });
+        let archive = site.archive(&Draft::on(3));
+        let approval = Draft::annex(&archive, Verdict::Approved);
+        site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
+        if let Some(missing) = missing {
+            let said = site.refuse(&archive, &[]);
+            assert!(
+                said.contains(missing) && !said.contains("build-1"),
+                "the approval alone is late: {said}"
+            );
+            continue;
+        }
+        site.succeed(&["verify", &text(&archive.path)]);
+        site.load(&archive);
+    }
+}
+
+#[test]
 fn a_second_load_takes_for_annexes_what_was_kept_as_one() {
     let site = Site::with(Setup { officers: 1, ..USUAL });
     let archive = site.archive(&Draft::on(3));

@@ -132,6 +132,7 @@ impl Draft {
         items.extend(self.more.iter().map(|(name, requires)| image(name, name, None, requires, blobs)));
         for item in items.iter_mut().filter(|_| self.is_signed) {
             item.evidence.push(signature(item.published.digest, blobs));
+            item.evidence.sort_by_key(|evidence| (evidence.subject, evidence.digest, evidence.tag.clone()));
         }
         let load = |wanted: &Descriptor| blobs.get(&wanted.digest).cloned().ok_or("missing");
         let closure = closure::walk(&items, &mut { load }).unwrap();

@@ -233,6 +233,24 @@ fn beyond_loopback_only_what_load_would_accept_is_served() {
 }
 
 #[test]
+fn what_was_signed_before_its_key_ended_is_served() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let site = Site::with(Setup { build_until: "2024-11-04", ..USUAL });
+    let serve =
+        |day| site.command(&["serve", &text(&site.archive(&Draft::on(day)).path), "--listen", "127.0.0.1:0"]);
+    let mut server = serve(3).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(line.contains("http://127.0.0.1:"), "{line}");
+    let said = fail(&mut serve(5), 3);
+    assert!(said.contains("wanted one before 2024-11-04"), "{said}");
+}
+
+#[test]
 fn completions_and_help_are_there() {
     let site = Site::prepared(USUAL);
     for shell in ["bash", "zsh", "fish"] {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 
 use crate::archive::{Archive, Draft};
-use crate::site::{Site, text};
+use crate::site::{Site, USUAL, policy, text};
 
 /// A site that has loaded two archives, and the next one.
 fn used() -> (Site, Archive) {
@@ -129,20 +129,39 @@ fn a_last_line_without_its_newline_stays() {
     site.succeed(&["receipt", "verify"]);
 }
 
+/// Makes of a new site one that was set up while the clock was ahead.
+fn turn_back(site: &Site) {
+    let genesis = site.ledger();
+    let (start, _) = genesis.split_once("\"time\":\"").unwrap();
+    site.write("state/ledger.jsonl", &format!("{start}\"time\":\"2999-01-01T00:00:00Z\"}}\n"));
+}
+
 #[test]
 fn a_clock_that_was_turned_back_is_refused() {
     let site = Site::new();
     let archive = site.archive(&Draft::on(3));
-    // As a site that was set up while the clock was ahead has it.
-    let genesis = site.ledger();
-    let (start, _) = genesis.split_once("\"time\":\"").unwrap();
-    fs::write(site.path("state/ledger.jsonl"), format!("{start}\"time\":\"2999-01-01T00:00:00Z\"}}\n"))
-        .unwrap();
+    turn_back(&site);
     for verb in [&["verify"][..], &["plan", "--to", "content"], &["load", "--to", "content"]] {
         let said = site.fail(3, &[verb, &[&text(&archive.path)]].concat());
         assert!(said.contains("wanted a time from 2999-01-01T00:00:00Z on"), "{said}");
     }
     assert!(!site.path("content").exists());
+}
+
+#[test]
+fn nothing_is_put_in_force_by_a_clock_that_was_turned_back() {
+    let site = Site::new();
+    turn_back(&site);
+    site.write("trust-2.yaml", &site.trust(USUAL).replace("version: 1", "version: 2"));
+    site.write("policy-2.yaml", &policy("{version: 2}"));
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    for what in ["trust", "policy"] {
+        let file = format!("{what}-2.yaml");
+        site.succeed(&[what, "sign", &file, "--key", "build.key"]);
+        let said = site.fail(3, &[what, "update", &file]);
+        assert!(said.contains("wanted a time from 2999-01-01T00:00:00Z on"), "{what}: {said}");
+    }
+    assert!(!site.path("state/changes").exists() && site.receipts().is_empty());
 }
 
 #[test]

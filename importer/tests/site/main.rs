@@ -5,8 +5,10 @@
 mod annexes;
 mod approve;
 mod archive;
+mod chain;
 mod commands;
 mod exclusions;
+mod forge;
 mod init;
 mod ledger;
 mod malware;

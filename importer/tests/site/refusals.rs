@@ -4,8 +4,10 @@ use manifests::Digest;
 use manifests::inventory::ItemKind;
 use manifests::slot::Verdict;
 use manifests::trust::Role;
+use serde_json::json;
 
 use crate::archive::{Draft, at};
+use crate::scan_report::finding;
 use crate::site::{Setup, Site, USUAL, pem, policy, text};
 
 /// Both `verify` and `load` refuse, in these words.
@@ -222,6 +224,31 @@ fn flags_beside_a_site_can_only_be_stricter() {
 
     site.write("build.pub", &pem(&site.people.build));
     site.succeed(&["load", &text(&archive.path), "--to", "content", "--trust", "build.pub"]);
+}
+
+#[test]
+fn an_exception_that_nobody_signed_excuses_nothing() {
+    let site = Site::with(Setup { policy: "{vulnerabilities: {}}", ..USUAL });
+    let critical = json!([finding("CVE-2026-0001", "CRITICAL", "known before")]);
+    let archive = site.archive(&Draft { findings: Some(critical), ..Draft::on(3) });
+    let soon = console_now().plus_seconds(30 * 86_400).unwrap().to_string();
+    let exception = format!(
+        "{{id: CVE-2026-0001, package: \"**\", match: \"**\", until: {}, owner: officer-1, statement: x}}",
+        &soon[..10]
+    );
+    site.write(
+        "policy-2.yaml",
+        &policy(&format!("{{version: 2, vulnerabilities: {{exceptions: [{exception}]}}}}")),
+    );
+    let said = site.refuse(&archive, &["--policy", "policy-2.yaml"]);
+    assert!(said.contains("CVE-2026-0001"), "beside the site's own: {said}");
+    let said = site.fail(3, &["policy", "update", "policy-2.yaml"]);
+    assert!(said.contains("found 0 of 1 signatures"), "in its place: {said}");
+    site.refuse(&archive, &[]);
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    site.succeed(&["policy", "sign", "policy-2.yaml", "--key", "build.key"]);
+    site.succeed(&["policy", "update", "policy-2.yaml"]);
+    site.load(&archive);
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::fs;
 
 use manifests::Digest;
+use manifests::slot::Verdict;
 use serde_json::{Value, json};
 
 use crate::archive::{Archive, Draft};
-use crate::site::{Site, text};
+use crate::site::{Site, policy, text};
 
 /// A site that loaded one archive, and one that it has to refuse.
 fn used() -> (Site, Archive) {
@@ -146,6 +147,44 @@ fn a_refusal_is_not_published() {
     site.refuse(&other, &[]);
     let said = site.fail(2, &["publish", "2", "--to", "content"]);
     assert!(said.contains("found the receipt of a refusal"), "{said}");
+}
+
+#[test]
+fn what_was_refused_since_it_was_held_is_not_published() {
+    let site = Site::new();
+    let held = site.archive(&Draft::on(3));
+    let load = ["load", &text(&held.path), "--to", "content"];
+    let hold = [&load[..], &["--hold"]].concat();
+    site.succeed(&hold);
+    // Somebody knew something, and judged by more than the site's own policy.
+    site.write("strict.yaml", &policy("{signatures: [{match: \"**\", deny: true}]}"));
+    site.fail(3, &[&load[..], &["--policy", "strict.yaml"]].concat());
+    let said = site.fail(3, &["publish", "1", "--to", "content"]);
+    assert!(said.contains("found it refused since, in the receipt 2"), "{said}");
+    assert!(site.index().is_none(), "no name was set");
+    // The last word counts.
+    site.succeed(&hold);
+    site.succeed(&["publish", "4", "--to", "content"]);
+    assert!(site.index().is_some());
+    site.succeed(&["receipt", "verify"]);
+}
+
+#[test]
+fn a_rejection_that_a_load_saw_since_is_one_for_what_was_held() {
+    let (site, archive) = crate::summaries::signed(1);
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
+    let load = ["load", &text(&archive.path), "--to", "content"];
+    site.succeed(&[&load[..], &["--hold"]].concat());
+    let rejection = Draft::annex(&archive, Verdict::Rejected);
+    let annex = site.annex(&archive, "officer-2", &rejection, &site.people.officers[1]);
+    site.fail(3, &load);
+    // Taken off the medium again, it is still what was said.
+    fs::remove_file(annex).unwrap();
+    let said = site.fail(3, &["publish", "1", "--to", "content"]);
+    assert!(said.contains("found it rejected by officer-2"), "{said}");
+    assert!(said.contains("found it refused since, in the receipt 2"), "{said}");
+    assert!(site.index().is_none(), "no name was set");
 }
 
 /// What a run that was cut had set is still to be told by the receipt of the run that ends well.

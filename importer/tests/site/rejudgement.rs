@@ -3,14 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use manifests::dsse::{self, Statement};
-use manifests::key::PrivateKey;
-use manifests::receipt::{Receipt, ReceiptSignature};
+use manifests::Digest;
 use manifests::slot::Verdict;
-use manifests::{Digest, json as canonical};
 use serde_json::{Value, json};
 
 use crate::archive::{Archive, Draft};
+use crate::forge::forge;
 use crate::scan_report::finding;
 use crate::site::{Setup, Site, USUAL, policy, text};
 use crate::summaries::signed;
@@ -155,25 +153,6 @@ fn approved() -> (Site, Archive) {
     site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
     site.load(&archive);
     (site, archive)
-}
-
-/// Writes the only receipt anew, as whoever has the site's key can. Its ledger is left as after a crash right before it
-/// noted the receipt.
-fn forge(site: &Site, change: impl FnOnce(&mut Value)) {
-    let path = site.receipts().remove(0);
-    let mut receipt: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    change(&mut receipt);
-    let receipt: Receipt = serde_json::from_value(receipt).unwrap();
-    let key = fs::read_to_string(site.path("state/receipt.key")).unwrap();
-    let key = PrivateKey::from_pem(&key, || None).unwrap();
-    let predicate = ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() };
-    let subject = canonical::digest(&receipt);
-    let statement = Statement { name: "receipt.json".to_owned(), subject, predicate };
-    fs::write(path.with_extension("sigstore.json"), dsse::sign(statement, &key).unwrap()).unwrap();
-    fs::write(&path, receipt.encode()).unwrap();
-    let ledger = site.ledger();
-    let (kept, _) = ledger.trim_end().rsplit_once('\n').unwrap();
-    fs::write(site.path("state/ledger.jsonl"), format!("{kept}\n")).unwrap();
 }
 
 #[test]

@@ -9,10 +9,12 @@ use crate::archive::Draft;
 use crate::scan_report;
 use crate::site::{Setup, Site, USUAL, policy, text};
 
-const JUDGED: Setup = Setup { officers: 1, policy: "{vulnerabilities: {reports: attested}}", ..USUAL };
+/// A site that judges by what an approver stands on.
+pub(crate) const JUDGED: Setup =
+    Setup { officers: 1, policy: "{vulnerabilities: {reports: attested}}", ..USUAL };
 
 /// A report on the image of a draft, with a database of so many hours ago.
-fn report(content: &str, database: i64, findings: &Value) -> Vec<u8> {
+pub(crate) fn report(content: &str, database: i64, findings: &Value) -> Vec<u8> {
     let layer = Digest::of(content.repeat(100).as_bytes());
     let config = json!({
         "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer]},

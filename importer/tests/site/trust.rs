@@ -74,6 +74,17 @@ fn a_trust_file_is_put_in_force_by_the_people_of_both_and_not_by_fewer() {
 }
 
 #[test]
+fn no_version_of_a_trust_file_is_skipped() {
+    let site = site();
+    let third = second(&site, &site.people.stranger, "").replace("version: 2", "version: 3");
+    site.write("trust-2.yaml", &third);
+    sign(&site, &[0, 1]);
+    let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("found version 3, wanted 2"), "{said}");
+    assert!(site.succeed(&["trust", "show"]).contains("version 1"));
+}
+
+#[test]
 fn whom_the_new_file_trusts_may_prepare_and_a_revoked_key_may_not() {
     let site = site();
     site.write("trust-2.yaml", &second(&site, &site.people.stranger, ", revoked: 2024-11-20"));

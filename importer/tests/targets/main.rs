@@ -14,3 +14,4 @@ mod mending;
 mod names;
 mod serve;
 mod support;
+mod vouched;

@@ -156,6 +156,16 @@ impl Site {
         path
     }
 
+    /// Puts a policy with this `spec` in force.
+    pub(crate) fn follow(&self, spec: &str) {
+        let policy = text(&self.path("next.yaml"));
+        fs::write(&policy, format!("apiVersion: airgap/v1\nkind: Policy\nspec: {spec}\n")).unwrap();
+        let key = text(&self.path("build.key"));
+        fs::write(&key, self.key.to_pem().unwrap()).unwrap();
+        self.succeed(&["policy", "sign", &policy, "--key", &key]);
+        self.succeed(&["policy", "update", &policy]);
+    }
+
     /// What approvals and receipts name an archive by.
     pub(crate) fn identity(&self, archive: &Path) -> Digest {
         let shown: Value =

@@ -134,7 +134,7 @@ mod tests {
         let pem = serde_json::to_string(&key.to_pem().unwrap()).unwrap();
         let holder = |role: &str| {
             format!(
-                "{role}: {{threshold: 1, people: [{{name: build-1, keys: [{{pem: {pem}}}], channels: [core]}}]}}"
+                "{role}: {{threshold: 1, people: [{{name: build-1, keys: [{{pem: {pem}, until: 2026-11-24}}], channels: [core]}}]}}"
             )
         };
         let roles = ["preparer", "security-officer"].map(holder).join(", ");
@@ -167,7 +167,8 @@ mod tests {
         let now = "2026-11-24T08:00:00Z";
         let good = (Role::Preparer, "core", key.id(), CREATED, now);
         for ((role, channel, id, signed_at, at), reasons, why) in [
-            (good, 0, "as it should be"),
+            (good, 0, "as it should be, though the key ended since"),
+            ((good.0, good.1, good.2, "2026-11-24T00:00:00Z", now), 1, "when the key had ended"),
             ((Role::SecurityOfficer, good.1, good.2, good.3, good.4), 1, "signed in another role"),
             ((good.0, "edge", good.2, good.3, good.4), 1, "another channel"),
             ((good.0, good.1, Digest::of(b"?"), good.3, good.4), 1, "an unknown key"),

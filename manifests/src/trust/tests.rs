@@ -143,15 +143,17 @@ fn a_file_that_would_count_one_key_twice_is_refused() {
     let both = format!("{}, {}", person("a"), person("b"));
     let twice = format!("{}, {}", person("a"), person("a"));
     assert!(Trust::parse(&file(1, &person("a"))).is_ok());
-    for (text, why) in [
-        (file(1, &both), "one key with two people"),
-        (file(1, &twice), "one name twice"),
-        (file(2, &person("a")), "a threshold that nobody can meet"),
-        (file(0, &person("a")), "a threshold of nothing"),
-        (file(1, &person("a")).replace("preparer", "prepare"), "an unknown role"),
-        (file(1, &person("a")).replace("version: 1", "version: 0"), "version 0"),
+    let owned_twice = format!("found the key {} with a and with b", cast.ids[0]);
+    for (text, wanted, why) in [
+        (file(1, &both), owned_twice.as_str(), "one key with two people"),
+        (file(1, &twice), "found one name twice", "one name twice"),
+        (file(2, &person("a")), "threshold", "a threshold that nobody can meet"),
+        (file(0, &person("a")), "threshold", "a threshold of nothing"),
+        (file(1, &person("a")).replace("preparer", "prepare"), "prepare", "an unknown role"),
+        (file(1, &person("a")).replace("version: 1", "version: 0"), "found version 0", "version 0"),
     ] {
-        assert!(Trust::parse(&text).is_err(), "{why}");
+        let said = Trust::parse(&text).unwrap_err().to_string();
+        assert!(said.contains(wanted), "{why}: {said}");
     }
 }
 

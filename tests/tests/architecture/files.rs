@@ -1,7 +1,9 @@
 //! What keeps the tree readable and the same on every machine.
 
+use std::fs;
+
 use crate::assert_none;
-use crate::source::{files, rust_files};
+use crate::source::{files, root, rust_files};
 
 /// A file that passes this has more than one reason to change.
 const LONGEST_FILE: usize = 450;
@@ -66,4 +68,30 @@ fn examples_and_parts_of_longer_paths_are_no_folder_of_a_machine() {
     ] {
         assert_eq!(names(line, "/srv/"), named, "{line}");
     }
+}
+
+/// Tests are renamed more often than the page is read.
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let model = fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let rows = model.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit_once(" | "));
+    let mut violations = Vec::new();
+    for (_, cell) in rows {
+        // A file or folder, and then the functions in it.
+        let mut source = String::new();
+        for name in cell.split('`').skip(1).step_by(2) {
+            let path = root().join(name);
+            let is_there = if name.contains('/') {
+                source = fs::read_to_string(&path).unwrap_or_default();
+                path.exists()
+            } else {
+                source.contains(&format!("fn {name}()"))
+            };
+            if !is_there {
+                violations
+                    .push(format!("docs/threat-model.md names {name}, wanted a test that is there: {cell}"));
+            }
+        }
+    }
+    assert_none(&violations);
 }

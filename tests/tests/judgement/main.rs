@@ -13,6 +13,9 @@ mod sigstore;
 mod vouched;
 mod vulnerabilities;
 
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
 use tests::desk::Desk;
 
 /// Writes a policy with this `spec:`.
@@ -33,4 +36,27 @@ const LOAD: &str = "airgap-import load core.tar --state sovereign --to content -
 fn judged_again(desk: &Desk) {
     let said = desk.run_alone("airgap-import receipt judge --state sovereign");
     assert!(said.contains("  as then      to the byte\n"), "{said}");
+}
+
+/// Holds both sides of the gap to the same bytes about `core.tar` as of this moment, with what else is known by these
+/// flags: the whole judgement, as `policy test` outside and `verify` inside print it. Gives them.
+fn said_on_both_sides(desk: &Desk, at: &str, more: &str) -> String {
+    let outside = desk.run(&format!(
+        "airgap-bundle policy test policy.yaml core.tar --key build-1.pub --at {at} --json {more}"
+    ));
+    let inside = desk.run(&format!(
+        "airgap-import verify core.tar --trust build-1.pub --policy policy.yaml --at {at} --json {more}"
+    ));
+    let inside: Vec<Box<RawValue>> = serde_json::from_str(&field(&inside, "judgements")).unwrap();
+    let [inside] = &inside[..] else { panic!("one policy, and {} judgements", inside.len()) };
+    let outside = field(&outside, "judgement");
+    assert_eq!(outside, inside.get());
+    outside
+}
+
+/// A field of printed JSON, byte for byte but for the indentation, which says only how deep it stands.
+fn field(printed: &str, name: &str) -> String {
+    let flat: Vec<&str> = printed.lines().map(str::trim_start).collect();
+    let fields: HashMap<String, Box<RawValue>> = serde_json::from_str(&flat.join("\n")).unwrap();
+    fields[name].get().to_owned()
 }

@@ -1,11 +1,12 @@
 //! Signatures that cosign makes, in both of its layouts.
 
 use fixtures::image::{self, Artifact, Format, Layer};
+use serde_json::Value;
 use tests::desk::Desk;
 use tests::servers::{self, Registry, fresh_repository};
 use tests::upstream;
 
-use crate::{BUILD, LOAD, LOCK, pem, policy};
+use crate::{BUILD, LOAD, LOCK, field, pem, policy, said_on_both_sides};
 
 fn picture(name: &str) -> Artifact {
     image::image("linux/amd64", &[Layer::with_files(name, 2_000)], Format::Oci)
@@ -54,7 +55,10 @@ fn what_the_asked_key_signed_crosses_and_nothing_else() {
 
         define(&desk, &below, &["app", "web"]);
         desk.run(LOCK);
-        let built = desk.json(&format!("{BUILD} --policy policy.yaml --json"));
+        let printed = desk.run(&format!("{BUILD} --policy policy.yaml --json"));
+        let built: Value = serde_json::from_str(&printed).unwrap();
+        let at = built["judgement"]["at"].as_str().unwrap();
+        assert_eq!(said_on_both_sides(&desk, at, ""), field(&printed, "judgement"));
         // The source index proves the one platform that was selected.
         for item in built["judgement"]["items"].as_array().unwrap() {
             assert_eq!(item["verdicts"][0]["outcome"], "passed", "{item:#}");

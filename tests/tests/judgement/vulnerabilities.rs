@@ -1,13 +1,14 @@
 //! Scans by the real Trivy against a database of made-up advisories.
 
-use fixtures::image::{self, Format};
-use manifests::Timestamp;
+use fixtures::image::{self, Artifact, Format};
+use manifests::{Digest, Timestamp};
+use serde_json::Value;
 use tests::alpine::now;
 use tests::desk::Desk;
 use tests::servers::{self, fresh_repository};
 use tests::{alpine, upstream};
 
-use crate::{BUILD, LOAD, judged_again, pem, policy};
+use crate::{BUILD, LOAD, field, judged_again, pem, policy, said_on_both_sides};
 
 const LOCK: &str =
     "airgap-bundle lock core.yaml --quiet --policy policy.yaml --trivy-cache cache --trivy-offline";
@@ -40,7 +41,10 @@ fn a_critical_with_a_fix_stops_an_image_and_a_clean_one_crosses() {
 
     fill(&desk, "3.23.0", "1.37.0-r1");
     desk.run(LOCK);
-    let built = desk.json(&format!("{BUILD} --policy policy.yaml --json"));
+    let printed = desk.run(&format!("{BUILD} --policy policy.yaml --json"));
+    let built: Value = serde_json::from_str(&printed).unwrap();
+    let at = built["judgement"]["at"].as_str().unwrap();
+    assert_eq!(said_on_both_sides(&desk, at, ""), field(&printed, "judgement"));
     let item = &built["judgement"]["items"][0];
     assert_eq!(item["verdicts"][0]["outcome"], "warned", "a High has no veto: {item:#}");
     assert!(item["verdicts"][0].to_string().contains("CVE-2026-0002"), "{item:#}");
@@ -50,6 +54,30 @@ fn a_critical_with_a_fix_stops_an_image_and_a_clean_one_crosses() {
     let loaded = desk.json(&format!("{LOAD} --json"));
     judged_again(&desk);
     assert_eq!(loaded["archive"]["judgements"][0]["items"], built["judgement"]["items"]);
+}
+
+#[test]
+fn both_sides_say_the_same_bytes_by_the_same_lists_at_the_same_time() {
+    let desk = Desk::new();
+    policy(&desk, "policy.yaml", "  vulnerabilities: {}\n");
+    alpine::database(&desk, "cache", &now());
+    fill(&desk, "3.23.0", "1.37.0-r1");
+    desk.run(LOCK);
+    desk.run(BUILD);
+    let kev = serde_json::json!({
+        "catalogVersion": "1", "dateReleased": "2026-11-01T00:00:00Z", "count": 1,
+        "vulnerabilities": [{"cveID": "CVE-2026-9999"}],
+    });
+    desk.write("kev.json", kev.to_string());
+    desk.write("vex.json", vex(&alpine::image("linux/amd64", "3.23.0", "1.37.0-r1")).to_string());
+    let later = Timestamp::plus_seconds(now().parse().unwrap(), 3600).unwrap().to_string();
+    let said = said_on_both_sides(&desk, &later, "--kev kev.json --vex vex.json");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["at"], later);
+    assert_eq!(said["policy"], Digest::of(&desk.read("policy.yaml")).to_string());
+    assert_eq!(said["gates"], serde_json::json!(["vulnerabilities"]));
+    assert_eq!(said["kev"], Digest::of(&desk.read("kev.json")).to_string());
+    assert_eq!(said["vex"], serde_json::json!([Digest::of(&desk.read("vex.json"))]));
 }
 
 #[test]
@@ -190,6 +218,19 @@ fn a_newer_database_in_the_dmz_overrules_the_report_that_came_along() {
     desk.run(verify);
 }
 
+/// A statement that the Critical does not affect an image.
+fn vex(image: &Artifact) -> Value {
+    serde_json::json!({
+        "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://demo.test/vex/1", "author": "builder",
+        "timestamp": "2026-11-01T00:00:00Z", "version": 1,
+        "statements": [{
+            "vulnerability": {"name": "CVE-2026-0001"}, "status": "not_affected",
+            "justification": "vulnerable_code_not_present",
+            "products": [{"@id": "pkg:oci/app", "hashes": {"sha-256": image.digest().hex()}}],
+        }],
+    })
+}
+
 #[test]
 fn what_a_signer_attests_as_not_affected_counts_where_the_policy_trusts_that_signer() {
     let desk = Desk::new();
@@ -198,16 +239,7 @@ fn what_a_signer_attests_as_not_affected_counts_where_the_policy_trusts_that_sig
     let image = alpine::image("linux/amd64", "3.23.0", "1.37.0-r0");
     upstream::push(&desk, &image, &format!("{below}/app:1"));
     desk.define("core", &format!("platforms: [linux/amd64], images: [{{ref: \"{below}/app:1\"}}]"));
-    let vex = serde_json::json!({
-        "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://demo.test/vex/1", "author": "builder",
-        "timestamp": "2026-11-01T00:00:00Z", "version": 1,
-        "statements": [{
-            "vulnerability": {"name": "CVE-2026-0001"}, "status": "not_affected",
-            "justification": "vulnerable_code_not_present",
-            "products": [{"@id": "pkg:oci/app", "hashes": {"sha-256": image.digest().hex()}}],
-        }],
-    });
-    desk.write("vex.json", vex.to_string());
+    desk.write("vex.json", vex(&image).to_string());
     let there = format!("{below}/app@{}", image.digest());
     upstream::sign(&desk, &there);
     upstream::attest_legacy(&desk, &there, "openvex", "vex.json");
@@ -215,7 +247,7 @@ fn what_a_signer_attests_as_not_affected_counts_where_the_policy_trusts_that_sig
     let key = pem(&desk, "cosign.pub");
     let signer = format!("key: {{pem: {key}, log: notRequired}}");
     desk.run("openssl pkey -pubin -in cosign.pub -outform DER -out cosign.der");
-    let id = manifests::Digest::of(&desk.read("cosign.der"));
+    let id = Digest::of(&desk.read("cosign.der"));
     let spec = |signed_by: &str| {
         format!(
             "  signatures: [{{match: \"**\", {signer}, attestations: [{{predicateType: \"https://openvex.dev/ns\", {signer}}}]}}]\n  vulnerabilities: {{vex: [{{author: builder, signedBy: \"{signed_by}\"}}]}}\n"
