@@ -10,6 +10,7 @@ mod attested;
 mod claims;
 mod digests;
 mod keys;
+mod kinds;
 mod layers;
 mod private;
 mod roots;

@@ -1,6 +1,5 @@
 //! What rules make of signatures that are made here: who counts, about which digests, and until when.
 
-use gates::malware::Searches;
 use gates::signature::{RootError, Roots, judge};
 use gates::{Outcome, Subject};
 use manifests::inventory::ItemKind;
@@ -298,81 +297,5 @@ fn more_evidence_than_anybody_signs_is_refused_before_it_is_read() {
         let item = support::item(&source(image()), vec![support::evidence(&manifest, image(), Some("att"))]);
         let verdict = support::verdict(&item, &store, &rules);
         assert!(says(&verdict, reason), "{why}: {verdict:#?}");
-    }
-}
-
-#[test]
-fn an_image_that_is_called_something_else_does_not_choose_its_rule() {
-    use std::collections::HashMap;
-
-    use gates::{Before, Clock, Content, Grounds, Outcome, Unreadable};
-    use manifests::inventory::{Item, ItemKind};
-    use manifests::media_type::{OCI_CONFIG, OCI_MANIFEST};
-    use manifests::{Descriptor, Digest};
-
-    struct Store(HashMap<Digest, Vec<u8>>);
-
-    impl Store {
-        fn put(&mut self, media_type: &str, text: String) -> Descriptor {
-            let (bytes, media_type) = (text.into_bytes(), media_type.to_owned());
-            let descriptor = Descriptor { digest: Digest::of(&bytes), media_type, size: bytes.len() as u64 };
-            self.0.insert(descriptor.digest, bytes);
-            descriptor
-        }
-    }
-
-    impl Content for Store {
-        fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>, Unreadable> {
-            self.0.get(&wanted.digest).cloned().ok_or_else(|| Unreadable("absent".to_owned()))
-        }
-    }
-
-    let mut store = Store(HashMap::new());
-    let layer = Digest::of(b"layer");
-    let config = format!(
-        r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{layer}"]}}}}"#
-    );
-    let config = store.put(OCI_CONFIG, config);
-    let manifest = format!(
-        r#"{{"schemaVersion":2,"config":{{"digest":"{}","mediaType":"{OCI_CONFIG}","size":{}}},"layers":[{{"digest":"{layer}","mediaType":"application/vnd.oci.image.layer.v1.tar","size":5}}]}}"#,
-        config.digest, config.size
-    );
-    let published = store.put(OCI_MANIFEST, manifest);
-    let policy = manifests::policy::Policy::parse(
-        "apiVersion: airgap/v1\nkind: Policy\nspec:\n  signatures:\n    - {match: \"**\", kinds: [image], deny: true}\n    - {match: \"**\", accept: unsigned, reason: data, owner: ciso, until: 2999-01-01}\n",
-    )
-    .unwrap();
-    let (roots, before, submitted) = (Default::default(), Before::default(), HashMap::new());
-    let searches = Searches::of(Digest::of(b"an archive"));
-    let grounds = Grounds {
-        content: &store,
-        roots: &roots,
-        clock: Clock::at("2026-11-23T00:00:00Z".parse().unwrap()),
-        kev: None,
-        vex: &[],
-        before: &before,
-        submitted: &submitted,
-        searches: &searches,
-    };
-    for (kind, said) in [(ItemKind::Image, "denies"), (ItemKind::Artifact, "that is called an artifact")] {
-        let item = Item {
-            annotations: std::collections::BTreeMap::new(),
-            evidence: vec![],
-            group: None,
-            kind,
-            name: "registry.test/a:1".into(),
-            platforms: vec![],
-            published: published.clone(),
-            requires: vec![],
-            source: published.clone(),
-            to: None,
-        };
-        let judged = gates::judge([&item], &policy, &grounds);
-        let verdict = &judged.items[0].verdicts[0];
-        assert_eq!(verdict.outcome, Outcome::Refused, "{kind}");
-        assert!(
-            matches!(verdict.reasons.as_slice(), [reason] if reason.contains(said)),
-            "{kind}: {verdict:?}"
-        );
     }
 }

@@ -136,14 +136,17 @@ impl Site {
     /// The first thing that is missing or is something else.
     pub(crate) fn check_evidence(&self, receipt: &Receipt) -> Result<(), SiteError> {
         let Some(identity) = receipt.archive.as_ref().map(|archive| archive.identity) else { return Ok(()) };
-        let failed = |error: ArchiveError| form(&self.evidence(identity), error);
         for annex in &receipt.annexes {
+            let failed = |path: PathBuf| move |error: ArchiveError| form(&path, error);
+            let failed = failed(self.annex(identity, *annex)?);
             self.kept_annex(identity, *annex)?.verify(&|_| ()).map_err(failed)?;
         }
         if receipt.state == State::Refused {
             return Ok(());
         }
-        self.pack_of(identity, receipt)?.verify_evidence(&|_| ()).map_err(failed)?;
+        let pack = self.pack_of(identity, receipt)?;
+        pack.verify_evidence(&|_| ())
+            .map_err(|error| form(&self.pack_by(identity, pack.signed_by()), error))?;
         let trusts = receipt.trust_digests.iter().map(|digest| ("trust", digest));
         let policies = receipt.policy_digests.iter().map(|digest| ("policy", digest));
         for (kind, digest) in trusts.chain(policies) {
