@@ -69,7 +69,7 @@ impl Pinned {
         let NewSite { description, trust, policy, is_key_plain } = site;
         let holders = trust.keys().map(|(role, person, key)| Key { role, person: person.clone(), key });
         let mut warnings: Vec<String> = trust
-            .without_spare()
+            .without_spare(clock::now())
             .map(|role| format!("{role} has no spare person: one holiday, and nothing can be imported"))
             .collect();
         let lacking = gates::lacking(&policy.policy);

@@ -256,9 +256,13 @@ impl Trust {
         self.digest
     }
 
-    /// The roles that have no spare person: one holiday, and nothing can be imported.
-    pub fn without_spare(&self) -> impl Iterator<Item = Role> + '_ {
-        let tight = |holders: &Holders| holders.people.len() <= holders.threshold;
+    /// The roles that have no spare person who can sign now: one holiday, and nothing can be imported.
+    pub fn without_spare(&self, now: Timestamp) -> impl Iterator<Item = Role> + '_ {
+        let can_sign = move |own: &PersonKey| own.signs(own.key.id(), now).is_ok();
+        let tight = move |holders: &Holders| {
+            let people = holders.people.iter().filter(|person| person.keys.iter().any(can_sign));
+            people.count() <= holders.threshold
+        };
         self.roles.iter().filter(move |(_, holders)| tight(holders)).map(|(role, _)| *role)
     }
 

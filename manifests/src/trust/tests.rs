@@ -102,7 +102,15 @@ fn a_file_says_whose_every_key_is_and_where_nobody_can_stand_in() {
     let wanted = [(preparer, 1), (officer, 2)].map(|(role, wanted)| (role, Count { found: 0, wanted }));
     assert_eq!(trust.counts(&[], &BTreeMap::new()), BTreeMap::from(wanted));
     // Two of three officers are enough, and one of one preparer.
-    assert_eq!(trust.without_spare().collect::<Vec<_>>(), [preparer]);
+    let today = at("2026-11-23T00:00:00Z");
+    assert_eq!(trust.without_spare(today).collect::<Vec<_>>(), [preparer]);
+    // Who is listed and cannot sign any more is no spare.
+    for end in [", until: 2026-11-23", ", revoked: 2026-01-01"] {
+        let trust = officers(1, 1, &cast, &[("a", 2, ""), ("b", 3, end)]);
+        assert!(trust.without_spare(today).any(|role| role == officer), "{end}");
+        let before = at("2026-11-22T23:59:59Z");
+        assert_eq!(trust.without_spare(before).any(|role| role == officer), end.contains("revoked"), "{end}");
+    }
 
     let next = format!(
         "apiVersion: airgap/v1\nkind: Trust\nspec: {{version: 7, expires: 2027-11-01, roles: {{preparer: {{threshold: 1, people: [{{name: a, keys: [{{pem: {}}}]}}]}}}}}}",
