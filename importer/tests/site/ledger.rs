@@ -212,24 +212,3 @@ fn names_are_in_the_ledger_before_they_are_set() {
         .collect();
     assert_eq!(events, ["genesis", "accepted", "intended", "named", "receipt"]);
 }
-
-#[test]
-fn a_load_that_is_killed_at_any_moment_leaves_a_site_that_works() {
-    let site = Site::new();
-    for (day, content) in (1..=24).zip(["odd", "even"].into_iter().cycle()) {
-        let archive = text(&site.archive(&Draft { content, ..Draft::on(day) }).path);
-        let mut load = site.command(&["load", &archive, "--to", "content", "--quiet"]);
-        let mut load =
-            load.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
-        // Whichever step it has come to: what follows has to hold after every one of them.
-        std::thread::sleep(std::time::Duration::from_millis(u64::from(day)));
-        load.kill().unwrap();
-        load.wait().unwrap();
-        site.succeed(&["receipt", "verify"]);
-    }
-    let last = site.archive(&Draft { content: "last", ..Draft::on(25) });
-    site.load(&last);
-    let receipt = site.json(&["receipt", "show"]);
-    assert_eq!(receipt["archive"]["identity"], last.identity.to_string());
-    site.succeed(&["receipt", "verify"]);
-}
