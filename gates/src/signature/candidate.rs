@@ -71,6 +71,12 @@ impl Candidate {
     pub(super) fn material(&self) -> Result<&Material, Reason> {
         self.material.as_ref().map_err(Clone::clone)
     }
+
+    /// The same; or, where `check` has something against it, one that does not count for that.
+    pub(super) fn held_to(&self, check: impl FnOnce(&Material) -> Result<(), Reason>) -> Self {
+        let material = self.material().cloned().and_then(|material| check(&material).map(|()| material));
+        Self { material, ..self.clone() }
+    }
 }
 
 /// Everything in an item's evidence that could be a signature or an attestation about `digest`, in the order

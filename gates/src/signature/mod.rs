@@ -14,6 +14,7 @@ mod candidate;
 mod claim;
 mod digests;
 mod legacy;
+mod model;
 mod reason;
 mod roots;
 mod shapes;
@@ -107,7 +108,10 @@ fn check(subject: Subject<'_>, rule: &SignatureRule, roots: &Roots, verdict: &mu
     };
     for digest in digests {
         match candidates(subject, digest) {
-            Ok(candidates) => check_digest(digest, &candidates, rule, roots, verdict),
+            Ok(candidates) => {
+                check_digest(digest, &candidates, rule, roots, verdict);
+                check_model(subject, digest, &candidates, rule, roots, verdict);
+            }
             Err(reason) => verdict.reasons.push(format!("{digest}: {reason}")),
         }
     }
@@ -123,10 +127,37 @@ fn check_digest(
     if let Requirement::Signed(signers) = &rule.requirement {
         record(digest, threshold::met(&Purpose::Signature, digest, signers, candidates, roots), verdict);
     }
-    for attestation in &rule.attestations {
+    for attestation in
+        rule.attestations.iter().filter(|attestation| attestation.predicate_type != model::MODEL)
+    {
         let purpose = Purpose::Attestation(attestation.predicate_type.clone());
         let signers = std::slice::from_ref(&attestation.signer);
         record(digest, threshold::met(&purpose, digest, signers, candidates, roots), verdict);
+    }
+}
+
+/// Signatures of a model name its files, and not its manifest.
+fn check_model(
+    subject: Subject<'_>,
+    digest: Digest,
+    candidates: &[Candidate],
+    rule: &SignatureRule,
+    roots: &Roots,
+    verdict: &mut Verdict,
+) {
+    for attestation in
+        rule.attestations.iter().filter(|attestation| attestation.predicate_type == model::MODEL)
+    {
+        let purpose = Purpose::Attestation(attestation.predicate_type.clone());
+        let signers = std::slice::from_ref(&attestation.signer);
+        match model::files(subject) {
+            Ok(files) => {
+                let candidates = model::held_to(candidates, &files);
+                let about = model::subject(&files);
+                record(digest, threshold::met(&purpose, about, signers, &candidates, roots), verdict);
+            }
+            Err(reason) => verdict.reasons.push(format!("{digest}: {reason}")),
+        }
     }
 }
 

@@ -106,6 +106,9 @@ pub enum Reason {
     /// A payload that is neither.
     #[error("found a payload of type {0:?}, wanted application/vnd.in-toto+json")]
     OtherPayload(String),
+    /// A signature of other files than the item's, or an item that is no model.
+    #[error("{0}")]
+    OtherFiles(String),
     /// More of them than anybody signs.
     #[error("found more than {max} signatures and attestations, wanted at most that", max = limits::EVIDENCE_PER_SUBJECT)]
     TooMany,

@@ -12,6 +12,7 @@ mod digests;
 mod keys;
 mod kinds;
 mod layers;
+mod models;
 mod private;
 mod roots;
 mod rules;

@@ -1,4 +1,4 @@
-//! Every vector in `fixtures/data/sigstore` gets its verdict, refusals with a reason that names what is wrong.
+//! Every vector in `fixtures/data/sigstore` but the models gets its verdict, refusals with a reason that names what is wrong.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -188,7 +188,9 @@ fn intermediates_come_from_the_trusted_root_alone() {
 fn names() -> Vec<String> {
     let folders = fs::read_dir(data("sigstore")).unwrap().map(Result::unwrap);
     let folders = folders.filter(|entry| entry.path().join("vector.json").exists());
-    let mut names: Vec<String> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    // Models are no manifests with signatures: `models` judges them.
+    let names = folders.map(|entry| entry.file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with("model-")).collect();
     names.sort();
     names
 }

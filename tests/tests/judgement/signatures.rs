@@ -1,5 +1,7 @@
 //! Signatures that cosign makes, in both of its layouts.
 
+use std::path::Path;
+
 use fixtures::image::{self, Artifact, Format, Layer};
 use serde_json::Value;
 use tests::desk::Desk;
@@ -124,4 +126,47 @@ fn a_waiver_has_an_end_and_is_not_for_whom_it_was_not_written_for() {
     let (_, said) = desk.ends(LOAD, 3);
     assert!(said.contains(&format!("{below}/web:1")) && said.contains("signed before"), "{said}");
     assert!(!said.contains("/tool:1"), "{said}");
+}
+
+/// A real signature of a model, by the key of its fixture.
+#[test]
+fn a_model_crosses_with_a_signature_of_all_its_files() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/data/sigstore/model-keyed");
+    let desk = Desk::new();
+    for name in ["model/signme-1", "model/signme-2", "model.sig", "key.pub"] {
+        let file = name.rsplit('/').next().unwrap();
+        desk.write(file, std::fs::read(fixture.join(name)).unwrap());
+    }
+    let model = servers::referrers().repository(&fresh_repository("model"));
+    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let push = |tag: &str, files: &str| {
+        desk.run(&format!(
+            "oras push --plain-http --artifact-type application/vnd.example.model {model}:{tag} {files}"
+        ));
+        desk.run(&format!("oras attach --plain-http --artifact-type {kind} {model}:{tag} model.sig:{kind}"));
+        desk.define("core", &format!("images: [{{ref: \"{model}:{tag}\"}}]"));
+        desk.run(LOCK);
+    };
+    let key = pem(&desk, "key.pub");
+    let asked = format!(
+        "predicateType: \"https://model_signing/signature/v1.0\", key: {{pem: {key}, log: notRequired}}"
+    );
+    let rule = "match: \"**\", accept: unsigned, reason: the files are, owner: ciso, until: 2999-01-01";
+    policy(&desk, "policy.yaml", &format!("  signatures:\n    - {{{rule}, attestations: [{{{asked}}}]}}\n"));
+    push("1", "signme-1 signme-2");
+    desk.run(&format!("{BUILD} --policy policy.yaml"));
+    desk.site("sovereign");
+    let said = desk.run_alone("airgap-import verify core.tar --state sovereign");
+    assert!(said.contains("signatures: 1 warned"), "{said}");
+    desk.run(LOAD);
+    crate::judged_again(&desk);
+
+    desk.write("extra", "nobody signed this");
+    push("2", "signme-1 signme-2 extra");
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert!(said.contains("found the file \"extra\", which the signature does not name"), "{said}");
+    desk.write("signme-2", "changed");
+    push("3", "signme-1 signme-2");
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert!(said.contains("found the file \"signme-2\" as ") && said.contains("as was signed"), "{said}");
 }
