@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ed25519_dalek::{Signature as Ed25519Signature, VerifyingKey};
 use manifests::policy::{Key, KeyAlgorithm, Keyless, LogRule, Signer};
 use manifests::{Digest, Timestamp, json};
+use sha2::{Digest as _, Sha512};
 use sigstore_verify::crypto::{SigningScheme, verify_signature};
 use sigstore_verify::types::bundle::VerificationMaterialContent;
 use sigstore_verify::types::{Artifact, Bundle, DerPublicKey, Sha256Hash, SignatureContent};
@@ -157,10 +159,22 @@ fn verify_bare(material: &Material, key: &Key) -> Result<(), Reason> {
         _ => return Err(Reason::NoStatement),
     };
     let verifies = |scheme: &SigningScheme| verify_signature(&public, &message, signature, *scheme).is_ok();
-    if schemes(key.algorithm()).iter().any(verifies) {
+    let is_hashed =
+        || key.algorithm() == KeyAlgorithm::Ed25519 && verifies_hashed(key, &message, signature.as_bytes());
+    if schemes(key.algorithm()).iter().any(verifies) || is_hashed() {
         return Ok(());
     }
     Err(Reason::OtherKey(SignedBy::Key(key.id()).to_string()))
+}
+
+/// Whether an Ed25519 key signed the SHA-512 of a message (RFC 8032, Ed25519ph with an empty context), as cosign 3 does.
+fn verifies_hashed(key: &Key, message: &[u8], signature: &[u8]) -> bool {
+    // The key is what a SubjectPublicKeyInfo of this algorithm ends with (RFC 8410).
+    let public = key.der().last_chunk().and_then(|bytes| VerifyingKey::from_bytes(bytes).ok());
+    let signature = Ed25519Signature::from_slice(signature).ok();
+    let hash = Sha512::new_with_prefix(message);
+    let verified = public.zip(signature);
+    verified.is_some_and(|(public, signature)| public.verify_prehashed_strict(hash, None, &signature).is_ok())
 }
 
 /// What a key of a kind signs with. Cosign's older layout hashes with SHA-256 whatever the curve.

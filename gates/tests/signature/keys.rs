@@ -2,11 +2,16 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signer as _, SigningKey};
 use gates::Outcome;
 use manifests::Digest;
 use serde_json::json;
+use sha2::{Digest as _, Sha512};
 
-use crate::support::{self, Store, data};
+use crate::signers::{bundle_of, image, says};
+use crate::support::{self, Store, data, source};
 
 const P256: &str =
     "MEYCIQCv1Vz5pDj2s5BH+iPrzcyZlYsygfmIKIHzJYpNxg0NIQIhAL/GsuIvL3gDkEtUN/pF/VhZym9azqMwTThiHNUdJFyI";
@@ -41,13 +46,48 @@ fn keys_of_every_kind_verify_what_they_signed_and_nothing_else() {
         let layer = store.put("application/vnd.dev.cosign.simplesigning.v1+json", &payload);
         let annotations = json!({"dev.cosignproject.cosign/signature": signature});
         let manifest = store.manifest(&[(&layer, annotations)], None);
-        let item = support::item(
-            &support::source(subject),
-            vec![support::evidence(&manifest, subject, Some("sig"))],
-        );
+        let item = support::item(&source(subject), vec![support::evidence(&manifest, subject, Some("sig"))]);
         let pem = fs::read_to_string(data(&format!("signature-keys/{key}.pub"))).unwrap();
         let rules = support::policy(&format!("{{match: \"**\", {}}}", support::key(&pem, "notRequired")));
         let verdict = support::verdict(&item, &store, &rules);
         assert_eq!(verdict.outcome == Outcome::Passed, is_good, "{why}: {verdict:#?}");
+    }
+}
+
+/// Both forms of Ed25519: cosign 2 signed the message, cosign 3 signs its SHA-512.
+#[test]
+fn a_key_of_ed25519_counts_in_both_of_its_forms() {
+    // Made for this test.
+    let [alice, mallory] = [7, 8].map(|seed| SigningKey::from_bytes(&[seed; 32]));
+    let spki = [hex::decode("302a300506032b6570032100").unwrap(), alice.verifying_key().to_bytes().to_vec()]
+        .concat();
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(spki));
+    let rules = support::policy(&format!("{{match: \"**\", {}}}", support::key(&pem, "notRequired")));
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        "subject": [{"digest": {"sha256": image().hex()}}], "predicate": {},
+    })
+    .to_string();
+    let kind = "application/vnd.in-toto+json";
+    let message = format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len());
+    let hashed = |key: &SigningKey, message: &str, context: Option<&[u8]>| {
+        key.sign_prehashed(Sha512::new_with_prefix(message), context).unwrap().to_bytes()
+    };
+    for (signature, is_good, why) in [
+        (alice.sign(message.as_bytes()).to_bytes(), true, "the message"),
+        (hashed(&alice, &message, None), true, "its hash"),
+        (hashed(&alice, &message, Some(b"context")), false, "its hash in a context"),
+        (hashed(&alice, "another", None), false, "the hash of another"),
+        (hashed(&mallory, &message, None), false, "its hash by another key"),
+    ] {
+        let envelope = json!({
+            "payloadType": kind, "payload": STANDARD.encode(&statement),
+            "signatures": [{"sig": STANDARD.encode(signature)}],
+        });
+        let mut store = Store::default();
+        let evidence = store.bundle(&bundle_of(&envelope), image());
+        let verdict = support::verdict(&support::item(&source(image()), vec![evidence]), &store, &rules);
+        assert_eq!(verdict.outcome == Outcome::Passed, is_good, "{why}: {verdict:#?}");
+        assert!(is_good || says(&verdict, "does not verify with the key"), "{why}: {verdict:#?}");
     }
 }

@@ -128,6 +128,62 @@ fn a_waiver_has_an_end_and_is_not_for_whom_it_was_not_written_for() {
     assert!(!said.contains("/tool:1"), "{said}");
 }
 
+/// Every kind of key that cosign signs with, charts and other artifacts, and both layouts.
+#[test]
+fn what_keys_of_every_kind_signed_crosses_whatever_it_is() {
+    let desk = Desk::new();
+    upstream::make_signer(&desk);
+    let registry = servers::referrers();
+    let below = registry.repository(&fresh_repository("kinds"));
+    let mut rules = String::new();
+    for (who, made) in [
+        ("p256", "-algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
+        ("p384", "-algorithm EC -pkeyopt ec_paramgen_curve:P-384"),
+        ("rsa", "-algorithm RSA -pkeyopt rsa_keygen_bits:3072"),
+        ("ed25519", "-algorithm ED25519"),
+    ] {
+        desk.run(&format!("openssl genpkey {made} -out {who}.pem"));
+        desk.run(&format!("cosign import-key-pair --key {who}.pem --output-key-prefix {who}"));
+        desk.run(&format!(
+            "oras push --plain-http --artifact-type application/vnd.example {below}/{who}:1 {who}.pub"
+        ));
+        let digest = desk.run(&format!("oras resolve --plain-http {below}/{who}:1"));
+        upstream::sign_by(&desk, who, &format!("{below}/{who}@{}", digest.trim()));
+        let key = pem(&desk, &format!("{who}.pub"));
+        rules.push_str(&format!(
+            "    - {{match: \"**/{who}\", kinds: [artifact], key: {{pem: {key}, log: notRequired}}}}\n"
+        ));
+    }
+    upstream::push_chart(&desk, "agent", "1.2.3", &below);
+    let digest = desk.run(&format!("oras resolve --plain-http {below}/agent:1.2.3"));
+    upstream::sign_legacy_by(&desk, "p384", &format!("{below}/agent@{}", digest.trim()));
+    let key = pem(&desk, "p384.pub");
+    rules.push_str(&format!(
+        "    - {{match: \"**/agent\", kinds: [chart], key: {{pem: {key}, log: notRequired}}}}\n"
+    ));
+    policy(&desk, "policy.yaml", &format!("  signatures:\n{rules}"));
+    let images: Vec<String> = ["p256", "p384", "rsa", "ed25519"]
+        .iter()
+        .map(|who| format!("{{ref: \"{below}/{who}:1\"}}"))
+        .collect();
+    let charts = format!("{{ref: \"oci://{below}/agent\", version: 1.2.3}}");
+    desk.define("core", &format!("images: [{}], charts: [{charts}]", images.join(", ")));
+    desk.run(LOCK);
+    desk.run(&format!("{BUILD} --policy policy.yaml"));
+    desk.site("sovereign");
+    let said = desk.run_alone("airgap-import verify core.tar --state sovereign");
+    assert!(said.contains("signatures: 5 passed"), "{said}");
+
+    // Each by the key of another: nothing of it crosses, and every item says so.
+    let rotated = rules.replace("**/p256\"", "**/x\"").replace("**/p384\"", "**/p256\"");
+    let rotated = rotated.replace("**/rsa\"", "**/p384\"").replace("**/ed25519\"", "**/rsa\"");
+    let rotated = rotated.replace("**/x\"", "**/ed25519\"").replace("**/agent\"", "**/other\"");
+    policy(&desk, "policy.yaml", &format!("  signatures:\n{rotated}"));
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert_eq!(said.matches("does not verify with the key").count(), 4, "{said}");
+    assert!(said.contains("/agent:1.2.3: signatures (no rule): found no rule about this chart"), "{said}");
+}
+
 /// A real signature of a model, by the key of its fixture.
 #[test]
 fn a_model_crosses_with_a_signature_of_all_its_files() {
