@@ -8,6 +8,7 @@
 
 mod malware;
 mod private_sigstore;
+mod scanner;
 mod signatures;
 mod sigstore;
 mod vouched;
