@@ -237,8 +237,8 @@ fn judge_content(
 }
 
 /// Everything that is to be said now against what was accepted once: days lie between a load that was held and its
-/// names. Who signed and what came since are asked again, and what is in force must be what it was judged by; what the
-/// gates said then still stands.
+/// names. Who signed and what came since are asked again, and what is in force must be what it was judged by. The gates
+/// judge again elsewhere ([`crate::rejudgement::as_of_now`]).
 pub(crate) fn reassess(
     archive: &Signed<File>,
     annexes: &[Annex],

@@ -8,17 +8,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
+use std::io;
 
 use console::input::PolicyFile;
 use console::judging::{self, Knowledge};
 use console::{Class, Failure, Failures};
 use gates::vulnerability::{Kev, Vex};
 use gates::{Clock, Judgement, KeptJudgement, KeptVerdict};
-use manifests::inventory::Item;
+use manifests::inventory::{Inventory, Item};
 use manifests::policy::{Policy, Signatures};
 use manifests::receipt::{ArchiveRecord, ExclusionRecord, ItemRecord, Receipt, SignerRecord, State};
-use manifests::trust::Trust;
-use manifests::{Digest, Timestamp, json};
+use manifests::trust::{self, Trust};
+use manifests::{ChannelName, Digest, Timestamp, json};
 use serde::Serialize;
 use transfer::archive::Signed;
 
@@ -27,7 +28,7 @@ use crate::annex::{self, Annex};
 use crate::exclusion::{self, Excluded};
 use crate::judgement::{self, History};
 use crate::plain;
-use crate::site::{Site, chain, receipts, summaries};
+use crate::site::{Site, SiteError, chain, receipts, summaries};
 
 /// An archive that was judged once more, and as it was.
 #[derive(Debug, Serialize)]
@@ -58,17 +59,33 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
     chain::verify(site)?;
     // What one held and another published was judged once, before the first of them.
     let mut judged_for = HashMap::new();
+    // What approvers said of each archive up to each receipt, refusals too: a rejection must not be left out.
+    let mut said: HashMap<Digest, Vec<Digest>> = HashMap::new();
+    let mut last = None;
     let (mut judged, mut failures) = (Vec::new(), Vec::new());
     for listed in receipts::list(&site.receipts())? {
         let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
         let lets_in = matches!(receipt.state, State::Held | State::Published);
-        let Some(archive) = receipt.archive.clone().filter(|_| lets_in) else { continue };
+        let Some(archive) = receipt.archive.clone() else {
+            last = Some(receipt.issued);
+            continue;
+        };
+        let said = said.entry(archive.identity).or_default();
+        said.extend(
+            receipt.annexes.iter().filter(|annex| !said.contains(annex)).copied().collect::<Vec<_>>(),
+        );
+        if !lets_in {
+            last = Some(receipt.issued);
+            continue;
+        }
         let judgements = (archive.identity, receipt.judgements.clone());
-        let first = *judged_for.entry(judgements).or_insert(listed.number);
+        let (first, after) = *judged_for.entry(judgements).or_insert((listed.number, last));
+        last = Some(receipt.issued);
         if number.is_some_and(|wanted| wanted != listed.number) {
             continue;
         }
-        match once_more(site, (listed.number, first), archive, &receipt) {
+        let about = About { number: listed.number, first, after, said };
+        match once_more(site, &about, archive, &receipt) {
             Ok(one) => judged.push(one),
             Err(more) => failures.extend(more),
         }
@@ -80,7 +97,7 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
     Failures::unless_empty(failures, judged)
 }
 
-/// What the gates have against an archive that was accepted and held, by the policies of `rules` and as of now: what has an
+/// What the gates have against an archive that was accepted and held, by every policy that it was judged by and as of now: what has an
 /// end of its own, such as an exception, may have ended since, and a signer may have been missed. How old reports are
 /// counts up to when it came in.
 ///
@@ -97,12 +114,9 @@ pub(crate) fn as_of_now(
     let kept = site.kept_judgements(held)?;
     let knowledge = knowledge(site, identity, &kept)?;
     let arrived = kept.first().map_or(rules.now, |judgement| judgement.at);
-    // By what was in force then the policy in force is one of those: its trusted roots were kept.
+    // Those that flags added at the load as well.
     let policies = policies(site, identity, held)?;
-    let in_force =
-        |file: &&PolicyFile| rules.policies.iter().any(|now| now.policy.digest() == file.policy.digest());
-    let rules =
-        Rules { knowledge: &knowledge, policies: policies.iter().filter(in_force).collect(), ..*rules };
+    let rules = Rules { knowledge: &knowledge, policies: policies.iter().collect(), ..*rules };
     let excluded = exclusion::counted(&pack.inventory().items, annexes);
     let before = judgement::before(pack, &rules.policies, site, History::Whole)?;
     let clock = Clock { now: rules.now, arrived };
@@ -110,12 +124,24 @@ pub(crate) fn as_of_now(
     Ok(judging::refusals(&judged))
 }
 
+/// Where a receipt stands in the history of its site.
+struct About<'a> {
+    number: u64,
+    /// The number of the first receipt of the same judgements: what was held is published by another.
+    first: u64,
+    /// When the receipt before that one was issued.
+    after: Option<Timestamp>,
+    /// The annexes that this receipt and those before it name of the archive.
+    said: &'a [Digest],
+}
+
 fn once_more(
     site: &Site,
-    (number, first): (u64, u64),
+    About { number, first, after, said }: &About<'_>,
     archive: ArchiveRecord,
     receipt: &Receipt,
 ) -> Result<Rejudged, Failures> {
+    let (number, first) = (*number, *first);
     let about = format!("receipt {number}");
     let identity = archive.identity;
     let pack = site.pack_of(identity, receipt)?;
@@ -141,15 +167,19 @@ fn once_more(
         searched: &[],
         now: *at,
     };
-    let annexes = annexes(site, &pack, receipt, &rules)?;
+    let annexes = annexes(site, &pack, said, receipt, &rules)?;
     let excluded = exclusion::counted(&pack.inventory().items, &annexes);
     let before = judgement::before(&pack, &rules.policies, site, History::Before(first, *at))?;
     let judged = judgement::judge(&pack, &annexes, &excluded, &rules, (&before, Clock::at(*at)))?;
 
     let mut differences = signers(&pack, &annexes, receipt, &rules);
+    differences.extend(moment(&kept, (*after, receipt.issued)));
+    differences.extend(archive_of(&pack, &archive, site, receipt));
     differences.extend(verdicts(&kept, &judged)?);
     differences.extend(records(&pack, &excluded, &judged, receipt));
-    let differences = differences.into_iter().map(|text| Failure::new(Class::Refused, &about, text));
+    let mut differences: Vec<Failure> =
+        differences.into_iter().map(|text| Failure::new(Class::Refused, &about, text)).collect();
+    differences.extend(judging::refusals(&judged));
     let rejudged = Rejudged {
         receipt: number,
         at: *at,
@@ -159,7 +189,42 @@ fn once_more(
         is_identical: judged.iter().map(json::digest).eq(receipt.judgements.iter().copied()),
         archive,
     };
-    Failures::unless_empty(differences.collect(), rejudged)
+    Failures::unless_empty(differences, rejudged)
+}
+
+/// Whether all was judged by one moment and one knowledge, between the receipt before it and its own.
+fn moment(kept: &[KeptJudgement], (after, issued): (Option<Timestamp>, Timestamp)) -> Vec<String> {
+    let mut differences = Vec::new();
+    let Some(first) = kept.first() else { return differences };
+    if kept.iter().any(|other| (other.at, other.kev, &other.vex) != (first.at, first.kev, &first.vex)) {
+        differences.push("found judgements of two moments or by two lists, wanted one of each".to_owned());
+    }
+    let at = first.at;
+    if at > issued || after.is_some_and(|after| at < after) {
+        let after = after.map(|after| format!("from {after} ")).unwrap_or_default();
+        differences
+            .push(format!("found it judged by {at}, wanted a moment {after}to {issued}, when it was issued"));
+    }
+    differences
+}
+
+/// Whether a receipt says of its archive what that says of itself, and names a trust file and a policy that were this
+/// site's.
+fn archive_of(pack: &Signed<File>, archive: &ArchiveRecord, site: &Site, receipt: &Receipt) -> Vec<String> {
+    let mut differences = Vec::new();
+    let Inventory { name, serial, .. } = pack.inventory();
+    if (name, serial) != (&archive.name, &archive.serial) {
+        let ArchiveRecord { name: found, serial: at, .. } = archive;
+        differences.push(format!("found it called {found}, serial {at}, wanted {name}, serial {serial}"));
+    }
+    let foreign = |digest: &&Digest, is_policy| !site.was_in_force(**digest, is_policy);
+    if let Some(digest) = receipt.trust_digests.first().filter(|digest| foreign(digest, false)) {
+        differences.push(format!("found the trust file {digest}, which was never in force here"));
+    }
+    if let Some(digest) = receipt.policy_digests.first().filter(|digest| foreign(digest, true)) {
+        differences.push(format!("found the policy {digest}, which was never in force here"));
+    }
+    differences
 }
 
 fn trusts(site: &Site, about: Digest, receipt: &Receipt) -> Result<Vec<Trust>, Failure> {
@@ -176,8 +241,12 @@ fn policies(site: &Site, about: Digest, receipt: &Receipt) -> Result<Vec<PolicyF
         let text = text(site, about, "policy", *digest)?;
         let policy = Policy::parse(&text).map_err(|error| unusable("policy", *digest, error))?;
         let named = policy.signatures.iter().flat_map(Signatures::roots).map(|root| root.digest);
-        let found = named.filter_map(|root| Some((root, site.kept_file(about, "root", root, "json").ok()?)));
-        Ok(PolicyFile { roots: found.collect(), policy, text })
+        let found = named.filter_map(|root| match site.kept_file(about, "root", root, "json") {
+            Ok(bytes) => Some(Ok((root, bytes))),
+            Err(SiteError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(Err(error)),
+        });
+        Ok(PolicyFile { roots: found.collect::<Result<_, _>>()?, policy, text })
     };
     receipt.policy_digests.iter().map(read).collect()
 }
@@ -204,18 +273,29 @@ fn unusable(kind: &str, digest: Digest, error: impl std::fmt::Display) -> Failur
     Failure::new(Class::Damaged, format!("the {kind} {digest} that was kept"), error)
 }
 
+/// The last word of everybody who said something of the archive up to a receipt, and who counts by its trust files.
 fn annexes(
     site: &Site,
     pack: &Signed<File>,
+    said: &[Digest],
     receipt: &Receipt,
     rules: &Rules<'_>,
 ) -> Result<Vec<Annex>, Failure> {
-    let read = |identity: &Digest| {
-        let path = site.annex(pack.identity(), *identity)?;
-        let file = plain::open(&path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
-        annex::examine(file, &path, pack, &rules.trusts(), rules.now)
-    };
-    receipt.annexes.iter().map(read).collect()
+    let mut annexes = Vec::new();
+    for identity in said {
+        // Two people who say the same write annexes of one identity.
+        for path in site.annexes(pack.identity(), *identity)? {
+            let file =
+                plain::open(&path).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
+            match annex::examine(file, &path, pack, &rules.trusts(), rules.now) {
+                Ok(annex) => annexes.push(annex),
+                Err(failure) if receipt.annexes.contains(identity) => return Err(failure),
+                // It counted by another trust file, or was refused for what is wrong with it.
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(annex::last_words(annexes))
 }
 
 /// What is against those who signed, and whether they are who the receipt names.
@@ -223,7 +303,13 @@ fn signers(pack: &Signed<File>, annexes: &[Annex], receipt: &Receipt, rules: &Ru
     let mut differences = Vec::new();
     let found = accept::judge_signers(pack, annexes, rules, &mut differences, None);
     let found: Vec<SignerRecord> = found.iter().map(SignerRecord::from).collect();
-    if found != receipt.signers {
+    let signing_time = trust::check_signing_time(pack.inventory(), pack.signature(), rules.now);
+    differences.extend(signing_time.err().map(|error| error.to_string()));
+    let each = |signers: &[SignerRecord]| -> BTreeSet<(ChannelName, String, Digest)> {
+        let each = signers.iter().map(|signer| (signer.person.clone(), signer.role.to_string(), signer.key));
+        each.collect()
+    };
+    if each(&found) != each(&receipt.signers) {
         let names = |signers: &[SignerRecord]| {
             let names = signers.iter().map(|signer| format!("{} as {}", signer.person, signer.role));
             names.collect::<Vec<_>>().join(", ")
@@ -266,11 +352,13 @@ fn verdicts(kept: &[KeptJudgement], judged: &[Judgement]) -> Result<Vec<String>,
 /// part names that part alone.
 fn records(pack: &Signed<File>, excluded: &Excluded, judged: &[Judgement], receipt: &Receipt) -> Vec<String> {
     let mut differences = Vec::new();
-    let left_out = |records: &[ExclusionRecord]| -> BTreeSet<(String, Digest)> {
-        records.iter().map(|record| (record.name.clone(), record.digest)).collect()
-    };
-    if left_out(excluded.records()) != left_out(&receipt.excluded) {
+    let is_named = |record: &ExclusionRecord| receipt.excluded.contains(record);
+    if !excluded.records().iter().all(is_named) || excluded.records().len() != receipt.excluded.len() {
         differences.push("found other items left out by its approvers than the receipt names".to_owned());
+    }
+    let gates: BTreeSet<&str> = judged.iter().flat_map(|judgement| judgement.gates.iter().copied()).collect();
+    if gates != receipt.gates.iter().map(String::as_str).collect() {
+        differences.push("found other gates than the receipt names".to_owned());
     }
     let said = summaries::verdicts(judged);
     let mut items: HashMap<&str, &Item> =

@@ -4,6 +4,7 @@
 //! Upstream's signatures travel too, but to judge them takes upstream's roots, identities and policy. Inside, one
 //! key is enough: what bears its signature was accepted here.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,7 +70,8 @@ fn statements(
     let repository = cargo.name.repository().to_string();
     let mut proofs = Vec::new();
     // What no gate judged gets no signature: by its digest it would run.
-    let judged_here = |manifest: &&Descriptor| !cargo.tree.for_none.contains(&manifest.digest);
+    let for_none: HashSet<Digest> = cargo.tree.for_none.iter().copied().collect();
+    let judged_here = |manifest: &&Descriptor| !for_none.contains(&manifest.digest);
     for subject in cargo.tree.manifests().filter(judged_here) {
         let digest = subject.digest;
         let summary = verification.summary(summary::item_uri(&cargo.name.to_string()), judged(cargo, digest));

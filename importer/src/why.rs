@@ -245,7 +245,13 @@ fn judged(site: &Site, receipt: &Receipt, found: &[(&Item, Role)]) -> Result<Vec
         let verdicts = judgement.verdicts(name).cloned();
         verdicts.map(|verdict| Said { policy, verdict }).collect::<Vec<_>>()
     };
-    let judged = found.iter().map(|(item, _)| Judged {
+    // A load of a part says nothing of the rest.
+    let is_named = |item: &Item| {
+        let excluded = receipt.excluded.iter().map(|record| &record.name);
+        receipt.items.iter().map(|record| &record.name).chain(excluded).any(|name| *name == item.name)
+    };
+    let found = found.iter().filter(|(item, _)| is_named(item));
+    let judged = found.map(|(item, _)| Judged {
         name: item.name.clone(),
         verdicts: kept.iter().flat_map(|judgement| said(judgement, &item.name)).collect(),
         excluded: receipt.excluded.iter().find(|record| record.name == item.name).cloned(),
@@ -287,8 +293,10 @@ fn signers(site: &Site, receipt: &Receipt, pack: Option<&Signed<File>>) -> Resul
         .iter()
         .flat_map(|archive| receipt.annexes.iter().map(move |annex| (archive.identity, *annex)))
     {
-        let annex = site.kept_annex(archive, annex)?;
-        words.push((annex.signed_by(), annex.signature().clone()));
+        for path in site.annexes(archive, annex)? {
+            let annex = site.kept_archive(&path, annex)?;
+            words.push((annex.signed_by(), annex.signature().clone()));
+        }
     }
     let signer = |who: &SignerRecord| {
         let word = words.iter().find(|(key, word)| *key == who.key && word.role == who.role);

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use manifests::media_type::OCI_EMPTY;
 use manifests::oci::Manifest;
 use manifests::shape::{self, Part, Shape};
 use manifests::{Digest, json};
@@ -22,9 +23,6 @@ pub(super) const MODEL: &str = "https://model_signing/signature/v1.0";
 
 /// Where a layer says which file it is.
 const TITLE: &str = "org.opencontainers.image.title";
-
-/// The signature's own file, which lies beside those that it names.
-const SIGNATURE_FILE: &str = "model.sig";
 
 /// The files of a model, by their names.
 pub(super) type Files = BTreeMap<String, Digest>;
@@ -80,6 +78,12 @@ pub(super) fn files(subject: Subject<'_>) -> Result<Files, Reason> {
             "found an index, wanted one manifest whose layers are files".to_owned(),
         ));
     };
+    if manifest.config.media_type != OCI_EMPTY {
+        let found = json::shortened(&manifest.config.media_type);
+        return Err(Reason::OtherFiles(format!(
+            "found a config of type {found:?}, which no model's signature names, wanted none"
+        )));
+    }
     let mut files = Files::new();
     for layer in &manifest.layers {
         let Some(name) = layer.annotation(TITLE) else {
@@ -93,13 +97,15 @@ pub(super) fn files(subject: Subject<'_>) -> Result<Files, Reason> {
             return Err(Reason::OtherFiles(format!("found two files {name:?}, wanted each name once")));
         }
     }
-    files.remove(SIGNATURE_FILE);
     Ok(files)
 }
 
-/// What a signature of these files says that it is about: SHA-256 over their digests, in the order of their names.
+/// What a signature of these files says that it is about: SHA-256 over their digests, in the order of their paths, folder
+/// by folder.
 pub(super) fn subject(files: &Files) -> Digest {
-    let digests: Vec<u8> = files.values().flat_map(|digest| digest.as_bytes().to_vec()).collect();
+    let mut files: Vec<(&String, &Digest)> = files.iter().collect();
+    files.sort_by(|(one, _), (other, _)| one.split('/').cmp(other.split('/')));
+    let digests: Vec<u8> = files.iter().flat_map(|(_, digest)| digest.as_bytes().to_vec()).collect();
     Digest::of(&digests)
 }
 

@@ -125,9 +125,12 @@ fn what_is_signed_in_another_way_or_is_no_model_is_refused() {
     let key = alice.key("notRequired");
     let good = signed(&alice, &resources, both, &by_files);
     assert_eq!(judged(&layers(), &good, &key).outcome, Outcome::Warned);
-    // The signature itself may lie among the files.
-    let with_signature = [layers(), vec![(Some("model.sig"), b"signature".to_vec())]].concat();
-    assert_eq!(judged(&with_signature, &good, &key).outcome, Outcome::Warned);
+    // In folders, which are before the files that begin as they do.
+    let nested = json!([resource("tokenizer/a", &two), resource("tokenizer.json", &one)]);
+    let bundle = signed(&alice, &nested, about(&[&two, &one]), &by_files);
+    let in_folders = vec![(Some("tokenizer.json"), one.clone()), (Some("tokenizer/a"), two.clone())];
+    assert_eq!(judged(&in_folders, &bundle, &key).outcome, Outcome::Warned);
+    let with_signature = [layers(), vec![(Some("model.sig"), b"evil".to_vec())]].concat();
 
     let mut blake = resources.clone();
     blake[0]["algorithm"] = json!("blake2b");
@@ -150,6 +153,7 @@ fn what_is_signed_in_another_way_or_is_no_model_is_refused() {
         (layers(), signed(&Signer::new(2), &resources, both, &by_files), "does not verify with the key"),
         (vec![(Some("a"), one.clone()), (None, two.clone())], good.clone(), "without a name"),
         (vec![(Some("a"), one.clone()), (Some("a"), two.clone())], good.clone(), "found two files \"a\""),
+        (with_signature, good.clone(), "found the file \"model.sig\", which the signature does not name"),
         (vec![(Some("b"), one.clone()), (Some("a"), two.clone())], good.clone(), "as was signed"),
     ] {
         let verdict = judged(&files, &bundle, &key);

@@ -98,7 +98,7 @@ pub(crate) fn find(
 
 /// What each signer said last in each role, once: an approval can be taken back, and a rejection too, by the one
 /// whose it is. Two people who say the same write annexes of one identity.
-fn last_words(annexes: Vec<Annex>) -> Vec<Annex> {
+pub(crate) fn last_words(annexes: Vec<Annex>) -> Vec<Annex> {
     let said = |annex: &Annex| {
         let ArchiveSignature { role, signed_at, .. } = *annex.archive.signature();
         ((annex.archive.signed_by(), role), signed_at)

@@ -7,8 +7,9 @@ use console::archive_report::ArchiveReport;
 use console::input::{PolicyFile, TrustFile};
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
+use manifests::inventory::Inventory;
 use manifests::malware_report::MalwareReport;
-use manifests::receipt::Receipt;
+use manifests::receipt::{ArchiveRecord, Receipt};
 use manifests::trust::Trust;
 use manifests::{Digest, Timestamp};
 use transfer::archive::stream::Keep;
@@ -203,6 +204,11 @@ impl Judge {
         archive: &Signed<File>,
         rules: &Rules<'_>,
     ) -> Result<Annexes, Failures> {
+        if let Some(site) = &self.site {
+            let Inventory { name, serial, .. } = archive.inventory();
+            let (identity, name, serial) = (archive.identity(), name.clone(), *serial);
+            site.check_annexes_of(&ArchiveRecord { identity, name, serial })?;
+        }
         let kept = self.site.as_ref().map(|site| site.kept_annexes(archive.identity())).transpose()?;
         let kept = kept.unwrap_or_default();
         annex::find(path, archive, (&arguments.annexes, &kept), &rules.trusts(), rules.now)

@@ -41,7 +41,7 @@ fn render_origin(text: &mut String, origin: &Origin) {
         (false, true) if receipts.iter().all(|import| import.state == State::Refused) => {
             let _ = writeln!(
                 text,
-                "               accepted, and refused while it was brought: some of it may be inside"
+                "               accepted, and no load of it came to its end: some of it may be inside"
             );
         }
         _ => {}

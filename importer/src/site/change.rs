@@ -200,6 +200,14 @@ impl Site {
         self.ledger.followed(change, version).map_err(|error| SiteError::Ledger(path, error))
     }
 
+    /// Whether a trust file or a policy was ever in force here.
+    #[must_use]
+    pub(crate) fn was_in_force(&self, digest: Digest, is_policy: bool) -> bool {
+        let first = if is_policy { self.description.policy_digest } else { self.description.trust_digest };
+        let mut changes = self.ledger.changes().iter();
+        digest == first || changes.any(|change| change.is_policy == is_policy && change.digest == digest)
+    }
+
     /// The key with this id of the trust file in force, or of one that was: what was accepted by it can still be
     /// read.
     #[must_use]

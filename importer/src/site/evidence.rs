@@ -53,7 +53,7 @@ impl Site {
         }
     }
 
-    fn evidence(&self, identity: Digest) -> PathBuf {
+    pub(super) fn evidence(&self, identity: Digest) -> PathBuf {
         self.directory.join(EVIDENCE).join(identity.hex())
     }
 
@@ -104,27 +104,6 @@ impl Site {
         Ok(())
     }
 
-    /// The annexes that were kept about an archive.
-    ///
-    /// # Errors
-    /// When the folder is there and cannot be read.
-    pub(crate) fn kept_annexes(&self, about: Digest) -> Result<Vec<PathBuf>, SiteError> {
-        let (folder, pack) = (self.evidence(about), self.evidence_pack(about));
-        if !folder.exists() {
-            return Ok(vec![]);
-        }
-        let failed = |error| SiteError::Io(folder.clone(), error);
-        let mut paths = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path != pack && path.extension().is_some_and(|kind| kind == "tar") {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        Ok(paths)
-    }
-
     fn judgement(&self, identity: Digest, digest: Digest) -> PathBuf {
         self.evidence(identity).join(file_name("judgement", digest, "json"))
     }
@@ -136,11 +115,7 @@ impl Site {
     /// The first thing that is missing or is something else.
     pub(crate) fn check_evidence(&self, receipt: &Receipt) -> Result<(), SiteError> {
         let Some(identity) = receipt.archive.as_ref().map(|archive| archive.identity) else { return Ok(()) };
-        for annex in &receipt.annexes {
-            let failed = |path: PathBuf| move |error: ArchiveError| form(&path, error);
-            let failed = failed(self.annex(identity, *annex)?);
-            self.kept_annex(identity, *annex)?.verify(&|_| ()).map_err(failed)?;
-        }
+        self.check_annexes(identity, receipt)?;
         if receipt.state == State::Refused {
             return Ok(());
         }
@@ -185,43 +160,6 @@ impl Site {
         Ok(pack)
     }
 
-    /// The identities of the annexes that were kept about an archive, each once; of those that are good, as a refusal
-    /// must not hang on a file that somebody put there. One that is damaged is missed by the receipt that named it.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub(crate) fn annexes_about(&self, about: Digest) -> Result<Vec<Digest>, SiteError> {
-        let identity = |path: &PathBuf| {
-            Some(open::signed(File::open(path).ok()?, |id| self.key_ever(id)).ok()?.identity())
-        };
-        let mut identities: Vec<Digest> = self.kept_annexes(about)?.iter().filter_map(identity).collect();
-        identities.sort_unstable();
-        identities.dedup();
-        Ok(identities)
-    }
-
-    /// An annex that was kept about an archive, by its own identity.
-    ///
-    /// # Errors
-    /// When it is not there, or is another.
-    pub(crate) fn kept_annex(&self, about: Digest, annex: Digest) -> Result<Signed<File>, SiteError> {
-        self.kept_archive(&self.annex(about, annex)?, annex)
-    }
-
-    /// Where an annex is kept.
-    ///
-    /// # Errors
-    /// When none has a name that fits.
-    pub(crate) fn annex(&self, about: Digest, annex: Digest) -> Result<PathBuf, SiteError> {
-        let ending = format!("-{}.tar", short(annex));
-        let is_it = |path: &PathBuf| {
-            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(&ending))
-        };
-        self.kept_annexes(about)?.into_iter().find(is_it).ok_or_else(|| {
-            form(&self.evidence(about), format!("found no annex {annex}, wanted it as a receipt names it"))
-        })
-    }
-
     /// A file that was kept beside an archive's evidence pack, such as a policy.
     ///
     /// # Errors
@@ -240,7 +178,7 @@ impl Site {
     }
 
     /// An archive that was kept, or its evidence pack: its signature is checked.
-    fn kept_archive(&self, path: &Path, wanted: Digest) -> Result<Signed<File>, SiteError> {
+    pub(crate) fn kept_archive(&self, path: &Path, wanted: Digest) -> Result<Signed<File>, SiteError> {
         let file = File::open(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => form(path, format!("found no evidence, wanted that of {wanted}")),
             _ => SiteError::Io(path.to_owned(), error),
@@ -319,7 +257,7 @@ fn file_name(kind: &str, digest: Digest, ending: &str) -> String {
     format!("{kind}-{}.{ending}", short(digest))
 }
 
-fn short(digest: Digest) -> String {
+pub(super) fn short(digest: Digest) -> String {
     digest.hex().chars().take(12).collect()
 }
 

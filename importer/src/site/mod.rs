@@ -23,6 +23,7 @@ mod error;
 pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod init;
+mod kept_annexes;
 mod key;
 pub(crate) mod ledger;
 mod ledger_lines;

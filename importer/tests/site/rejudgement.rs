@@ -212,3 +212,118 @@ fn a_receipt_by_the_sites_own_key_cannot_name_who_did_not_sign() {
     let said = site.fail(3, &["receipt", "judge"]);
     assert!(said.contains("found 0 of 1"), "{said}");
 }
+
+/// Puts a policy of one's own and a judgement by it, as of another moment, in the place of those that were kept.
+fn replace_policy(site: &Site, archive: &Archive, spec: &str, change: &[(&str, &str)]) {
+    let folder = evidence(site, archive);
+    let text = policy(spec);
+    let own = Digest::of(text.as_bytes());
+    fs::write(folder.join(format!("policy-{}.yaml", &own.hex()[..12])), &text).unwrap();
+    let judgement = fs::read_to_string(kept(&folder, "judgement-")).unwrap();
+    let receipt = site.json(&["receipt", "show"]);
+    let old = receipt["policyDigests"][0].as_str().unwrap();
+    let mut changed = judgement.replace(old, &own.to_string());
+    for (from, to) in change {
+        assert!(changed.contains(from), "{from}: {changed}");
+        changed = changed.replace(from, to);
+    }
+    let digest = Digest::of(changed.as_bytes());
+    fs::write(folder.join(format!("judgement-{}.json", &digest.hex()[..12])), &changed).unwrap();
+    forge(site, |receipt| {
+        receipt["judgements"] = json!([digest]);
+        receipt["policyDigests"] = json!([own]);
+        receipt["items"][0]["verdicts"][0]["policy"] = json!(own);
+        receipt["items"][0]["verdicts"][0]["outcome"] = json!("refused");
+    });
+}
+
+#[test]
+fn what_would_have_been_refused_is_refused_whatever_the_receipt_says_of_it() {
+    let setup = Setup { policy: "{vulnerabilities: {critical: warn}}", ..USUAL };
+    let site = Site::with(setup);
+    let critical = Some(json!([finding("CVE-2026-0001", "CRITICAL", "known before")]));
+    let archive = site.archive(&Draft { findings: critical, ..Draft::on(3) });
+    site.load(&archive);
+    let refused = [("\"outcome\":\"warned\"", "\"outcome\":\"refused\"")];
+    replace_policy(&site, &archive, "{vulnerabilities: {critical: deny}}", &refused);
+    site.succeed(&["receipt", "verify"]);
+    let said = site.fail(3, &["receipt", "judge"]);
+    assert!(said.contains("found CVE-2026-0001"), "{said}");
+    assert!(said.contains("which was never in force here"), "{said}");
+}
+
+#[test]
+fn a_receipt_is_held_to_its_moment_its_archive_and_its_gates() {
+    for (key, value, wanted) in [
+        ("issued", json!("2020-01-01T00:00:00Z"), "when it was issued"),
+        ("gates", json!(["malware", "signatures"]), "found other gates than the receipt names"),
+        ("trustDigests", json!([Digest::of(b"other")]), "No such file"),
+    ] {
+        let (site, _) = approved();
+        forge(&site, |receipt| receipt[key] = value);
+        let output = site.run(&["receipt", "judge"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(wanted), "{key}: {said}");
+    }
+    let (site, archive) = approved();
+    let folder = evidence(&site, &archive);
+    let judgement = fs::read_to_string(kept(&folder, "judgement-")).unwrap();
+    let at = judgement.split("\"at\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let changed = judgement.replace(at, "2999-01-01T00:00:00Z");
+    let digest = Digest::of(changed.as_bytes());
+    fs::write(folder.join(format!("judgement-{}.json", &digest.hex()[..12])), &changed).unwrap();
+    forge(&site, |receipt| receipt["judgements"] = json!([digest]));
+    let said = site.fail(3, &["receipt", "judge"]);
+    assert!(said.contains("found it judged by 2999-01-01T00:00:00Z, wanted a moment to "), "{said}");
+}
+
+#[test]
+fn two_approvers_who_say_the_same_both_count() {
+    let rule = Setup { officers: 2, ..USUAL };
+    let site = Site::with(rule);
+    let archive = site.archive(&Draft::on(3));
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    for (at, person) in ["officer-1", "officer-2"].into_iter().enumerate() {
+        site.annex(&archive, person, &approval, &site.people.officers[at]);
+    }
+    site.load(&archive);
+    site.succeed(&["receipt", "verify"]);
+    site.succeed(&["receipt", "judge"]);
+    let known = site.json(&["why", &archive.identity.to_string()]);
+    for signer in known["archives"][0]["receipts"][0]["signers"].as_array().unwrap() {
+        assert!(signer["signedAt"].is_string(), "{known:#}");
+    }
+    // The second is missed as the first is.
+    let folder = evidence(&site, &archive);
+    let second = kept(&folder, "officer-2-");
+    let mut bytes = fs::read(&second).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&second, bytes).unwrap();
+    let said = site.fail(3, &["receipt", "verify"]);
+    assert!(said.contains("officer-2-"), "{said}");
+}
+
+#[test]
+fn a_rejection_that_was_seen_is_missed_where_it_was_taken_away() {
+    let site = Site::with(Setup { officers: 1, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
+    let rejection = Draft::annex(&archive, Verdict::Rejected);
+    let beside = site.annex(&archive, "officer-2", &rejection, &site.people.officers[1]);
+    assert!(site.refuse(&archive, &[]).contains("rejected by officer-2"));
+    fs::remove_file(beside).unwrap();
+    assert!(site.refuse(&archive, &[]).contains("rejected by officer-2"), "it is kept");
+
+    let folder = evidence(&site, &archive);
+    let rejected = kept(&folder, "officer-2-");
+    let away = site.path("away");
+    fs::rename(&rejected, &away).unwrap();
+    for command in [&["load", &text(&archive.path), "--to", "content"][..], &["receipt", "verify"]] {
+        let said = site.fail(3, command);
+        assert!(said.contains("found 1 annexes sha256:"), "{command:?}: {said}");
+    }
+    fs::rename(&away, &rejected).unwrap();
+    assert!(site.refuse(&archive, &[]).contains("rejected by officer-2"));
+}

@@ -307,7 +307,7 @@ fn what_a_load_brought_before_it_was_refused_is_known() {
     assert_eq!(known["archives"][0]["isAccepted"], true, "{known:#}");
     assert_eq!(known["archives"][0]["parts"][0]["role"], "manifest", "{known:#}");
     let said = site.succeed(&["why", &manifest]);
-    assert!(said.contains("accepted, and refused while it was brought: some of it may be inside"), "{said}");
+    assert!(said.contains("accepted, and no load of it came to its end: some of it may be inside"), "{said}");
 }
 
 #[test]

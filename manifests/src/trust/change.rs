@@ -109,7 +109,10 @@ impl Trust {
         let can_recover =
             self.roles.contains_key(&Role::Recovery) && self.unmet(Role::Recovery, &signers).is_none();
         let by_recovery = !unmet.is_empty() && can_recover;
-        signers.retain(|signer| (signer.role == Role::Recovery) == by_recovery);
+        let decides = |role: Role| {
+            if by_recovery { role == Role::Recovery } else { self.deciding().any(|own| own == role) }
+        };
+        signers.retain(|signer| decides(signer.role));
         if !by_recovery {
             reasons.extend(unmet.into_iter().map(ChangeError::Current));
         }
@@ -137,7 +140,8 @@ impl Trust {
         if version <= current {
             reasons.push(ChangeError::OlderPolicy { found: version, current });
         }
-        let signers = self.deciders(&in_time(signed, version, since, now), now);
+        let mut signers = self.deciders(&in_time(signed, version, since, now), now);
+        signers.retain(|signer| self.deciding().any(|role| role == signer.role));
         let unmet = self.deciding().filter_map(|role| self.unmet(role, &signers));
         reasons.extend(unmet.map(ChangeError::Current));
         if reasons.is_empty() { Ok(signers) } else { Err(reasons) }

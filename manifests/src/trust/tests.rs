@@ -284,6 +284,7 @@ fn a_policy_follows_another_by_who_approves_and_never_goes_back() {
     };
     for (version, signatures, is_right, why) in [
         (5, signed(5, &[2, 3]), true, "newer, by two"),
+        (5, signed(5, &[0, 1, 2, 3]), true, "newer, by everybody"),
         (5, signed(5, &[2]), false, "by one"),
         (5, signed(5, &[2, 2]), false, "by one, twice"),
         (5, signed(5, &[0, 1, 2]), false, "preparer and recovery decide about no policy"),
@@ -293,5 +294,7 @@ fn a_policy_follows_another_by_who_approves_and_never_goes_back() {
     ] {
         let allowed = trust.allows_policy(3, version, &signatures, (since, now));
         assert_eq!(allowed.is_ok(), is_right, "{why}: {allowed:?}");
+        // Only who decides is said to have decided.
+        assert!(allowed.into_iter().flatten().all(|signer| signer.role == Role::SecurityOfficer), "{why}");
     }
 }

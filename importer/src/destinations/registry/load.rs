@@ -185,7 +185,10 @@ impl<'a> Loader<'a> {
 
     /// Brings one item. `Err(None)` when it was not tried.
     async fn item(&self, cargo: &Cargo, place: usize) -> Result<Confirmation, Option<Failure>> {
-        self.check_over()?;
+        if self.is_over.load(Ordering::Relaxed) {
+            self.not_tried.fetch_add(1, Ordering::Relaxed);
+            return Err(None);
+        }
         self.progress.message(&cargo.name.to_string());
         let remote = self.remote(place)?;
         let name = cargo.name.to_string();
@@ -196,9 +199,12 @@ impl<'a> Loader<'a> {
         confirmed.map_err(|error| Some(self.failed(&name, &error)))
     }
 
-    /// Brings what is said about an item: by the site, or by those who said it upstream. `Err(None)` when it was not tried.
+    /// Brings what is said about an item: by the site, or by those who said it upstream. `Err(None)` when it was not tried;
+    /// what the site would have said of it is no item.
     async fn evidence(&self, cargo: &Cargo, place: usize, is_ours: bool) -> Result<(), Option<Failure>> {
-        self.check_over()?;
+        if is_ours && self.is_over.load(Ordering::Relaxed) {
+            return Err(None);
+        }
         let remote = self.remote(place)?;
         for proof in cargo.evidence.iter().filter(|proof| (proof.whom != For::All) == is_ours) {
             let put = self.tree(&cargo.name.to_string(), remote, place, &proof.tree).await?;
@@ -207,15 +213,6 @@ impl<'a> Loader<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Counts an item that is not tried any more.
-    fn check_over(&self) -> Result<(), Option<Failure>> {
-        if !self.is_over.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        self.not_tried.fetch_add(1, Ordering::Relaxed);
-        Err(None)
     }
 
     /// Brings a manifest with everything below it, where it is not there. The answer to the manifest itself, where it

@@ -15,9 +15,9 @@ pub struct Release {
     name: Option<String>,
 }
 
-/// The releases that Trivy 0.72 looks after or did, by the names that it gives them: those of its tables of support, and
-/// families without releases. A newer database may know more, which a policy then names.
-const KNOWN: [(&str, &[&str]); 21] = [
+/// Releases that Trivy 0.72 looks after or did, by the names that it gives them: of the common families those of its tables of
+/// support, and families without releases. A newer database may know more, which a policy then names.
+const KNOWN: [(&str, &[&str]); 22] = [
     ("alma", &["8", "9", "10"]),
     (
         "alpine",
@@ -42,7 +42,14 @@ const KNOWN: [(&str, &[&str]); 21] = [
     ("photon", &["1.0", "2.0", "3.0", "4.0", "5.0"]),
     ("redhat", &["4", "5", "6", "7", "8", "9", "10"]),
     ("rocky", &["8", "9"]),
-    ("sles", &["12", "12.1", "12.2", "12.3", "12.4", "12.5", "15", "16.0", "16.1"]),
+    ("slem", &["5.0", "5.1", "5.2", "5.3", "5.4", "5.5", "6.0", "6.1"]),
+    (
+        "sles",
+        &[
+            "11", "11.1", "11.2", "11.3", "11.4", "12", "12.1", "12.2", "12.3", "12.4", "12.5", "15", "15.1",
+            "15.2", "15.3", "15.4", "15.5", "15.6", "15.7", "16.0", "16.1",
+        ],
+    ),
     (
         "ubuntu",
         &[
@@ -70,6 +77,9 @@ const KNOWN: [(&str, &[&str]); 21] = [
     ("wolfi", &[]),
 ];
 
+/// Families whose advisories stand under the whole of a release's name: a point release of one has none.
+const EXACT: [&str; 6] = ["opensuse-leap", "opensuse.leap", "photon", "slem", "sles", "ubuntu"];
+
 const SUSE_LEAP: &[&str] =
     &["42.1", "42.2", "42.3", "15.0", "15.1", "15.2", "15.3", "15.4", "15.5", "15.6", "16.0"];
 
@@ -78,9 +88,9 @@ const SUSE_LEAP: &[&str] =
 #[must_use]
 pub fn is_known(family: &str, name: &str) -> bool {
     let known = KNOWN.iter().filter(|(known, _)| *known == family).map(|(_, releases)| *releases);
-    known
-        .into_iter()
-        .any(|releases| releases.is_empty() || releases.iter().any(|release| is_part(release, name)))
+    let is_it =
+        |release: &&str| if EXACT.contains(&family) { *release == name } else { is_part(release, name) };
+    known.into_iter().any(|releases| releases.is_empty() || releases.iter().any(is_it))
 }
 
 /// Whether a system calls itself by a release or a point release of it. What stands behind the first word (`2 (Karoo)`) is
@@ -150,6 +160,10 @@ mod tests {
             ("wolfi", "20230201", true),
             ("opensuse.leap", "15.6", true),
             ("sles", "15.7", true),
+            ("sles", "15.99", false),
+            ("slem", "6.1", true),
+            ("photon", "5.0.9", false),
+            ("ubuntu", "22.04.9", false),
             ("nobodys", "1", false),
             ("debian", "", false),
         ] {
