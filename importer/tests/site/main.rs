@@ -10,6 +10,7 @@ mod commands;
 mod exclusions;
 mod forge;
 mod init;
+mod inside;
 mod ledger;
 mod malware;
 mod page;

@@ -14,7 +14,7 @@ use crate::site::{Setup, Site, USUAL, policy, text};
 use crate::summaries::signed;
 
 /// Puts a second policy in force.
-fn follow(site: &Site, spec: &str) {
+pub(crate) fn follow(site: &Site, spec: &str) {
     site.write("policy-2.yaml", &policy(spec));
     site.write("build.key", &site.people.build.to_pem().unwrap());
     site.succeed(&["policy", "sign", "policy-2.yaml", "--key", "build.key"]);
