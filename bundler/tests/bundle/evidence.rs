@@ -218,3 +218,33 @@ fn a_tag_of_evidence_is_no_item() {
     ));
     project.lock();
 }
+
+/// It would count as the word of whoever builds, who answers for the scans that are carried.
+#[test]
+fn a_scan_report_of_upstream_s_own_is_left_out_and_listed() {
+    let (registry, image) = signed(true);
+    let kinds = [manifests::media_type::SCAN_REPORT, "application/vnd.example"];
+    let reports = kinds.map(|artifact_type| {
+        let report = Blob::new("{}");
+        let made = image::referrer(
+            &image.descriptor(),
+            manifests::media_type::SCAN_REPORT,
+            report,
+            image::Annotations::new(),
+        );
+        // Whatever it calls itself, its layer is one.
+        let text = String::from_utf8(made.bytes().to_vec()).unwrap();
+        let artifact = format!("\"artifactType\":\"{}\"", manifests::media_type::SCAN_REPORT);
+        assert!(text.contains(&artifact), "{text}");
+        let text = text.replace(&artifact, &format!("\"artifactType\":\"{artifact_type}\""));
+        Artifact::from_bytes(made.media_type(), text, made.blobs().to_vec(), vec![])
+    });
+    put_referrers(&registry, REPOSITORY, image.digest(), &reports).unwrap();
+    let (project, ran) = run(&registry);
+    assert_eq!(ran.json()["evidence"], 0);
+    let skipped = project.locked()["skipped"].as_array().unwrap().clone();
+    assert_eq!(skipped.len(), 2, "{skipped:?}");
+    for one in skipped {
+        assert_eq!(one["reason"], "found a scan report of somebody else");
+    }
+}
