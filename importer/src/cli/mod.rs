@@ -175,7 +175,7 @@ pub(crate) struct VerifyArguments {
 #[derive(Args)]
 #[command(after_help = "\
 Judges the archive as `load` will, with this approval counted, shows what was judged, and writes a signed annex that \
-`load` finds beside the archive. What policy refuses is not approved: leave it out, bring a newer report, or \
+`load` finds beside the archive. On a terminal it asks before it does. What policy refuses is not approved: leave it out, bring a newer report, or \
 reject the archive. Compare the identity by voice with whoever prepared it. Nobody approves what they prepared.
 
 Without a site, --trust and --policy are needed.
@@ -215,6 +215,9 @@ pub(crate) struct ApproveArguments {
     /// Where to write the annex; by default beside the archive, as NAME-SERIAL.PERSON.tar. Nothing is overwritten.
     #[arg(long, short, value_name = "ANNEX")]
     pub(crate) output: Option<PathBuf>,
+    /// Do not ask on a terminal.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) judge: JudgeArguments,
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use console::escape::escape;
@@ -84,6 +85,11 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
         }
         return Err(Failures::of(against));
     }
+    let is_asked = !(arguments.yes || global.json || global.quiet);
+    if is_asked && !is_wanted(&assessment, verdict, &person, role) {
+        let message = "nothing was written: it was not confirmed";
+        return Err(Failure::new(Class::Usage, output.display(), message).into());
+    }
     approval::place(annex, &output)?;
     Ok(Approved {
         archive: Standing::of(&assessment),
@@ -97,6 +103,21 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
         annex: output,
         warnings: warnings(&assessment),
     })
+}
+
+/// Shows a person what they are about to stand on, and asks; where there is nobody to ask, the command was the answer.
+fn is_wanted(assessment: &Assessment, verdict: Verdict, person: &ChannelName, role: Role) -> bool {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return true;
+    }
+    let does = if verdict == Verdict::Approved { "approve" } else { "reject" };
+    eprint!(
+        "{}{}\nCompare the identity by voice with whoever prepared it. Does {person}, as {role}, {does} it? [y/N] ",
+        Standing::of(assessment).render(),
+        warnings(assessment)
+    );
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 fn no_signer(key: Digest) -> Failure {

@@ -1,7 +1,9 @@
 //! `approve`: who may, what is signed, and when nothing is.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use manifests::key::PrivateKey;
 use manifests::slot::Verdict;
@@ -265,4 +267,33 @@ fn two_approving_roles_sign_in_any_order() {
         assert!(!said.contains("missing"), "{said}");
         site.load(&archive);
     }
+}
+
+/// `script` gives a command a terminal of its own, and hands it what it reads.
+#[test]
+fn on_a_terminal_a_person_sees_what_they_sign_before_they_do() {
+    let (site, archive, path) = prepared(Setup { officers: 1, ..USUAL }, &Draft::on(3));
+    let annex = annex_of(&site, &archive, "officer-1");
+    let line = format!("{} {}", env!("CARGO_BIN_EXE_airgap-import"), approve(&path, &[]).join(" "));
+    let answer = |line: &str, answer: &str| {
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", line, "/dev/null"]);
+        command.current_dir(site.folder.path()).env("AIRGAP_STATE", "state");
+        let mut asked = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        asked.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        let output = asked.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    for no in ["n\n", "\n"] {
+        let (status, said) = answer(&line, no);
+        assert!(said.contains(&archive.identity.to_string()), "{said}");
+        assert!(said.contains("Does officer-1, as security-officer, approve it? [y/N]"), "{said}");
+        assert!(said.contains("nothing was written: it was not confirmed"), "{said}");
+        assert_eq!((status, annex.exists()), (Some(2), false), "{said}");
+    }
+    let (status, said) = answer(&line, "y\n");
+    assert_eq!((status, annex.exists()), (Some(0), true), "{said}");
+    fs::remove_file(&annex).unwrap();
+    let (status, said) = answer(&format!("{line} --yes"), "");
+    assert_eq!((status, annex.exists(), said.contains("[y/N]")), (Some(0), true, false), "{said}");
 }
