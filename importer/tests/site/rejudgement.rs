@@ -7,7 +7,7 @@ use manifests::Digest;
 use manifests::slot::Verdict;
 use serde_json::{Value, json};
 
-use crate::archive::{Archive, Draft};
+use crate::archive::{Archive, Draft, at};
 use crate::forge::forge;
 use crate::scan_report::finding;
 use crate::site::{Setup, Site, USUAL, policy, text};
@@ -326,4 +326,20 @@ fn a_rejection_that_was_seen_is_missed_where_it_was_taken_away() {
     }
     fs::rename(&away, &rejected).unwrap();
     assert!(site.refuse(&archive, &[]).contains("rejected by officer-2"));
+}
+
+#[test]
+fn a_rejection_that_its_own_author_took_back_accuses_nobody() {
+    let site = Site::with(Setup { officers: 1, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    let before = at("2024-11-29T08:00:00Z");
+    let rejection = Draft { created: before, signed_at: before, ..Draft::annex(&archive, Verdict::Rejected) };
+    let annex = site.annex(&archive, "officer-1", &rejection, &site.people.officers[0]);
+    assert!(site.refuse(&archive, &[]).contains("rejected by officer-1"));
+    fs::remove_file(annex).unwrap();
+    let approval = Draft::annex(&archive, Verdict::Approved);
+    site.annex(&archive, "officer-1", &approval, &site.people.officers[0]);
+    site.load(&archive);
+    site.succeed(&["receipt", "verify"]);
+    site.succeed(&["receipt", "judge"]);
 }
