@@ -66,21 +66,17 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
     for listed in receipts::list(&site.receipts())? {
         let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
         let lets_in = matches!(receipt.state, State::Held | State::Published);
-        let Some(archive) = receipt.archive.clone() else {
-            last = Some(receipt.issued);
-            continue;
-        };
+        let after = last.replace(receipt.issued);
+        let Some(archive) = receipt.archive.clone() else { continue };
         let said = said.entry(archive.identity).or_default();
         said.extend(
             receipt.annexes.iter().filter(|annex| !said.contains(annex)).copied().collect::<Vec<_>>(),
         );
         if !lets_in {
-            last = Some(receipt.issued);
             continue;
         }
         let judgements = (archive.identity, receipt.judgements.clone());
-        let (first, after) = *judged_for.entry(judgements).or_insert((listed.number, last));
-        last = Some(receipt.issued);
+        let (first, after) = *judged_for.entry(judgements).or_insert((listed.number, after));
         if number.is_some_and(|wanted| wanted != listed.number) {
             continue;
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use console::Failure;
 use console::archive_report::{Approval, Archive, ArchiveReport, PolicyReport, Preparer, Previous, Standing};
 use console::input::PolicyFile;
+use gates::Before;
 use manifests::receipt::ArchiveRecord;
 use manifests::slot::ArchiveSignature;
 use manifests::trust::{Count, Role, Signer, Trust};
@@ -32,8 +33,11 @@ pub(crate) fn of(
     let previous =
         rules.site.map(|site| judgement::previous(archive, site, History::Whole)).transpose()?.flatten();
     let previous = previous.and_then(|receipt| receipt.archive);
+    // Read once: it is what the archives before this one say, and the same for every policy.
+    let known = |site: &Site| judgement::before(archive, &rules.policies, site, History::Whole);
+    let before = rules.site.map(known).transpose()?.unwrap_or_default();
     let policies: Vec<PolicyReport> =
-        rules.policies.iter().map(|file| policy(file, assessment, rules)).collect::<Result<_, _>>()?;
+        rules.policies.iter().map(|file| policy(file, assessment, &before, rules)).collect();
     let counts = counts(assessment, rules);
     Ok(ArchiveReport {
         at: rules.now,
@@ -84,15 +88,13 @@ fn counts(assessment: &Assessment, rules: &Rules<'_>) -> BTreeMap<Role, Count> {
     counts
 }
 
-fn policy(file: &PolicyFile, assessment: &Assessment, rules: &Rules<'_>) -> Result<PolicyReport, Failure> {
+fn policy(file: &PolicyFile, assessment: &Assessment, before: &Before, rules: &Rules<'_>) -> PolicyReport {
     let archive = assessment.archive();
     let digest = file.policy.digest();
     let judgement = assessment.judgements().iter().find(|judgement| judgement.policy == digest);
-    let known = |site: &Site| judgement::before(archive, &rules.policies, site, History::Whole);
-    let before = rules.site.map(known).transpose()?.unwrap_or_default();
     let names = archive.inventory().items.iter().map(|item| &item.name);
     let compared: BTreeSet<String> = names.filter(|name| before.of(name).is_some()).cloned().collect();
-    Ok(PolicyReport::new(file, judgement, archive.inventory(), compared, rules.now))
+    PolicyReport::new(file, judgement, archive.inventory(), compared, rules.now)
 }
 
 fn approval(annex: &Annex) -> Approval {

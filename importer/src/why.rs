@@ -9,7 +9,7 @@ use std::fs::File;
 
 use console::{Class, Failure, Failures};
 use gates::{KeptJudgement, KeptVerdict};
-use manifests::inventory::{Inventory, Item, ItemKind};
+use manifests::inventory::{Item, ItemKind};
 use manifests::receipt::{ArchiveRecord, ExclusionRecord, Place, Receipt, SignerRecord, State};
 use manifests::slot::ArchiveSignature;
 use manifests::{Descriptor, Digest, Timestamp};
@@ -191,8 +191,7 @@ fn origin(
         role,
     });
     let parts = parts.collect();
-    let Inventory { name, serial, .. } = pack.inventory();
-    let archive = ArchiveRecord { identity, name: name.clone(), serial: *serial };
+    let archive = ArchiveRecord::new(identity, pack.inventory());
     Ok(Some(Origin { archive, parts, receipts: imports, is_accepted }))
 }
 

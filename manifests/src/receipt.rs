@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::dsse::Predicate;
-use crate::inventory::ItemKind;
+use crate::inventory::{Inventory, ItemKind};
 use crate::json::{self, JsonError};
 use crate::name::ChannelName;
 use crate::timestamp::Timestamp;
@@ -76,6 +76,14 @@ pub struct ArchiveRecord {
     pub name: ChannelName,
     /// Its serial.
     pub serial: u64,
+}
+
+impl ArchiveRecord {
+    /// The archive with this inventory, whose digest is its identity.
+    #[must_use]
+    pub fn new(identity: Digest, inventory: &Inventory) -> Self {
+        Self { identity, name: inventory.name.clone(), serial: inventory.serial }
+    }
 }
 
 /// How far an import went.

@@ -7,7 +7,6 @@ use console::archive_report::ArchiveReport;
 use console::input::{PolicyFile, TrustFile};
 use console::judging::Knowledge;
 use console::{Class, Failure, Failures, clock, input};
-use manifests::inventory::Inventory;
 use manifests::malware_report::MalwareReport;
 use manifests::receipt::{ArchiveRecord, Receipt};
 use manifests::trust::Trust;
@@ -204,13 +203,13 @@ impl Judge {
         archive: &Signed<File>,
         rules: &Rules<'_>,
     ) -> Result<Annexes, Failures> {
-        if let Some(site) = &self.site {
-            let Inventory { name, serial, .. } = archive.inventory();
-            let (identity, name, serial) = (archive.identity(), name.clone(), *serial);
-            site.check_annexes_of(&ArchiveRecord { identity, name, serial })?;
-        }
-        let kept = self.site.as_ref().map(|site| site.kept_annexes(archive.identity())).transpose()?;
-        let kept = kept.unwrap_or_default();
+        let kept = match &self.site {
+            Some(site) => {
+                site.check_annexes_of(&ArchiveRecord::new(archive.identity(), archive.inventory()))?;
+                site.kept_annexes(archive.identity())?
+            }
+            None => vec![],
+        };
         annex::find(path, archive, (&arguments.annexes, &kept), &rules.trusts(), rules.now)
     }
 

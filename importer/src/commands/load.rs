@@ -102,10 +102,9 @@ async fn examine(
 ) -> Result<(Arc<Accepted>, (Plan, PlanDocument), Timestamp), Failures> {
     let LoadArguments { archive, judge: rules, only, spool, hold, .. } = arguments;
     let verified = judge.open(archive, Keep::Whole, spool.as_deref(), global.quiet)?;
-    let (name, serial) = (verified.inventory().name.clone(), verified.inventory().serial);
     let subject =
         Subject::of(&verified).map_err(|error| Failure::new(Class::Failed, archive.display(), error))?;
-    *opened = Some((ArchiveRecord { identity: verified.identity(), name, serial }, subject));
+    *opened = Some((ArchiveRecord::new(verified.identity(), verified.inventory()), subject));
     let accepted = Arc::new(judge.accept(archive, rules, verified)?);
     notice(global, accepted.notices());
     let site = judge.reader()?;

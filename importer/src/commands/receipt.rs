@@ -18,6 +18,7 @@ use manifests::trust::Role;
 use serde::Serialize;
 
 use super::state;
+use super::trust::BY_RECOVERY;
 use crate::cli::{Global, ReceiptCommand};
 use crate::rejudgement::{self, Rejudged};
 use crate::site::{Access, Site, chain, receipts, summaries};
@@ -217,7 +218,7 @@ fn render(receipt: &Receipt) -> String {
         line("signed by", &format!("{} as {}, key {}", signer.person, signer.role, signer.key));
     }
     if receipt.state == State::Changed && receipt.signers.iter().any(|signer| signer.role == Role::Recovery) {
-        line("BY RECOVERY", "it stood in for the thresholds of all other roles");
+        line("BY RECOVERY", BY_RECOVERY);
     }
     for annex in &receipt.annexes {
         line("annex", &annex.to_string());

@@ -22,6 +22,9 @@ use crate::cli::{Global, PolicyCommand, TrustCommand};
 use crate::site::change::{Bundles, POLICY_SUBJECT, TRUST_SUBJECT};
 use crate::site::{Access, Site};
 
+/// What it means that the role `recovery` decided.
+pub(super) const BY_RECOVERY: &str = "it stood in for the thresholds of all other roles";
+
 /// Largest signature. Ours have a few hundred bytes.
 const BUNDLE_BYTES: u64 = 16 * 1024;
 
@@ -225,7 +228,7 @@ fn render_decided(decided: &[SignerRecord]) -> String {
         let _ = writeln!(text, "  decided by   {person} as {role}, key {key}");
     }
     if decided.iter().any(|signer| signer.role == Role::Recovery) {
-        text.push_str("  BY RECOVERY  it stood in for the thresholds of all other roles\n");
+        let _ = writeln!(text, "  BY RECOVERY  {BY_RECOVERY}");
     }
     text
 }

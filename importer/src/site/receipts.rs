@@ -279,15 +279,11 @@ impl Site {
         now: Timestamp,
         key: &PrivateKey,
     ) -> Result<Draft, SiteError> {
-        let (archive, inventory) = (accepted.archive(), accepted.archive().inventory());
+        let archive = accepted.archive();
         let (items, summaries) = summaries::of_accepted(self, accepted, arrived, now, key)?;
         let receipt = Receipt {
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
-            archive: Some(ArchiveRecord {
-                identity: archive.identity(),
-                name: inventory.name.clone(),
-                serial: inventory.serial,
-            }),
+            archive: Some(ArchiveRecord::new(archive.identity(), archive.inventory())),
             excluded: accepted.excluded().records().to_vec(),
             gates: gates(accepted),
             items,

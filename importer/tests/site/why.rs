@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::approve::{annex_of, approve, prepared};
 use crate::archive::{Archive, Draft};
-use crate::site::{Setup, Site, USUAL, policy, text};
+use crate::rejudgement::follow;
+use crate::site::{Setup, Site, USUAL, text};
 use crate::summaries::signed;
 
 fn loaded() -> (Site, Archive) {
@@ -228,10 +229,7 @@ fn each_receipt_tells_what_was_said_by_the_policy_of_its_time() {
     let archive = site.archive(&Draft::on(3));
     site.load(&archive);
     let waiver = "{match: \"**\", accept: unsigned, reason: none there yet, owner: ciso, until: 2999-01-01}";
-    site.write("policy-2.yaml", &policy(&format!("{{version: 2, signatures: [{waiver}]}}")));
-    site.write("build.key", &site.people.build.to_pem().unwrap());
-    site.succeed(&["policy", "sign", "policy-2.yaml", "--key", "build.key"]);
-    site.succeed(&["policy", "update", "policy-2.yaml"]);
+    follow(&site, &format!("{{version: 2, signatures: [{waiver}]}}"));
     site.load(&archive);
     let manifest = site.json(&["receipt", "show"])["items"][0]["digest"].as_str().unwrap().to_owned();
     let known = why(&site, &manifest);
