@@ -10,6 +10,7 @@
 //! types with private fields at this door ([`Digest`], [`Reference`], [`ChannelName`], [`Timestamp`]) and
 //! travel as such from there on.
 
+pub mod chart_provenance;
 pub mod closure;
 pub mod cosign;
 pub mod date;
@@ -31,6 +32,7 @@ pub mod malware_report;
 pub mod media_type;
 pub mod name;
 pub mod oci;
+pub mod openpgp;
 pub mod platform;
 pub mod policy;
 pub mod receipt;

@@ -4,6 +4,7 @@ import json
 
 from archive_writer import LAYER, OCI_INDEX, OCI_MANIFEST, Store, about, item
 from cases import DAMAGED, SOUND, Case, of
+from walk import HELM_CONFIG, HELM_PROVENANCE
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -291,7 +292,14 @@ def roles() -> list:
     with_note = store.index([two, note])
     report = store.manifest([note])
     reports = store.index([report, store.add(b"first", "text/plain")])
+    chart_config, provenance = store.add(b"{}", HELM_CONFIG), store.add(b"last", HELM_PROVENANCE)
+    chart = image.manifest(config=chart_config, layers=[first, provenance])
+    other = image.manifest(layers=[first, provenance])
     return [
+        image.case("a chart's provenance as metadata", SOUND, chart, [chart, chart_config, provenance], [first]),
+        image.case("a chart's provenance as content", DAMAGED, chart, [chart, chart_config], [first, provenance]),
+        image.case("a provenance without a chart as content", SOUND, other, [other, config], [first, provenance]),
+        image.case("a provenance without a chart as metadata", DAMAGED, other, [other, config, provenance], [first]),
         image.case("a layer that is evidence too, at its first use", SOUND, two, [two, config, first, shared], [last],
                    [about(shared, two)]),
         image.case("a layer that is evidence too, at its last use", DAMAGED, two, [two, config, shared, first], [last],

@@ -11,6 +11,9 @@ MOST_INDEXES_ABOVE = 4
 
 METADATA, CONTENT = "metadata", "content"
 
+HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+HELM_PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
+
 
 def check(inventory: dict, blob: Callable[[str], bytes]) -> None:
     """Step 8: walks the items and compares the result with `metadata` and `content`.
@@ -85,8 +88,10 @@ class Walk:
         found = manifest.read(self.read(descriptor), media_type, digest)
         if found.config is not None:
             self.place(found.config, METADATA)
+            is_chart = found.config["mediaType"] == HELM_CONFIG
             for layer in found.layers:
-                self.place(layer, layers)
+                is_provenance = is_chart and layer["mediaType"] == HELM_PROVENANCE
+                self.place(layer, METADATA if is_provenance else layers)
             return
         below = [entry for entry in found.entries if manifest.is_manifest(entry["mediaType"])]
         self.children[digest] = [entry["digest"] for entry in below]

@@ -37,6 +37,8 @@ pub(crate) struct Signers {
     pub(super) identities: BTreeSet<Identity>,
     /// Whether there are signatures by keys, and whether one of them brings a log entry.
     pub(super) key: Option<Logged>,
+    /// The keys of OpenPGP that provenance files of charts name; empty text for one that names none.
+    pub(super) openpgp: BTreeSet<String>,
     /// The identities of attestations, where there is no signature, each with the type.
     pub(super) attested: BTreeSet<(String, Identity)>,
 }
@@ -80,8 +82,8 @@ fn observe_item(item: &Item, content: &dyn Content) -> Observed {
             }
         }
     }
-    let Signers { identities, key, attested } = &mut observed.signers;
-    if !identities.is_empty() || key.is_some() {
+    let Signers { identities, key, openpgp, attested } = &mut observed.signers;
+    if !(identities.is_empty() && key.is_none() && openpgp.is_empty()) {
         attested.clear();
     }
     observed
@@ -94,6 +96,9 @@ impl Observed {
         match (by, purpose) {
             (ClaimedBy::Key, Purpose::Signature) => {
                 self.signers.key = self.signers.key.max(Some(logged));
+            }
+            (ClaimedBy::OpenPgp(key), _) => {
+                self.signers.openpgp.insert(key.unwrap_or_default());
             }
             // An attestation by a key is asked for by a key, which nothing here names.
             (ClaimedBy::Key, Purpose::Attestation(_)) => {}

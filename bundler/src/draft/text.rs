@@ -2,6 +2,7 @@
 //!
 //! Text of the evidence stands in quotes that it cannot end, or escaped in a comment that it cannot end.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use console::escape::escape;
@@ -119,6 +120,7 @@ fn write_rule(text: &mut String, rule: &Rule) {
             }
         }
         (None, Some(logged)) => write_key(text, &of, &pattern, logged),
+        (None, None) if !signers.openpgp.is_empty() => write_openpgp(text, &of, &pattern, &signers.openpgp),
         (None, None) => write_unsigned(text, &of, &pattern, rule),
     }
     for problem in problems.iter().take(SHOWN) {
@@ -145,6 +147,24 @@ fn write_key(text: &mut String, of: &str, pattern: &str, logged: Logged) {
          #     pem: |                          # {DECIDE}: the public key\n    \
          #       -----BEGIN PUBLIC KEY-----\n    \
          #       -----END PUBLIC KEY-----"
+    );
+}
+
+/// A provenance file names a key by its fingerprint, and does not bring it.
+fn write_openpgp(text: &mut String, of: &str, pattern: &str, keys: &BTreeSet<String>) {
+    let named =
+        keys.iter().map(|key| if key.is_empty() { "a key that it does not name" } else { key.as_str() });
+    let named = escape(&named.collect::<Vec<_>>().join(", "));
+    let _ = writeln!(
+        text,
+        "    # {DECIDE}: with a provenance file, unverified, by OpenPGP: {of}: {named}. Get the key from the publisher, compare its\n    \
+         # fingerprint, put it in and uncomment the rule. Until then it is refused.\n    \
+         # - match: {pattern}\n    \
+         #   kinds: [chart]\n    \
+         #   openpgp:\n    \
+         #     certificate: |                  # {DECIDE}: the public key, by gpg --armor --export\n    \
+         #       -----BEGIN PGP PUBLIC KEY BLOCK-----\n    \
+         #       -----END PGP PUBLIC KEY BLOCK-----"
     );
 }
 

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use sigstore_verify::types::{Bundle, SignatureContent};
 
 use super::legacy;
+use super::provenance::{self, Provenance};
 use super::reason::Reason;
 use super::shapes::{BUNDLE, LOG_BODY};
 use crate::{Content, Subject};
@@ -18,7 +19,16 @@ use crate::{Content, Subject};
 pub struct Candidate {
     layout: Layout,
     digest: Digest,
-    material: Result<Material, Reason>,
+    form: Result<Form, Reason>,
+}
+
+/// What can be verified, by whom it is signed with.
+#[derive(Debug, Clone)]
+enum Form {
+    /// With Sigstore, or with a key alone.
+    Sigstore(Box<Material>),
+    /// With OpenPGP.
+    Provenance(Box<Provenance>),
 }
 
 /// How signatures are stored.
@@ -30,6 +40,8 @@ pub enum Layout {
     Envelope,
     /// A Sigstore bundle.
     Bundle,
+    /// The provenance file of a chart.
+    Provenance,
     /// Evidence whose manifest could not be read: nothing says what it would have been.
     Unknown,
 }
@@ -49,6 +61,7 @@ impl fmt::Display for Candidate {
             Layout::Payload => "legacy signature",
             Layout::Envelope => "legacy attestation",
             Layout::Bundle => "bundle",
+            Layout::Provenance => "provenance file",
             Layout::Unknown => "evidence",
         };
         write!(formatter, "{layout} {}", self.digest)
@@ -59,7 +72,7 @@ impl Candidate {
     /// A bundle by itself, such as a file.
     #[must_use]
     pub fn from_bundle(bytes: &[u8]) -> Self {
-        Self { layout: Layout::Bundle, digest: Digest::of(bytes), material: read_bundle(bytes) }
+        Self::sigstore(Layout::Bundle, Digest::of(bytes), read_bundle(bytes))
     }
 
     /// How it is stored.
@@ -68,19 +81,35 @@ impl Candidate {
         self.layout
     }
 
+    fn sigstore(layout: Layout, digest: Digest, material: Result<Material, Reason>) -> Self {
+        Self { layout, digest, form: material.map(|material| Form::Sigstore(Box::new(material))) }
+    }
+
+    /// What Sigstore or a key signed.
     pub(super) fn material(&self) -> Result<&Material, Reason> {
-        self.material.as_ref().map_err(Clone::clone)
+        match self.form.as_ref().map_err(Clone::clone)? {
+            Form::Sigstore(material) => Ok(material),
+            Form::Provenance(_) => Err(Reason::OpenPgp),
+        }
+    }
+
+    /// What a key of OpenPGP signed.
+    pub(super) fn provenance(&self) -> Result<&Provenance, Reason> {
+        match self.form.as_ref().map_err(Clone::clone)? {
+            Form::Sigstore(_) => Err(Reason::NoOpenPgp),
+            Form::Provenance(provenance) => Ok(provenance),
+        }
     }
 
     /// The same; or, where `check` has something against it, one that does not count for that.
     pub(super) fn held_to(&self, check: impl FnOnce(&Material) -> Result<(), Reason>) -> Self {
         let material = self.material().cloned().and_then(|material| check(&material).map(|()| material));
-        Self { material, ..self.clone() }
+        Self::sigstore(self.layout, self.digest, material)
     }
 }
 
 /// Everything in an item's evidence that could be a signature or an attestation about `digest`, in the order
-/// of the inventory. What cannot be read is in the list, with the reason.
+/// of the inventory, and a chart's own provenance files. What cannot be read is in the list, with the reason.
 ///
 /// # Errors
 /// When it is more than [`limits::EVIDENCE_PER_SUBJECT`] or [`limits::EVIDENCE_JUDGED_BYTES`].
@@ -91,8 +120,7 @@ pub fn candidates(subject: Subject<'_>, digest: Digest) -> Result<Vec<Candidate>
         let layers = match layers(subject.content, &manifest, digest, evidence.tag.is_none()) {
             Ok(layers) => layers,
             Err(reason) => {
-                let layout = Layout::Unknown;
-                found.push(Candidate { layout, digest: manifest.digest, material: Err(reason) });
+                found.push(Candidate { layout: Layout::Unknown, digest: manifest.digest, form: Err(reason) });
                 continue;
             }
         };
@@ -106,8 +134,12 @@ pub fn candidates(subject: Subject<'_>, digest: Digest) -> Result<Vec<Candidate>
                 return Err(Reason::TooMany);
             }
             let material = material(subject.content, layout, &layer);
-            found.push(Candidate { layout, digest: layer.digest, material });
+            found.push(Candidate::sigstore(layout, layer.digest, material));
         }
+    }
+    for (digest, read) in provenance::files(subject, digest)? {
+        let form = read.map(|provenance| Form::Provenance(Box::new(provenance)));
+        found.push(Candidate { layout: Layout::Provenance, digest, form });
     }
     Ok(found)
 }
@@ -152,11 +184,11 @@ fn material(content: &dyn Content, layout: Layout, layer: &Entry) -> Result<Mate
     match layout {
         Layout::Payload => legacy::payload(bytes, layer),
         Layout::Envelope => legacy::envelope(&bytes, layer),
-        Layout::Bundle | Layout::Unknown => read_bundle(&bytes),
+        Layout::Bundle | Layout::Provenance | Layout::Unknown => read_bundle(&bytes),
     }
 }
 
-fn read(content: &dyn Content, wanted: &Descriptor) -> Result<Vec<u8>, Reason> {
+pub(super) fn read(content: &dyn Content, wanted: &Descriptor) -> Result<Vec<u8>, Reason> {
     content.read(wanted).map_err(|error| Reason::Unreadable(error.to_string()))
 }
 

@@ -4,7 +4,7 @@
 use manifests::Digest;
 use sigstore_verify::crypto::parse_certificate_info;
 
-use super::candidate::{Candidate, candidates};
+use super::candidate::{Candidate, Layout, candidates};
 use super::reason::Reason;
 use super::statement::{self, Purpose};
 use crate::Subject;
@@ -32,6 +32,8 @@ pub enum ClaimedBy {
     },
     /// A key, which a signature does not name.
     Key,
+    /// A key of OpenPGP, by the fingerprint or id that the signature gives; nothing where it gives none.
+    OpenPgp(Option<String>),
 }
 
 /// Whether some evidence says that it is a signature of `digest`. Nothing of it was verified. Where there is more
@@ -49,6 +51,10 @@ pub fn claims_signed(subject: Subject<'_>, digest: Digest) -> bool {
 /// # Errors
 /// When it cannot be read, is about something else, or its certificate names no identity.
 pub fn claimed(candidate: &Candidate, digest: Digest) -> Result<Claim, Reason> {
+    if candidate.layout() == Layout::Provenance {
+        let by = ClaimedBy::OpenPgp(candidate.provenance()?.claimed()?);
+        return Ok(Claim { by, purpose: Purpose::Signature, is_logged: false });
+    }
     let material = candidate.material()?;
     let purpose = statement::purpose(material)?;
     statement::check(material, &purpose, digest)?;

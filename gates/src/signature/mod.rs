@@ -15,6 +15,7 @@ mod claim;
 mod digests;
 mod legacy;
 mod model;
+mod provenance;
 mod reason;
 mod roots;
 mod shapes;

@@ -1,5 +1,7 @@
 //! Why something that could be a signature is not the one that was wanted.
 
+use manifests::chart_provenance::ProvenanceError;
+use manifests::openpgp::OpenPgpError;
 use manifests::{Digest, json, limits};
 
 /// Why a candidate does not count, or why none could be looked for.
@@ -40,6 +42,18 @@ pub enum Reason {
         "found a bundle without an in-toto statement, wanted one: a signature of bare bytes says nothing of its purpose"
     )]
     NoStatement,
+    /// A provenance file where Sigstore or a key is asked for.
+    #[error("found a provenance file, which OpenPGP signs")]
+    OpenPgp,
+    /// Another signature where OpenPGP is asked for.
+    #[error("found a signature without OpenPGP, wanted a provenance file")]
+    NoOpenPgp,
+    /// A provenance file that does not hold.
+    #[error("{0}")]
+    OtherOpenPgp(#[from] OpenPgpError),
+    /// A provenance file of something else.
+    #[error("{0}")]
+    OtherProvenance(#[from] ProvenanceError),
     /// No log entry where one is required.
     #[error(
         "found no log entry with a proof or a signed promise, wanted one: without it no time of the signature is known"

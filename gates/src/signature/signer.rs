@@ -36,6 +36,8 @@ pub enum SignedAt {
     TimestampAuthority(Timestamp),
     /// It is in a log that gives no times, as Rekor's second version.
     TimelessLog,
+    /// The signer alone.
+    Signer(Timestamp),
     /// Nobody.
     Unknown,
 }
@@ -52,6 +54,8 @@ pub enum SignedBy {
     },
     /// A key, by its id.
     Key(Digest),
+    /// A certificate of OpenPGP, by the fingerprint of its primary key.
+    OpenPgp(String),
 }
 
 impl fmt::Display for SignedBy {
@@ -59,6 +63,7 @@ impl fmt::Display for SignedBy {
         match self {
             Self::Identity { identity, issuer } => write!(formatter, "{identity} ({issuer})"),
             Self::Key(id) => write!(formatter, "the key {id}"),
+            Self::OpenPgp(fingerprint) => write!(formatter, "the OpenPGP key {fingerprint}"),
         }
     }
 }
@@ -71,6 +76,7 @@ impl fmt::Display for Signed {
                 write!(formatter, "{} at {at} by a timestamp authority", self.by)
             }
             SignedAt::TimelessLog => write!(formatter, "{}, in a log that gives no times", self.by),
+            SignedAt::Signer(at) => write!(formatter, "{} at {at} by its own word", self.by),
             SignedAt::Unknown => write!(formatter, "{}, without a log", self.by),
         }
     }
@@ -88,12 +94,14 @@ pub fn verify(
     signer: &Signer,
     roots: &Roots,
 ) -> Result<Signed, Reason> {
-    let material = candidate.material()?;
     let signed = match signer {
-        Signer::Keyless(keyless) => verify_keyless(material, digest, keyless, roots)?,
-        Signer::Key(key) => verify_key(material, digest, key, roots)?,
+        Signer::Keyless(keyless) => verify_keyless(candidate.material()?, digest, keyless, roots)?,
+        Signer::Key(key) => verify_key(candidate.material()?, digest, key, roots)?,
+        Signer::OpenPgp(certificate) => {
+            return candidate.provenance()?.verify(purpose, certificate);
+        }
     };
-    statement::check(material, purpose, digest)?;
+    statement::check(candidate.material()?, purpose, digest)?;
     Ok(signed)
 }
 

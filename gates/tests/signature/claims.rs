@@ -41,7 +41,7 @@ fn a_claim_is_what_a_signature_says_of_itself() {
                 assert!(issuer.starts_with("https://"), "{name}: {issuer}");
                 Some(identity.as_str())
             }
-            ClaimedBy::Key => None,
+            ClaimedBy::Key | ClaimedBy::OpenPgp(_) => None,
         };
         assert_eq!((by, &found.purpose, found.is_logged), (identity, &purpose, is_logged), "{name}");
     }

@@ -14,6 +14,7 @@ mod kinds;
 mod layers;
 mod models;
 mod private;
+mod provenance;
 mod roots;
 mod rules;
 mod signers;

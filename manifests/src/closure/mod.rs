@@ -12,14 +12,14 @@ use std::collections::{HashMap, HashSet};
 
 use crate::digest::Digest;
 use crate::inventory::{Blob, Evidence, Item};
-use crate::oci::{Descriptor, Entry, Manifest, ManifestError};
+use crate::oci::{Descriptor, Entry, Image, Manifest, ManifestError};
 use crate::selection::{self, SelectionError};
 use crate::{limits, media_type};
 
 /// Every blob of a set of items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Closure {
-    /// Manifests, configs and evidence.
+    /// Manifests, configs, provenance files of charts, and evidence.
     pub metadata: Vec<Blob>,
     /// The layers of items, but for those that are metadata as well.
     pub content: Vec<Blob>,
@@ -131,6 +131,11 @@ enum Role {
     Content,
 }
 
+/// What a chart's signer says of it is judged, and is kept with the evidence for as long.
+fn is_provenance(chart: &Image, layer: &Entry) -> bool {
+    chart.config.media_type == media_type::HELM_CONFIG && layer.media_type == media_type::HELM_PROVENANCE
+}
+
 struct Walk<'a, E> {
     load: &'a mut dyn FnMut(&Descriptor) -> Result<Vec<u8>, E>,
     order: Vec<(Blob, Role)>,
@@ -200,7 +205,10 @@ impl<E> Walk<'_, E> {
         match self.read(manifest)? {
             Manifest::Image(image) => {
                 self.entry(&image.config, Role::Metadata)?;
-                image.layers.iter().try_for_each(|layer| self.entry(layer, layers))
+                image.layers.iter().try_for_each(|layer| {
+                    let role = if is_provenance(&image, layer) { Role::Metadata } else { layers };
+                    self.entry(layer, role)
+                })
             }
             Manifest::Index(index) => {
                 let is_manifest = |child: &&Entry| media_type::is_manifest(&child.media_type);

@@ -77,6 +77,29 @@ fn metadata_comes_first_and_each_blob_once_where_it_is_first_used() {
 }
 
 #[test]
+fn a_chart_s_provenance_is_metadata_and_its_archive_is_not() {
+    let mut store = Store::default();
+    let entry = |name: &str, media_type: &str| {
+        format!(r#"{{"digest":"{}","mediaType":"{media_type}","size":10}}"#, Digest::of(name.as_bytes()))
+    };
+    let mut provenance_of = |config: &str| {
+        let config = entry("config", config);
+        let archive = entry("archive", media_type::HELM_CHART);
+        let provenance = entry("provenance", media_type::HELM_PROVENANCE);
+        let layers = format!("{archive},{provenance}");
+        store.put(OCI_MANIFEST, format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layers}]}}"#))
+    };
+    let chart = provenance_of(media_type::HELM_CONFIG);
+    let image = provenance_of(media_type::OCI_CONFIG);
+    let known = ["config", "archive", "provenance"];
+    let closure = store.walk(&[item(&chart)]).unwrap();
+    assert_eq!(names(&closure.metadata, &known), ["config", "provenance"]);
+    assert_eq!(names(&closure.content, &known), ["archive"]);
+    let closure = store.walk(&[item(&image)]).unwrap();
+    assert_eq!(names(&closure.content, &known), ["archive", "provenance"], "an image has none");
+}
+
+#[test]
 fn a_layer_that_is_evidence_too_is_metadata() {
     let mut store = Store::default();
     let image = store.image("config", &[("shared", 10), ("own", 10)]);

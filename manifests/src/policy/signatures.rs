@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::pattern::Pattern;
-use super::signer::{KeySpec, KeylessSpec, Signer};
+use super::signer::{KeySpec, KeylessSpec, OpenPgpSpec, Signer};
 use crate::digest::Digest;
 use crate::inventory::ItemKind;
 use crate::timestamp::Timestamp;
@@ -114,6 +114,8 @@ pub(super) struct RuleSpec {
     #[serde(default)]
     key: Option<KeySpec>,
     #[serde(default)]
+    openpgp: Option<OpenPgpSpec>,
+    #[serde(default)]
     all: Option<Vec<SignerSpec>>,
     #[serde(default)]
     accept: Option<Accept>,
@@ -144,6 +146,8 @@ struct SignerSpec {
     keyless: Option<KeylessSpec>,
     #[serde(default)]
     key: Option<KeySpec>,
+    #[serde(default)]
+    openpgp: Option<OpenPgpSpec>,
 }
 
 #[derive(Deserialize)]
@@ -233,6 +237,7 @@ fn read_rule(mut spec: RuleSpec) -> Result<SignatureRule, YamlError> {
     if matches!(requirement, Requirement::Denied) && !(attestations.is_empty() && platforms.is_none()) {
         return Err(YamlError::Rule("found more beside deny, which nothing could change".to_owned()));
     }
+    check_openpgp(&requirement, kinds.as_deref())?;
     Ok(SignatureRule { pattern, kinds, requirement, platforms: platforms.unwrap_or_default(), attestations })
 }
 
@@ -243,24 +248,34 @@ fn read_requirement(spec: RuleSpec) -> Result<Requirement, YamlError> {
             "found reason, owner or until without accept: unsigned, which they belong to".to_owned(),
         ));
     }
-    match (spec.keyless, spec.key, spec.all, spec.accept, spec.deny) {
-        (keyless @ Some(_), None, None, None, None) => {
-            Ok(Requirement::Signed(vec![Signer::read(keyless, None)?]))
+    let is_signer = spec.keyless.is_some() || spec.key.is_some() || spec.openpgp.is_some();
+    match (is_signer, spec.all, spec.accept, spec.deny) {
+        (true, None, None, None) => {
+            Signer::read(spec.keyless, spec.key, spec.openpgp).map(|signer| Requirement::Signed(vec![signer]))
         }
-        (None, key @ Some(_), None, None, None) => Ok(Requirement::Signed(vec![Signer::read(None, key)?])),
-        (None, None, Some(all), None, None) => read_all(all).map(Requirement::Signed),
-        (None, None, None, Some(Accept::Unsigned), None) => {
+        (false, Some(all), None, None) => read_all(all).map(Requirement::Signed),
+        (false, None, Some(Accept::Unsigned), None) => {
             read_waiver(spec.reason, spec.owner, spec.until.as_deref()).map(Requirement::Unsigned)
         }
-        (None, None, None, None, Some(true)) => Ok(Requirement::Denied),
-        (None, None, None, None, Some(false)) => {
+        (false, None, None, Some(true)) => Ok(Requirement::Denied),
+        (false, None, None, Some(false)) => {
             Err(YamlError::Rule("found deny: false, wanted deny: true or what is asked instead".to_owned()))
         }
         _ => Err(YamlError::Rule(
-            "found none or several, wanted exactly one of keyless, key, all, accept: unsigned, deny: true"
+            "found none or several, wanted exactly one of keyless, key, openpgp, all, accept: unsigned, deny: true"
                 .to_owned(),
         )),
     }
+}
+
+/// Only charts have a provenance file; a rule that asks others for it would be met by nothing.
+fn check_openpgp(requirement: &Requirement, kinds: Option<&[ItemKind]>) -> Result<(), YamlError> {
+    let Requirement::Signed(signers) = requirement else { return Ok(()) };
+    let asks = signers.iter().any(|signer| matches!(signer, Signer::OpenPgp(_)));
+    if !asks || kinds == Some(&[ItemKind::Chart]) {
+        return Ok(());
+    }
+    Err(YamlError::Rule("found openpgp in a rule about other kinds, wanted kinds: [chart]".to_owned()))
 }
 
 fn read_all(specs: Vec<SignerSpec>) -> Result<Vec<Signer>, YamlError> {
@@ -268,15 +283,12 @@ fn read_all(specs: Vec<SignerSpec>) -> Result<Vec<Signer>, YamlError> {
         let found = specs.len();
         return Err(YamlError::Rule(format!("all: found {found} signers, wanted 2 to {SIGNERS}")));
     }
-    let signers = specs.into_iter().map(|spec| Signer::read(spec.keyless, spec.key));
+    let signers = specs.into_iter().map(|spec| Signer::read(spec.keyless, spec.key, spec.openpgp));
     let signers = signers.collect::<Result<Vec<_>, _>>()?;
-    let keys = signers.iter().filter_map(|signer| match signer {
-        Signer::Key(key) => Some(key.id()),
-        Signer::Keyless(_) => None,
-    });
+    let keys = signers.iter().filter(|signer| !matches!(signer, Signer::Keyless(_)));
     let mut seen = BTreeSet::new();
-    match keys.into_iter().find(|id| !seen.insert(*id)) {
-        Some(id) => Err(YamlError::Rule(format!("all: found the key {id} twice, wanted different signers"))),
+    match keys.map(ToString::to_string).find(|key| !seen.insert(key.clone())) {
+        Some(key) => Err(YamlError::Rule(format!("all: found {key} twice, wanted different signers"))),
         None => Ok(signers),
     }
 }
@@ -308,7 +320,7 @@ fn read_attestation(spec: AttestationSpec) -> Result<Attestation, YamlError> {
             names.join(", ")
         )));
     }
-    Ok(Attestation { predicate_type, signer: Signer::read(spec.keyless, spec.key)? })
+    Ok(Attestation { predicate_type, signer: Signer::read(spec.keyless, spec.key, None)? })
 }
 
 fn read_root(spec: TrustedRootSpec) -> Result<TrustedRootName, YamlError> {
@@ -325,7 +337,7 @@ fn read_root(spec: TrustedRootSpec) -> Result<TrustedRootName, YamlError> {
 fn check_root(signer: &Signer, roots: &BTreeSet<Digest>) -> Result<(), YamlError> {
     let named = match signer {
         Signer::Keyless(keyless) => keyless.trusted_root,
-        Signer::Key(_) => None,
+        Signer::Key(_) | Signer::OpenPgp(_) => None,
     };
     match named {
         Some(digest) if !roots.contains(&digest) => Err(YamlError::Rule(format!(

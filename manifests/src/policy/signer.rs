@@ -1,4 +1,4 @@
-//! Who must have signed, as a policy names them: an identity of a certificate, or a key.
+//! Who must have signed, as a policy names them: an identity of a certificate, a key, or a certificate of OpenPGP.
 
 use std::fmt;
 
@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 use crate::json;
+use crate::openpgp::OpenPgpCertificate;
 use crate::yaml::YamlError;
 
 /// Longest issuer or identity, in bytes: both are URLs or mail addresses.
@@ -27,6 +28,8 @@ pub enum Signer {
     Keyless(Keyless),
     /// By a key.
     Key(Key),
+    /// By a key of OpenPGP, in the provenance file of a chart.
+    OpenPgp(Box<OpenPgpCertificate>),
 }
 
 /// An identity that signs with certificates of some minutes.
@@ -105,13 +108,28 @@ pub(super) struct KeySpec {
     log: LogRule,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpenPgpSpec {
+    certificate: String,
+}
+
 impl Signer {
-    /// The signer of a place that has either.
-    pub(super) fn read(keyless: Option<KeylessSpec>, key: Option<KeySpec>) -> Result<Self, YamlError> {
-        match (keyless, key) {
-            (Some(spec), None) => Keyless::read(spec).map(Self::Keyless),
-            (None, Some(spec)) => Key::read(&spec).map(Self::Key),
-            _ => Err(YamlError::Rule("found both or none, wanted one of keyless and key".to_owned())),
+    /// The signer of a place that has one of them.
+    pub(super) fn read(
+        keyless: Option<KeylessSpec>,
+        key: Option<KeySpec>,
+        openpgp: Option<OpenPgpSpec>,
+    ) -> Result<Self, YamlError> {
+        match (keyless, key, openpgp) {
+            (Some(spec), None, None) => Keyless::read(spec).map(Self::Keyless),
+            (None, Some(spec), None) => Key::read(&spec).map(Self::Key),
+            (None, None, Some(spec)) => OpenPgpCertificate::parse(&spec.certificate)
+                .map(|certificate| Self::OpenPgp(Box::new(certificate)))
+                .map_err(|error| YamlError::Rule(format!("openpgp: {error}"))),
+            _ => Err(YamlError::Rule(
+                "found several or none, wanted one of keyless and key, or for charts openpgp".to_owned(),
+            )),
         }
     }
 
@@ -121,6 +139,7 @@ impl Signer {
         match self {
             Self::Keyless(_) => true,
             Self::Key(key) => key.log == LogRule::Required,
+            Self::OpenPgp(_) => false,
         }
     }
 }
@@ -130,6 +149,9 @@ impl fmt::Display for Signer {
         match self {
             Self::Keyless(keyless) => write!(formatter, "{} ({})", keyless.identity, keyless.issuer),
             Self::Key(key) => write!(formatter, "the key {}", key.id()),
+            Self::OpenPgp(certificate) => {
+                write!(formatter, "the OpenPGP key {}", certificate.fingerprint())
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod malware;
 mod private_sigstore;
+mod provenance;
 mod scanner;
 mod signatures;
 mod sigstore;

@@ -3,6 +3,8 @@
 mod packaged;
 mod version_range;
 
+use std::path::Path;
+
 use manifests::definition::{ChartOrigin, ChartSource};
 use manifests::oci::Manifest;
 use manifests::reference::{Reference, Repository};
@@ -84,7 +86,8 @@ pub(super) fn entries(sources: &[ChartSource], reader: &mut Reader<'_>) -> Vec<E
 fn read_packaged(path: &str, named: Option<&Repository>, reader: &mut Reader<'_>) -> Option<Packaged> {
     let chart = reader.read(path, limits::EVIDENCE_BYTES)?;
     let provenance = reader.read_if_there(&format!("{path}.prov"), limits::MANIFEST_BYTES);
-    packaged::read(chart, provenance, named).map_err(|error| reader.fail(path, error)).ok()
+    let file = Path::new(path).file_name().map_or_else(|| path.into(), std::ffi::OsStr::to_string_lossy);
+    packaged::read(&file, chart, provenance, named).map_err(|error| reader.fail(path, error)).ok()
 }
 
 /// Puts a packaged chart beside the lock, where everything finds it that fetches from registries otherwise.

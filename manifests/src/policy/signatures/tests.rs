@@ -176,3 +176,40 @@ fn trusted_roots_are_named_once_and_where_they_are_needed() {
     let read = policy(&format!("{keyless}, trustedRoots: [{root}]")).unwrap().signatures.unwrap();
     assert_eq!(read.roots()[0].file.as_deref(), Some("root.json"));
 }
+
+#[test]
+fn a_chart_s_provenance_is_asked_for_by_one_certificate() {
+    let armored = include_str!("../../../../fixtures/data/openpgp/alice.asc").replace('\n', "\\n");
+    let openpgp = format!("openpgp: {{certificate: \"{armored}\"}}");
+    let rule = one(&format!(r#"{{match: "**", kinds: [chart], {openpgp}}}"#)).unwrap();
+    let Requirement::Signed(signers) = &rule.requirement else { panic!("{rule:?}") };
+    let [signer @ Signer::OpenPgp(_)] = signers.as_slice() else { panic!("{signers:?}") };
+    assert_eq!(
+        (signer.to_string().as_str(), signer.needs_root()),
+        ("the OpenPGP key CA8FE0124FD6F363F7FE4B603DD34D83C4BA820A", false)
+    );
+    let key = format!(r#"key: {{pem: "{P256}", log: notRequired}}"#);
+    one(&format!(r#"{{match: "**", kinds: [chart], all: [{{{openpgp}}}, {{{key}}}]}}"#)).unwrap();
+    for (rule, said) in [
+        (format!(r#"{{match: "**", {openpgp}}}"#), "wanted kinds: [chart]"),
+        (format!(r#"{{match: "**", kinds: [chart, image], {openpgp}}}"#), "wanted kinds: [chart]"),
+        (format!(r#"{{match: "**", all: [{{{openpgp}}}, {{{key}}}]}}"#), "wanted kinds: [chart]"),
+        (format!(r#"{{match: "**", kinds: [chart], {openpgp}, {key}}}"#), "found several or none"),
+        (format!(r#"{{match: "**", kinds: [chart], {openpgp}, deny: true}}"#), "wanted exactly one of"),
+        (
+            format!(r#"{{match: "**", kinds: [chart], all: [{{{openpgp}}}, {{{openpgp}}}]}}"#),
+            "found the OpenPGP key CA8FE0124FD6F363F7FE4B603DD34D83C4BA820A twice",
+        ),
+        (
+            r#"{match: "**", kinds: [chart], openpgp: {certificate: "x"}}"#.to_owned(),
+            "openpgp: found no armored",
+        ),
+        (
+            format!(r#"{{match: "**", deny: true, attestations: [{{predicateType: spdx, {openpgp}}}]}}"#),
+            "openpgp",
+        ),
+    ] {
+        let error = one(&rule).unwrap_err().to_string();
+        assert!(error.contains(said), "{rule}: {error}");
+    }
+}

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Component;
 
+use manifests::openpgp::SignedText;
 use manifests::reference::{Reference, Repository};
-use manifests::{Descriptor, Digest, json, limits, media_type};
+use manifests::{Descriptor, Digest, chart_provenance, json, limits, media_type};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Largest Chart.yaml, in bytes. Real ones have a few hundred; Helm takes 5 MiB for any file.
@@ -50,6 +51,9 @@ pub(crate) enum PackagedError {
     /// A Chart.yaml that does not say what is needed.
     #[error("Chart.yaml: {0}")]
     Form(String),
+    /// A provenance file of something else, or none.
+    #[error("the .prov beside it: {0}: get the one that belongs to it, or take it away")]
+    Provenance(String),
 }
 
 /// What Helm keeps of Chart.yaml, in the order in which it writes it.
@@ -137,16 +141,19 @@ struct Manifest {
     annotations: BTreeMap<&'static str, String>,
 }
 
-/// Reads a chart and its provenance, and names it by `named` or by its own name.
+/// Reads the chart of a file, and its provenance, and names it by `named` or by its own name. Who signed the provenance is
+/// for a policy to ask; what it is about has to be this file, or it was mistaken for another.
 ///
 /// # Errors
-/// When it is not a chart, or says a name or a version that no registry takes.
+/// When it is not a chart, says a name or a version that no registry takes, or its provenance is about something else.
 pub(crate) fn read(
+    file: &str,
     chart: Vec<u8>,
     provenance: Option<Vec<u8>>,
     named: Option<&Repository>,
 ) -> Result<Packaged, PackagedError> {
     let metadata = metadata(&chart)?;
+    provenance.iter().try_for_each(|provenance| check_provenance(file, &chart, provenance))?;
     let form = |error: manifests::reference::ReferenceError| PackagedError::Form(error.to_string());
     let repository = match named {
         Some(repository) => repository.clone(),
@@ -167,6 +174,12 @@ pub(crate) fn read(
     let described = descriptor(media_type::OCI_MANIFEST, &manifest);
     let blobs = [manifest, config, chart].into_iter().chain(provenance).collect();
     Ok(Packaged { reference, manifest: described, blobs })
+}
+
+fn check_provenance(file: &str, chart: &[u8], provenance: &[u8]) -> Result<(), PackagedError> {
+    let read = SignedText::parse(provenance).map_err(|error| PackagedError::Provenance(error.to_string()))?;
+    chart_provenance::check(&read.unverified(), file, Digest::of(chart))
+        .map_err(|error| PackagedError::Provenance(error.to_string()))
 }
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> Descriptor {

@@ -1,0 +1,103 @@
+//! Certificates and signatures that GnuPG made, on the days that the names of the cases give.
+
+use super::*;
+
+const ALICE: &str = include_str!("../../../fixtures/data/openpgp/alice.asc");
+const BOB: &str = include_str!("../../../fixtures/data/openpgp/bob.asc");
+const BOB_ENDED: &str = include_str!("../../../fixtures/data/openpgp/bob-ended.asc");
+const BOB_REVOKED: &str = include_str!("../../../fixtures/data/openpgp/bob-revoked.asc");
+
+const BY_ALICE: &str = include_str!("../../../fixtures/data/openpgp/alice.txt");
+const BY_BOB: &str = include_str!("../../../fixtures/data/openpgp/bob.txt");
+const BY_BOB_EARLY: &str = include_str!("../../../fixtures/data/openpgp/bob-early.txt");
+const BY_BOB_LATE: &str = include_str!("../../../fixtures/data/openpgp/bob-late.txt");
+const OVER_SHA1: &str = include_str!("../../../fixtures/data/openpgp/sha1.txt");
+
+fn verify(certificate: &str, text: &str) -> Result<(String, Timestamp), OpenPgpError> {
+    OpenPgpCertificate::parse(certificate).unwrap().verify(&SignedText::parse(text.as_bytes())?)
+}
+
+#[test]
+fn what_a_certificate_s_key_signed_is_read_as_it_was_signed() {
+    let (text, at) = verify(ALICE, BY_ALICE).unwrap();
+    assert_eq!(
+        text, "signed by alice\r\n- with a dash",
+        "the line break before the signature is none of the text's"
+    );
+    assert_eq!(at.to_string(), "2026-03-01T00:00:00Z");
+    let certificate = OpenPgpCertificate::parse(ALICE).unwrap();
+    assert_eq!(certificate.fingerprint(), "CA8FE0124FD6F363F7FE4B603DD34D83C4BA820A");
+    assert!(format!("{certificate:?}").contains(certificate.fingerprint()));
+    let claimed = SignedText::parse(BY_BOB.as_bytes()).unwrap().claimed_key();
+    assert_eq!(claimed.as_deref(), Some("AA918651768B3C65E7CF3562447EA66659F1C948"));
+}
+
+#[test]
+fn a_key_counts_while_it_was_good_for_signing() {
+    for (certificate, text, said, why) in [
+        (BOB, BY_BOB, "", "while it was good"),
+        (BOB_ENDED, BY_BOB, "", "it ended on 2026-04-01, after the signature"),
+        (
+            BOB_ENDED,
+            BY_BOB_EARLY,
+            "",
+            "before its end was set, of which its older self-signature says nothing any more",
+        ),
+        (BOB_ENDED, BY_BOB_LATE, "while that could not sign", "after it ended"),
+        (BOB, BY_BOB_LATE, "", "the same without an end"),
+        (BOB_REVOKED, BY_BOB, "while that could not sign", "whoever has a revoked key can state any day"),
+        (ALICE, BY_BOB, "does not verify with the OpenPGP key CA8F", "another signer"),
+        (BOB, OVER_SHA1, "Sha1", "two texts may have one SHA-1"),
+    ] {
+        match verify(certificate, text) {
+            Ok(_) => assert_eq!(said, "", "{why}"),
+            Err(error) => {
+                assert!(!said.is_empty() && error.to_string().contains(said), "{why}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_changed_text_is_not_what_was_signed() {
+    for (from, to) in [("signed by alice", "signed by nobody"), ("- - with", "with")] {
+        let changed = BY_ALICE.replace(from, to);
+        assert_ne!(changed, BY_ALICE);
+        assert!(matches!(verify(ALICE, &changed), Err(OpenPgpError::OtherKey(_))), "{changed}");
+    }
+}
+
+#[test]
+fn what_is_no_text_with_signatures_around_nothing_else_is_refused() {
+    let many = {
+        let (text, signature) = BY_ALICE.split_once("-----BEGIN PGP SIGNATURE-----").unwrap();
+        format!(
+            "{text}-----BEGIN PGP SIGNATURE-----{signature}{}",
+            "-----BEGIN PGP SIGNATURE-----".to_owned() + signature
+        )
+    };
+    for (text, why) in [
+        ("", "nothing"),
+        ("signed by alice", "no armor"),
+        (&format!("before\n{BY_ALICE}"), "a text before it that nobody signed"),
+        (&format!("{BY_ALICE}\nbehind"), "a text behind it that nobody signed"),
+        (&many, "another signature's armor behind it"),
+        (ALICE, "a certificate"),
+    ] {
+        assert!(SignedText::parse(text.as_bytes()).is_err(), "{why}");
+    }
+    assert!(SignedText::parse(b"\xff").is_err());
+}
+
+#[test]
+fn one_certificate_and_nothing_else_is_asked_about() {
+    for (text, said) in [
+        (String::new(), "no armored OpenPGP certificate"),
+        (BY_ALICE.to_owned(), "no armored OpenPGP certificate"),
+        (format!("{ALICE}{BOB}"), "found 2 certificates"),
+        (ALICE.replace('m', ""), "cannot be read"),
+    ] {
+        let error = OpenPgpCertificate::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
