@@ -1,12 +1,14 @@
-//! The receipt of a refusal, which load and publish leave alike.
+//! The receipt of a refusal, which load and publish leave alike, and what would change trust or policy.
 
-use console::{Class, Failures, clock};
+use console::{Class, Failure, Failures, clock};
 use manifests::key::PrivateKey;
 use manifests::receipt::ArchiveRecord;
 
 use super::judge::Judge;
 use super::notice;
 use crate::cli::Global;
+use crate::site::Site;
+use crate::site::receipts::Listed;
 use crate::site::refusal::Refused;
 use crate::site::summaries::Subject;
 
@@ -22,15 +24,40 @@ pub(super) fn refuse(
     key: &PrivateKey,
     global: &Global,
 ) -> Failures {
-    if !matches!(failures.class(), Class::Refused | Class::Damaged) {
+    if !is_final(&failures) {
         return failures;
     }
     let (trusts, policies) = judge.held_to();
     let refused = Refused { archive, failures: &failures, trusts, policies };
-    let issued = judge.writer().and_then(|site| {
-        let draft = site.refusal(refused, clock::now(), key)?;
-        Ok(site.issue(draft, key)?)
-    });
+    let issued = judge.writer().and_then(|site| issue(site, refused, key));
+    tell(issued, failures, global)
+}
+
+/// The same of a trust file or a policy that was not put in force.
+pub(super) fn refuse_change(
+    site: &mut Site,
+    failures: Failures,
+    key: &PrivateKey,
+    global: &Global,
+) -> Failures {
+    if !is_final(&failures) {
+        return failures;
+    }
+    let (trusts, policies) = (vec![site.trust().digest()], vec![site.policy().policy.digest()]);
+    let issued = issue(site, Refused { archive: None, failures: &failures, trusts, policies }, key);
+    tell(issued, failures, global)
+}
+
+fn is_final(failures: &Failures) -> bool {
+    matches!(failures.class(), Class::Refused | Class::Damaged)
+}
+
+fn issue(site: &mut Site, refused: Refused<'_>, key: &PrivateKey) -> Result<Listed, Failure> {
+    let draft = site.refusal(refused, clock::now(), key)?;
+    Ok(site.issue(draft, key)?)
+}
+
+fn tell(issued: Result<Listed, Failure>, failures: Failures, global: &Global) -> Failures {
     match issued {
         Ok(issued) => {
             notice(global, &[format!("the refusal is in the receipt {}", issued.path.display())]);

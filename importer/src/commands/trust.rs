@@ -17,6 +17,7 @@ use manifests::trust::{PolicySignature, Role, Signer, TrustSignature};
 use manifests::{ChannelName, Digest, Timestamp};
 use serde::Serialize;
 
+use super::refuse::refuse_change;
 use super::state;
 use crate::cli::{Global, PolicyCommand, TrustCommand};
 use crate::site::change::{Bundles, POLICY_SUBJECT, TRUST_SUBJECT};
@@ -131,7 +132,8 @@ fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Fa
     let text = input::document(path)?;
     let bundles = bundles(path, given, Digest::of(text.as_bytes()))?;
     let (mut site, key, now) = open(global)?;
-    site.follow_trust(&text, &bundles, now)?;
+    let followed = site.follow_trust(&text, &bundles, now);
+    followed.map_err(|failures| refuse_change(&mut site, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(InForce::of(&site, site.decided()))
 }
@@ -142,7 +144,8 @@ fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<Poli
     judging::roots(&next, &[])?;
     let bundles = bundles(path, given, next.policy.digest())?;
     let (mut site, key, now) = open(global)?;
-    site.follow_policy(next, &bundles, now)?;
+    let followed = site.follow_policy(next, &bundles, now);
+    followed.map_err(|failures| refuse_change(&mut site, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(PolicyInForce::of(&site, site.decided()))
 }

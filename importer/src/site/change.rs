@@ -112,7 +112,8 @@ fn signatures(directory: &Path, digest: Digest) -> PathBuf {
 }
 
 impl Site {
-    /// Puts a trust file in force, when enough people of the one in force and of the new one signed it.
+    /// Puts a trust file in force, when enough people of the one in force and of the new one signed it. Where that was done
+    /// and cut off from its receipt, the same command, given again, leaves it.
     ///
     /// # Errors
     /// Every reason against it; or when the disk fails.
@@ -122,18 +123,19 @@ impl Site {
         bundles: &Bundles,
         now: Timestamp,
     ) -> Result<(), Failures> {
-        let next = Trust::parse(text).map_err(|error| refused(TRUST_SUBJECT, error.to_string()))?;
-        if next.digest() == self.trust.digest() && self.lacks_receipt() {
+        let what = what(TRUST_SUBJECT, Digest::of(text.as_bytes()));
+        let next = Trust::parse(text).map_err(|error| refused(&what, error.to_string()))?;
+        if next.digest() == self.trust.digest() && self.ledger.lacks_receipt() {
             return Ok(());
         }
         if next.digest() == self.trust.digest() {
-            return Err(refused(TRUST_SUBJECT, "found the trust file that is in force".to_owned()).into());
+            return Err(refused(&what, "found the trust file that is in force".to_owned()).into());
         }
         let verify =
             |bundle: &[u8]| verified::<TrustSignature>(bundle, &self.trust, Some(&next), next.digest());
         let (signed, failures) = verify_all(bundles, &verify);
         let followed = self.trust.followed_by(&next, &signed, self.trust_since, now);
-        self.decided = check(TRUST_SUBJECT, followed, failures)?;
+        self.decided = check(&what, followed, failures)?;
         let change = Followed { is_policy: false, digest: next.digest(), at: now };
         self.put_in_force(text, bundles, change, next.version())?;
         self.earlier.push(std::mem::replace(&mut self.trust, next));
@@ -152,14 +154,14 @@ impl Site {
         now: Timestamp,
     ) -> Result<(), Failures> {
         let (digest, version) = (next.policy.digest(), next.policy.version);
-        if digest == self.policy.policy.digest() && self.lacks_receipt() {
+        if digest == self.policy.policy.digest() && self.ledger.lacks_receipt() {
             return Ok(());
         }
         let verify = |bundle: &[u8]| verified::<PolicySignature>(bundle, &self.trust, None, digest);
         let (signed, failures) = verify_all(bundles, &verify);
         let current = self.policy.policy.version;
         let allowed = self.trust.allows_policy(current, version, &signed, (self.trust_since, now));
-        self.decided = check(POLICY_SUBJECT, allowed, failures)?;
+        self.decided = check(&what(POLICY_SUBJECT, digest), allowed, failures)?;
         for (root, bytes) in &next.roots {
             let path = self.directory.join(ROOTS).join(root_name(*root));
             files::put(&path, |file: &mut File| file.write_all(bytes))
@@ -168,12 +170,6 @@ impl Site {
         self.put_in_force(&next.text, bundles, Followed { is_policy: true, digest, at: now }, version)?;
         self.policy = next;
         Ok(())
-    }
-
-    /// Whether the last change was cut off from its receipt: then the same command, given again, only leaves that.
-    fn lacks_receipt(&self) -> bool {
-        let last = self.ledger.changes().last();
-        last.is_some_and(|change| self.last.as_ref().is_none_or(|receipt| receipt.issued < change.at))
     }
 
     /// Writes a document and its signatures down, and then the line of the ledger that puts it in force.
@@ -214,6 +210,11 @@ impl Site {
     pub(crate) fn key_ever(&self, id: Digest) -> Option<PublicKey> {
         std::iter::once(&self.trust).chain(&self.earlier).find_map(|trust| trust.key(id)).cloned()
     }
+}
+
+/// A document as a refusal names it: which one it was is known by its digest alone.
+fn what(name: &str, digest: Digest) -> String {
+    format!("{name} ({digest})")
 }
 
 fn verify_all(

@@ -82,6 +82,8 @@ pub(crate) struct Ledger {
     of_channels: BTreeMap<ChannelName, Digest>,
     site: Digest,
     changes: Vec<Followed>,
+    /// Whether the last change has no receipt behind it.
+    lacks_receipt: bool,
 }
 
 impl Ledger {
@@ -145,6 +147,7 @@ impl Ledger {
             of_channels: BTreeMap::new(),
             site: line.digest,
             changes: vec![],
+            lacks_receipt: false,
         }
     }
 
@@ -170,6 +173,12 @@ impl Ledger {
     #[must_use]
     pub(crate) fn changes(&self) -> &[Followed] {
         &self.changes
+    }
+
+    /// Whether the last change was cut off from its receipt.
+    #[must_use]
+    pub(crate) const fn lacks_receipt(&self) -> bool {
+        self.lacks_receipt
     }
 
     /// Writes down that a trust file or a policy of this version is in force from `change.at` on.
@@ -319,6 +328,7 @@ impl Ledger {
             Event::Trusted | Event::Policy => {
                 let is_policy = line.event == Event::Policy;
                 self.changes.push(Followed { is_policy, digest: line.digest, at: line.time });
+                self.lacks_receipt = true;
             }
             Event::Intended | Event::Named => {
                 let intent = line.intent().ok_or_else(|| broken("found a name with a field missing"))?;
@@ -331,6 +341,7 @@ impl Ledger {
             Event::Receipt | Event::Refused => {
                 let number = line.serial.ok_or_else(|| broken("found a receipt without its number"))?;
                 self.receipt = Some((number, line.digest));
+                self.lacks_receipt = false;
                 if let Some(channel) = &line.channel {
                     self.of_channels.insert(channel.clone(), line.digest);
                 }

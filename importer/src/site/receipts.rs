@@ -297,11 +297,19 @@ impl Site {
         Ok(Draft { receipt, summaries })
     }
 
-    /// Gives a receipt its place in the chain, signs it, and writes it down.
+    /// Gives a receipt its place in the chain, signs it, and writes it down. A change that was cut off from its own receipt
+    /// gets that first: who decided about it stands nowhere else.
     ///
     /// # Errors
     /// When the key does not sign, or the disk fails.
     pub(crate) fn issue(&mut self, draft: Draft, key: &PrivateKey) -> Result<Listed, SiteError> {
+        if draft.receipt.state != State::Changed && self.ledger.lacks_receipt() {
+            self.place(self.changed(draft.receipt.issued), key)?;
+        }
+        self.place(draft, key)
+    }
+
+    fn place(&mut self, draft: Draft, key: &PrivateKey) -> Result<Listed, SiteError> {
         let Draft { receipt, summaries } = draft;
         let previous = self.last.as_ref();
         let number = previous.map_or(1, |last| last.number + 1);

@@ -6,6 +6,7 @@ mod annexes;
 mod approve;
 mod archive;
 mod chain;
+mod changes;
 mod commands;
 mod exclusions;
 mod forge;

@@ -1,0 +1,105 @@
+//! The receipts of new trust files and policies: of those that were put in force, of those that were cut off from theirs,
+//! and of those that were refused.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::archive::Draft;
+use crate::site::Site;
+use crate::trust::{follow, second};
+
+/// Cuts the last receipt off, as a crash between the ledger and the receipt would have.
+fn cut_off_last_receipt(site: &Site) {
+    let last = site.receipts().pop().unwrap();
+    for ending in ["json", "sigstore.json", "vsa.jsonl"] {
+        fs::remove_file(last.with_extension(ending)).unwrap();
+    }
+    let ledger = site.ledger();
+    let lines: Vec<&str> = ledger.lines().collect();
+    site.write("state/ledger.jsonl", &format!("{}\n", lines[..lines.len() - 1].join("\n")));
+}
+
+/// What each receipt says, in order.
+fn states(site: &Site) -> Vec<String> {
+    let state = |path: &PathBuf| {
+        let receipt: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        receipt["state"].as_str().unwrap().to_owned()
+    };
+    site.receipts().iter().map(state).collect()
+}
+
+#[test]
+fn a_change_that_was_cut_off_from_its_receipt_gets_it_when_the_command_is_given_again() {
+    let site = Site::new();
+    follow(&site, &[("build-1", &site.people.build)]);
+    cut_off_last_receipt(&site);
+    site.succeed(&["trust", "update", "trust-2.yaml"]);
+    assert_eq!(states(&site), ["changed"]);
+    site.succeed(&["receipt", "verify"]);
+    let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("found the trust file that is in force"), "{said}");
+}
+
+#[test]
+fn a_change_that_was_cut_off_from_its_receipt_gets_it_before_the_next_one() {
+    let site = Site::new();
+    follow(&site, &[("build-1", &site.people.build)]);
+    cut_off_last_receipt(&site);
+    site.load(&site.archive(&Draft::on(3)));
+    assert_eq!(states(&site), ["changed", "published"]);
+    let receipt: Value = serde_json::from_slice(&fs::read(&site.receipts()[0]).unwrap()).unwrap();
+    assert_eq!(receipt["signers"][0]["person"], "build-1", "{receipt:#}");
+    site.succeed(&["receipt", "verify"]);
+}
+
+#[test]
+fn a_change_that_is_refused_leaves_a_receipt_that_says_why() {
+    let site = crate::trust::site();
+    let second = second(&site, &site.people.stranger, "");
+    site.write("trust-2.yaml", &second);
+    let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("the refusal is in the receipt state/receipts/000001-unverified.json"), "{said}");
+    site.write("policy-2.yaml", "apiVersion: airgap/v1\nkind: Policy\nspec: {version: 2}\n");
+    site.fail(3, &["policy", "update", "policy-2.yaml"]);
+    assert_eq!(states(&site), ["refused", "refused"]);
+    for (at, file) in ["trust-2.yaml", "policy-2.yaml"].into_iter().enumerate() {
+        let receipt: Value = serde_json::from_slice(&fs::read(&site.receipts()[at]).unwrap()).unwrap();
+        let digest = manifests::Digest::of(&fs::read(site.path(file)).unwrap()).to_string();
+        let reasons = receipt["reasons"].as_array().unwrap();
+        let is_named = |reason: &Value| reason.as_str().unwrap().contains(&digest);
+        assert!(!reasons.is_empty() && reasons.iter().all(is_named), "{file}: {receipt:#}");
+        // What it was held to is what stays in force.
+        for (field, file) in [("trustDigests", "trust.yaml"), ("policyDigests", "policy.yaml")] {
+            let digest = manifests::Digest::of(&fs::read(site.path(file)).unwrap()).to_string();
+            assert_eq!(receipt[field], serde_json::json!([digest]), "{field}");
+        }
+    }
+    site.succeed(&["receipt", "verify"]);
+    // Wrong use is none.
+    site.fail(2, &["trust", "update", "gone.yaml"]);
+    assert_eq!(site.receipts().len(), 2);
+}
+
+#[test]
+fn a_policy_that_was_cut_off_from_its_receipt_gets_it_when_the_command_is_given_again() {
+    let site = Site::new();
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    for version in [2, 3] {
+        let name = format!("policy-{version}.yaml");
+        site.write(&name, &format!("apiVersion: airgap/v1\nkind: Policy\nspec: {{version: {version}}}\n"));
+        site.succeed(&["policy", "sign", &name, "--key", "build.key"]);
+    }
+    site.succeed(&["policy", "update", "policy-2.yaml"]);
+    site.succeed(&["policy", "update", "policy-3.yaml"]);
+    cut_off_last_receipt(&site);
+    site.succeed(&["policy", "update", "policy-3.yaml"]);
+    assert_eq!(states(&site), ["changed", "changed"]);
+    cut_off_last_receipt(&site);
+    // Another one is refused, and takes nothing away.
+    let said = site.fail(3, &["policy", "update", "policy-2.yaml"]);
+    assert!(said.contains("found version 2 of the policy, wanted one after 3"), "{said}");
+    assert_eq!(states(&site), ["changed", "changed", "refused"]);
+    site.succeed(&["receipt", "verify"]);
+}
