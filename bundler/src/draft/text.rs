@@ -63,7 +63,7 @@ const REST: &str = "
 ";
 
 fn write_root(text: &mut String, rules: &[Rule], root: Option<&Root>) {
-    let needs = |rule: &Rule| !rule.signers.identities.is_empty();
+    let needs = |rule: &Rule| !(rule.signers.identities.is_empty() && rule.signers.attested.is_empty());
     let line = match root {
         Some(Root { digest, file }) => {
             text.push_str("  # DECIDE: identities are judged by this root. Compare its digest with one that you trust.\n");
@@ -121,7 +121,10 @@ fn write_rule(text: &mut String, rule: &Rule) {
         }
         (None, Some(logged)) => write_key(text, &of, &pattern, logged),
         (None, None) if !signers.openpgp.is_empty() => write_openpgp(text, &of, &pattern, &signers.openpgp),
-        (None, None) => write_unsigned(text, &of, &pattern, rule),
+        (None, None) if !signers.attested.is_empty() => {
+            write_attested(text, &of, &pattern, &signers.attested);
+        }
+        (None, None) => write_unsigned(text, &of, &pattern),
     }
     for problem in problems.iter().take(SHOWN) {
         let _ = writeln!(text, "    # {DECIDE}: does not count: {}", escape(&shortened(problem)));
@@ -168,7 +171,7 @@ fn write_openpgp(text: &mut String, of: &str, pattern: &str, keys: &BTreeSet<Str
     );
 }
 
-fn write_unsigned(text: &mut String, of: &str, pattern: &str, rule: &Rule) {
+fn write_unsigned(text: &mut String, of: &str, pattern: &str) {
     let _ = writeln!(
         text,
         "    # {DECIDE}: not signed: {of}. It is refused, unless somebody answers for it until a day: fill in and uncomment.\n    \
@@ -178,16 +181,19 @@ fn write_unsigned(text: &mut String, of: &str, pattern: &str, rule: &Rule) {
          #   owner:                          # {DECIDE}: who answers for it\n    \
          #   until:                          # {DECIDE}: the day on which it ends, such as 2027-03-01"
     );
-    if rule.signers.attested.is_empty() {
-        return;
-    }
+}
+
+/// What nobody signed but somebody attested: the attestations stand for a signature.
+fn write_attested(text: &mut String, of: &str, pattern: &str, attested: &BTreeSet<(String, Identity)>) {
     let _ = writeln!(
         text,
-        "    #   attestations:                   # {DECIDE}: attested, unverified; keep what must be there"
+        "    # {DECIDE}: not signed, and attested, unverified, by the identities below: {of}. Are these who publish it, and is that\n    \
+         # enough?\n    \
+         - match: {pattern}\n      accept: attested\n      attestations:"
     );
-    for (kind, identity) in &rule.signers.attested {
+    for (kind, identity) in attested {
         let (kind, identity) = (quoted(kind), keyless(identity));
-        let _ = writeln!(text, "    #     - {{predicateType: {kind}, {identity}}}");
+        let _ = writeln!(text, "        - {{predicateType: {kind}, {identity}}}");
     }
 }
 

@@ -11,18 +11,21 @@ use serde_json::Value;
 
 use crate::project::Project;
 
+const REPOSITORIES: [&str; 6] =
+    ["team/keyless", "team/keyless-too", "team/attested", "team/keyed", "other/a", "other/b"];
+
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// A real bundle of somebody's, whose certificate is borrowed.
 const LENDER: &str = include_str!("../../../fixtures/data/sigstore/bundle-attestation/bundle.json");
 
 /// What signs like an identity and is none: the certificate is another's, and the signature nobody's.
-fn claims_identity(subject: &Artifact) -> Artifact {
+fn claims_identity(subject: &Artifact, predicate_type: &str) -> Artifact {
     let lender: Value = serde_json::from_str(LENDER).unwrap();
     let statement = serde_json::json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"digest": {"sha256": subject.digest().hex()}}],
-        "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        "predicateType": predicate_type,
         "predicate": {},
     });
     let bundle = serde_json::json!({
@@ -37,16 +40,19 @@ fn claims_identity(subject: &Artifact) -> Artifact {
     image::referrer(&subject.descriptor(), BUNDLE, Blob::new(bundle.to_string()), Annotations::new())
 }
 
-/// A registry with `team/keyless` and `team/keyless-too`, which say that an identity signed them, `team/keyed`, which a
-/// key signed, and `other/a` and `other/b`, which nobody signed.
+/// A registry with `team/keyless` and `team/keyless-too`, which say that an identity signed them, `team/attested`, which
+/// says so of an attestation alone, `team/keyed`, which a key signed, and `other/a` and `other/b`, which nobody signed.
 fn upstream() -> Registry {
     let registry = Registry::start(Options::default()).unwrap();
-    for repository in ["team/keyless", "team/keyless-too", "team/keyed", "other/a", "other/b"] {
+    for repository in REPOSITORIES {
         let image = image::image("linux/amd64", &[Layer::with_files(repository, 1_000)], Format::Oci);
         image.put(registry.store(), repository, Some("1")).unwrap();
         let evidence = match repository {
             "team/keyed" => image::bundle_referrer(&image.descriptor(), &Signer::named("upstream")),
-            name if name.starts_with("team/keyless") => claims_identity(&image),
+            "team/attested" => claims_identity(&image, "https://slsa.dev/provenance/v1"),
+            name if name.starts_with("team/keyless") => {
+                claims_identity(&image, "https://sigstore.dev/cosign/sign/v1")
+            }
             _ => continue,
         };
         put_referrers(&registry, repository, image.digest(), &[evidence]).unwrap();
@@ -55,7 +61,7 @@ fn upstream() -> Registry {
 }
 
 fn project(registry: &Registry) -> Project {
-    let images = ["team/keyless", "team/keyless-too", "team/keyed", "other/a", "other/b"];
+    let images = REPOSITORIES;
     let images = images.map(|name| format!("{{ref: \"{}/{name}:1\"}}", registry.host()));
     let project = Project::new(&format!("images: [{}]", images.join(", ")));
     project.lock();
@@ -78,7 +84,9 @@ fn a_draft_is_a_policy_in_which_every_decision_is_marked() {
     let policy = Policy::parse(&text).unwrap();
     assert_eq!(policy.gates, ["signatures", "vulnerabilities"], "{text}");
     let signatures = policy.signatures.unwrap();
-    let [keyless, keyless_too, denied] = signatures.rules() else { panic!("{text}") };
+    let [attested, keyless, keyless_too, denied] = signatures.rules() else { panic!("{text}") };
+    assert!(matches!(attested.requirement, Requirement::Attested), "{attested:?}");
+    assert_eq!(attested.attestations[0].predicate_type, "https://slsa.dev/provenance/v1");
     for (rule, repository) in [(keyless, "team/keyless"), (keyless_too, "team/keyless-too")] {
         assert_eq!(rule.pattern.to_string(), format!("{}/{repository}", registry.host()));
         let Requirement::Signed(signers) = &rule.requirement else { panic!("{rule:?}") };
@@ -93,7 +101,7 @@ fn a_draft_is_a_policy_in_which_every_decision_is_marked() {
     let lines: Vec<&str> = text.lines().collect();
     let rules = lines.iter().enumerate().filter(|(_, line)| line.contains("- match: '"));
     let marked = |at: usize| lines[at - 2..at].iter().any(|line| line.contains("DECIDE"));
-    assert_eq!(rules.clone().count(), 4, "{text}");
+    assert_eq!(rules.clone().count(), 5, "{text}");
     assert!(rules.clone().all(|(at, _)| marked(at)), "{text}");
     let unsigned = format!("    # - match: '{}/other/**'", registry.host());
     assert!(text.contains(&unsigned), "{text}");
@@ -104,7 +112,7 @@ fn a_draft_is_a_policy_in_which_every_decision_is_marked() {
         .replace("    #   owner: ", "      owner: the platform team ")
         .replace("    #   until: ", "      until: 2027-03-01 ");
     let filled = Policy::parse(&filled).unwrap().signatures.unwrap();
-    assert!(filled.waives() && filled.rules().len() == 4);
+    assert!(filled.waives() && filled.rules().len() == 5);
 }
 
 #[test]
@@ -129,7 +137,7 @@ fn what_is_drafted_from_a_name_that_anybody_can_write_refuses_until_it_is_verifi
     project.run(&again).fails(2, &["nothing is overwritten"]);
     let elsewhere = project.run(&[&again[..], &["-o", "other.yaml", "--json"]].concat()).json();
     assert_eq!(elsewhere["policy"], "other.yaml");
-    assert_eq!(elsewhere["rules"].as_array().unwrap().len(), 4, "{elsewhere:#}");
+    assert_eq!(elsewhere["rules"].as_array().unwrap().len(), 5, "{elsewhere:#}");
     project.write("none.json", "{}");
     project
         .run(&[&again[..], &["-o", "x.yaml", "--trusted-root", "none.json"]].concat())
@@ -146,13 +154,13 @@ fn a_policy_is_tried_on_an_archive() {
     let test = ["policy", "test", "core.policy.yaml", "core.tar"];
     let ran = project.run(&test).fails(3, &["refused: ", "other/a:1", "other/b:1", "team/keyed:1"]);
     let said = ran.stdout();
-    for wanted in ["UNVERIFIED", "refused  signatures[2] (**)", "against ", "vulnerabilities"] {
+    for wanted in ["UNVERIFIED", "refused  signatures[3] (**)", "against ", "vulnerabilities"] {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
     let ran = project.run(&[&test[..], &["--key", "build-1.pub", "--json"]].concat()).ends(3);
     let json: Value = serde_json::from_str(&ran.stdout()).unwrap();
     assert!(json["standing"].as_str().unwrap().contains("signed by"), "{json:#}");
-    assert_eq!(json["judgement"]["items"].as_array().unwrap().len(), 5);
+    assert_eq!(json["judgement"]["items"].as_array().unwrap().len(), REPOSITORIES.len());
     assert!(!json["refusals"].as_array().unwrap().is_empty());
 
     let unsigned = "apiVersion: airgap/v1\nkind: Policy\nspec:\n  signatures:\n    - {match: \"**\", accept: unsigned, \
@@ -161,7 +169,7 @@ fn a_policy_is_tried_on_an_archive() {
     let lenient = ["policy", "test", "lenient.yaml", "core.tar"];
     let at = |time| [&lenient[..], &["--at", time]].concat();
     let said = project.run(&at("2029-12-31T23:59:59Z")).succeeds().stdout();
-    assert!(said.contains("accepted unsigned until 2030-01-01") && said.contains("5 warned"), "{said}");
+    assert!(said.contains("accepted unsigned until 2030-01-01") && said.contains("6 warned"), "{said}");
     project.run(&at("2030-01-01T00:00:00Z")).fails(3, &["ended at 2030-01-01"]);
     project.run(&["keygen", "--out", "stranger", "--unencrypted"]).succeeds();
     project.run(&[&lenient[..], &["--key", "stranger.pub"]].concat()).ends(3);

@@ -60,7 +60,7 @@ fn waivers(rules: &Signatures, inventory: &Inventory, now: Timestamp) -> Vec<Exc
     let numbered = rules.rules().iter().enumerate();
     let waived = numbered.filter_map(|(at, rule)| match &rule.requirement {
         Requirement::Unsigned(waiver) => Some((at, rule, waiver)),
-        Requirement::Signed(_) | Requirement::Denied => None,
+        Requirement::Signed(_) | Requirement::Attested | Requirement::Denied => None,
     });
     let exception = |(at, rule, waiver): (usize, &manifests::policy::SignatureRule, &Waiver)| {
         let is_about =

@@ -75,7 +75,7 @@ pub fn judge(
             waive(waiver, now, was_signed, &mut verdict);
             check(subject, rule, roots, &mut verdict);
         }
-        Requirement::Signed(_) => check(subject, rule, roots, &mut verdict),
+        Requirement::Signed(_) | Requirement::Attested => check(subject, rule, roots, &mut verdict),
     }
     verdict.outcome = match (verdict.reasons.is_empty(), verdict.warnings.is_empty()) {
         (false, _) => Outcome::Refused,

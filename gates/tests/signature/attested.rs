@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use gates::Subject;
 use gates::signature::{Attested, attested};
 use gates::vulnerability::VULNERABILITY_PREDICATE;
+use gates::{Outcome, Subject};
 use manifests::policy::Signatures;
 use manifests::{Descriptor, Digest};
 use serde_json::Value;
 
 use crate::rules::index;
-use crate::signers::Signer;
+use crate::signers::{Signer, image};
 use crate::support::{self, Store};
 
 const SPDX: &str = "https://spdx.dev/Document";
@@ -71,4 +71,33 @@ fn parts_that_cannot_be_read_hide_no_attestation() {
     let subject = Subject { item: &item, content: &store };
     let found = attested(subject, &rules, &support::roots(&rules), VULNERABILITY_PREDICATE);
     assert!(found.unwrap_err().to_string().contains("cannot be read"));
+}
+
+#[test]
+fn attestations_stand_for_a_signature_where_the_rule_says_so() {
+    let [alice, bob] = [1, 2].map(Signer::new);
+    let attestation =
+        |signer: &Signer, kind: &str| format!("{{predicateType: \"{kind}\", {}}}", signer.key("notRequired"));
+    let (provenance, sign) = ("https://slsa.dev/provenance/v1", "https://sigstore.dev/cosign/sign/v1");
+    let rules = support::policy(&format!(
+        "{{match: \"**\", accept: attested, attestations: [{}, {}]}}",
+        attestation(&alice, provenance),
+        attestation(&bob, SPDX)
+    ));
+    for (made, reason, why) in [
+        (vec![(&alice, provenance), (&bob, SPDX)], None, "both"),
+        (vec![(&alice, provenance)], Some("attestation of type https://spdx.dev/Document"), "one of two"),
+        (vec![(&bob, provenance), (&bob, SPDX)], Some("does not verify with the key"), "one by another"),
+        (vec![(&alice, sign), (&bob, sign)], Some("found no attestation"), "signatures are none"),
+        (vec![], Some("found no attestation"), "nothing"),
+    ] {
+        let mut store = Store::default();
+        let evidence = made.iter().map(|(signer, kind)| store.bundle(&signer.bundle(image(), kind), image()));
+        let item = support::item(&support::source(image()), evidence.collect());
+        let verdict = support::verdict(&item, &store, &rules);
+        let wanted = if reason.is_none() { Outcome::Passed } else { Outcome::Refused };
+        assert_eq!((verdict.outcome, verdict.warnings.len()), (wanted, 0), "{why}: {verdict:#?}");
+        let said = reason.is_none_or(|reason| verdict.reasons.iter().any(|found| found.contains(reason)));
+        assert!(said, "{why}: {verdict:#?}");
+    }
 }

@@ -54,6 +54,8 @@ pub struct SignatureRule {
 pub enum Requirement {
     /// A signature of each of these, by as many different signers.
     Signed(Vec<Signer>),
+    /// No signature of the item itself: the attestations that the rule asks for stand for it.
+    Attested,
     /// None, for a while, by somebody's decision.
     Unsigned(Waiver),
     /// Nothing would do.
@@ -136,6 +138,7 @@ pub(super) struct RuleSpec {
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Accept {
+    Attested,
     Unsigned,
 }
 
@@ -220,7 +223,7 @@ impl SignatureRule {
     fn signers(&self) -> impl Iterator<Item = &Signer> {
         let signed = match &self.requirement {
             Requirement::Signed(signers) => signers.as_slice(),
-            Requirement::Unsigned(_) | Requirement::Denied => &[],
+            Requirement::Attested | Requirement::Unsigned(_) | Requirement::Denied => &[],
         };
         signed.iter().chain(self.attestations.iter().map(|attestation| &attestation.signer))
     }
@@ -237,13 +240,18 @@ fn read_rule(mut spec: RuleSpec) -> Result<SignatureRule, YamlError> {
     if matches!(requirement, Requirement::Denied) && !(attestations.is_empty() && platforms.is_none()) {
         return Err(YamlError::Rule("found more beside deny, which nothing could change".to_owned()));
     }
+    if matches!(requirement, Requirement::Attested) && attestations.is_empty() {
+        let message = "found accept: attested without attestations, wanted those that stand for a signature";
+        return Err(YamlError::Rule(message.to_owned()));
+    }
     check_openpgp(&requirement, kinds.as_deref())?;
     Ok(SignatureRule { pattern, kinds, requirement, platforms: platforms.unwrap_or_default(), attestations })
 }
 
 fn read_requirement(spec: RuleSpec) -> Result<Requirement, YamlError> {
     let waiver = [&spec.reason, &spec.owner, &spec.until];
-    if spec.accept.is_none() && waiver.iter().any(|field| field.is_some()) {
+    let is_waiver = matches!(spec.accept, Some(Accept::Unsigned));
+    if !is_waiver && waiver.iter().any(|field| field.is_some()) {
         return Err(YamlError::Rule(
             "found reason, owner or until without accept: unsigned, which they belong to".to_owned(),
         ));
@@ -254,6 +262,7 @@ fn read_requirement(spec: RuleSpec) -> Result<Requirement, YamlError> {
             Signer::read(spec.keyless, spec.key, spec.openpgp).map(|signer| Requirement::Signed(vec![signer]))
         }
         (false, Some(all), None, None) => read_all(all).map(Requirement::Signed),
+        (false, None, Some(Accept::Attested), None) => Ok(Requirement::Attested),
         (false, None, Some(Accept::Unsigned), None) => {
             read_waiver(spec.reason, spec.owner, spec.until.as_deref()).map(Requirement::Unsigned)
         }
@@ -262,7 +271,7 @@ fn read_requirement(spec: RuleSpec) -> Result<Requirement, YamlError> {
             Err(YamlError::Rule("found deny: false, wanted deny: true or what is asked instead".to_owned()))
         }
         _ => Err(YamlError::Rule(
-            "found none or several, wanted exactly one of keyless, key, openpgp, all, accept: unsigned, deny: true"
+            "found none or several, wanted exactly one of keyless, key, openpgp, all, accept: attested, accept: unsigned, deny: true"
                 .to_owned(),
         )),
     }

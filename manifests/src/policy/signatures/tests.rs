@@ -213,3 +213,28 @@ fn a_chart_s_provenance_is_asked_for_by_one_certificate() {
         assert!(error.contains(said), "{rule}: {error}");
     }
 }
+
+#[test]
+fn attestations_may_stand_for_a_signature_where_a_rule_says_so() {
+    let attestation = format!(r#"{{predicateType: spdx, key: {{pem: "{P256}", log: notRequired}}}}"#);
+    let rule = one(&format!(r#"{{match: "**", accept: attested, attestations: [{attestation}]}}"#)).unwrap();
+    assert!(matches!(rule.requirement, Requirement::Attested), "{rule:?}");
+    assert_eq!(rule.attestations.len(), 1);
+    for (rule, said) in [
+        (r#"{match: "**", accept: attested}"#.to_owned(), "without attestations"),
+        (r#"{match: "**", accept: attested, attestations: []}"#.to_owned(), "without attestations"),
+        (
+            format!(r#"{{match: "**", accept: attested, owner: o, attestations: [{attestation}]}}"#),
+            "without accept: unsigned",
+        ),
+        (
+            format!(r#"{{match: "**", accept: attested, deny: true, attestations: [{attestation}]}}"#),
+            "wanted exactly one of",
+        ),
+        (format!(r#"{{match: "**", attestations: [{attestation}]}}"#), "wanted exactly one of"),
+        (r#"{match: "**", accept: anything}"#.to_owned(), "attested"),
+    ] {
+        let error = one(&rule).unwrap_err().to_string();
+        assert!(error.contains(said), "{rule}: {error}");
+    }
+}
