@@ -395,6 +395,19 @@ fn a_tag_that_was_frozen_while_a_load_was_held_keeps_the_names_at_every_target()
 }
 
 #[test]
+fn a_name_that_points_there_already_is_published_though_it_was_frozen_meanwhile() {
+    let inside = Inside::with_project();
+    let (site, to) = inside.site(false);
+    let archive = one(&site, 3);
+    site.succeed(&["load", &archive, "--to", &to]);
+    site.succeed(&["load", &archive, "--to", &to, "--hold"]);
+    inside.freeze_all_tags("ghcr.io");
+    site.succeed(&["publish", "2", "--to", &to]);
+    let places = site.last_receipt()["items"][0]["places"].clone();
+    assert_eq!(places[0]["name"]["outcome"], "unchanged", "{places}");
+}
+
+#[test]
 fn a_name_that_a_cut_load_set_and_a_rule_froze_is_not_set_again() {
     let inside = Inside::with_project();
     inside.freeze_all_tags("ghcr.io");
