@@ -42,7 +42,7 @@ fn an_image_without_a_report_is_approved_by_one_from_the_approver() {
     site.succeed(&approve(&path, &["--report", "clean.json", "--report", "clean.json"]));
     let loaded = site.load(&archive);
     let facts = loaded["archive"]["judgements"][0]["items"][0]["verdicts"][0]["facts"].to_string();
-    assert!(facts.contains("attested by officer-1"), "{facts}");
+    assert!(facts.contains("submitted by officer-1"), "{facts}");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn what_trivy_wrote_is_stood_on_where_its_database_need_not_be_known() {
         let loaded = site.load(&archive);
         let verdict = &loaded["archive"]["judgements"][0]["items"][0]["verdicts"][0];
         assert_eq!(verdict["outcome"], "warned", "{verdict:#}");
-        assert!(verdict["facts"].to_string().contains("attested by officer-1"), "{verdict:#}");
+        assert!(verdict["facts"].to_string().contains("submitted by officer-1"), "{verdict:#}");
     }
 }
 
