@@ -54,6 +54,8 @@ fn an_item_is_left_out_with_what_depends_on_it() {
         [(&json!(DB), &by, &json!(null)), (&json!(UI), &by, &json!(WEB)), (&json!(WEB), &by, &json!(DB)),]
     );
     site.succeed(&["receipt", "verify"]);
+    let said = site.succeed(&["receipt", "judge"]);
+    assert!(said.contains("to the byte"), "{said}");
 }
 
 #[test]
