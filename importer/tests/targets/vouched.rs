@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use axum::http::{Method, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fixtures::faults::{Fault, Rule};
 use fixtures::image::{self, Artifact, Format, Layer, Signer};
 use fixtures::registry::{Options, Registry};
 use manifests::dsse::Envelope;
@@ -161,4 +163,33 @@ fn under_another_policy_the_next_archive_adds_its_summary_and_nothing_alternates
         settles(archive);
     }
     assert_eq!(policies(), both(&["policy.yaml", "next.yaml"]));
+}
+
+#[test]
+fn a_load_that_fails_at_one_item_or_at_what_the_site_says_sets_no_name_and_says_nothing_of_it() {
+    let refused = |path: &str| Rule::new(path, Fault::Status(StatusCode::FORBIDDEN)).on(Method::PUT);
+    for (rule, manifests, why) in [
+        (refused("/demo/other/manifests/"), 1, "another item is not taken, so nothing is said of this one"),
+        (refused("/demo/web/manifests/").from(2), 1, "nor where the site's own word is not taken"),
+        (refused("/demo/web/manifests/").from(3), 2, "nor where the second one is not"),
+    ] {
+        let (site, registry) = (Site::new(), started());
+        let (web, other) = (small_image("base", "web"), small_image("base", "other"));
+        let items = vec![
+            Brought::new("ghcr.io/demo/other:1", &other),
+            Brought::new(&format!("{REPOSITORY}:1"), &web),
+        ];
+        let (archive, to) = (site.archive(3, items), site.registry(&registry.url(), "type: oci"));
+        registry.fault(rule);
+        site.fail(1, &["load", &text(&archive), "--to", &text(&to)]);
+        assert_eq!(registry.store().manifests(REPOSITORY).len(), manifests, "{why}");
+        for name in [REPOSITORY, "ghcr.io/demo/other"] {
+            assert!(registry.store().manifest(name, "1").is_none(), "{why}: {name}");
+        }
+        registry.clear_faults();
+        site.load(&archive, &to);
+        let said = summaries(&site, &registry, web.digest());
+        assert_eq!(said, [wanted(&site, "policy.yaml", web.digest(), &[])], "{why}");
+        assert_eq!(registry.store().manifests(REPOSITORY).len(), 3, "{why}");
+    }
 }
