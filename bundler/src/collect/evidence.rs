@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use clients::registry::legacy;
 use futures_util::{StreamExt as _, stream};
+use gates::vulnerability::could_run;
 use manifests::inventory::Evidence;
 use manifests::lock::Skipped;
 use manifests::oci::Manifest;
@@ -15,6 +16,7 @@ use manifests::reference::Repository;
 use manifests::{Descriptor, Digest, limits, media_type};
 
 use super::small::{self, Layers, SmallError};
+use crate::beside::SmallFiles;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// How many subjects of one item are asked about at once. Each host has its own limit on requests.
@@ -194,6 +196,15 @@ async fn list(
     (listed, failures)
 }
 
+/// Why evidence that could run is left out. A gate would refuse the item for it, and what is to run can be an item.
+fn runnable(upstream: &Upstream, manifest: &Descriptor) -> Option<String> {
+    match could_run(&SmallFiles(upstream.beside()), manifest) {
+        Ok(false) => None,
+        Ok(true) => Some("found an image that could run, which is no evidence".to_owned()),
+        Err(reason) => Some(reason),
+    }
+}
+
 /// Fetches one piece of evidence; gives the reason, when it is left out.
 async fn fetch(
     upstream: &Upstream,
@@ -227,7 +238,7 @@ async fn fetch(
         return Ok(Some("found a scan report of somebody else".to_owned()));
     }
     let Err(errors) = small::fetch(upstream, Some(repository), manifest, Layers::All).await else {
-        return Ok(None);
+        return Ok(runnable(upstream, manifest));
     };
     // Whatever else is wrong with what is left out is no failure.
     let limit = errors.iter().find(|error| matches!(error, SmallError::Limit { .. }));

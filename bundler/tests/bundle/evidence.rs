@@ -248,3 +248,18 @@ fn a_scan_report_of_upstream_s_own_is_left_out_and_listed() {
         assert_eq!(one["reason"], "found a scan report of somebody else");
     }
 }
+
+#[test]
+fn an_image_that_is_listed_as_evidence_is_left_out_and_listed() {
+    let (registry, image) = signed(true);
+    let other = image::image("linux/amd64", &[Layer::with_files("other", 500)], Format::Oci);
+    other.put(registry.store(), REPOSITORY, Some(&image::legacy_tag(image.digest(), "sbom"))).unwrap();
+    // What calls itself an image as well, and is text.
+    let signature = image::legacy_signature(image.digest(), REPOSITORY, &[Signer::named("a")]);
+    signature.put(registry.store(), REPOSITORY, Some(&image::legacy_tag(image.digest(), "sig"))).unwrap();
+    let (project, ran) = run(&registry);
+    assert_eq!(ran.json()["evidence"], 1);
+    let skipped = &project.locked()["skipped"];
+    assert!(skipped[0]["name"].as_str().unwrap().contains(".sbom"), "{skipped}");
+    assert_eq!(skipped[0]["reason"], "found an image that could run, which is no evidence");
+}
