@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use manifests::Digest;
+use manifests::escape::escape;
 
 /// Longest text of a stranger that an error repeats, in characters.
 const SHOWN: usize = 400;
@@ -137,23 +138,10 @@ impl Problem {
 /// Text of a stranger as an error may show it: one line, cut, with everything escaped that a terminal
 /// could act on.
 pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for (index, character) in text.chars().enumerate() {
-        if index == SHOWN {
-            shown.push_str("...");
-            break;
-        }
-        let is_plain = !character.is_control() && !is_invisible(character);
-        if is_plain { shown.push(character) } else { shown.extend(character.escape_unicode()) }
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", escape(text.get(..end).unwrap_or_default())),
+        None => escape(text),
     }
-    shown
-}
-
-/// Characters that change how the text around them is read: marks of direction, joiners, tags.
-const fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A transport error with its causes. Of the URL only the host is shown: the query may hold the signature of

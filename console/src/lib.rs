@@ -5,7 +5,6 @@
 
 pub mod archive_report;
 pub mod clock;
-pub mod escape;
 pub mod failure;
 pub mod given_reports;
 pub mod html;
@@ -21,3 +20,4 @@ pub mod token;
 pub mod written_report;
 
 pub use failure::{Class, Failure, Failures};
+pub use manifests::escape;

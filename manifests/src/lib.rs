@@ -19,6 +19,7 @@ pub mod destinations;
 pub mod digest;
 pub mod dsse;
 pub mod duration;
+pub mod escape;
 pub mod evidence_tag;
 pub mod exclusions;
 pub mod hosts;
