@@ -233,9 +233,9 @@ fn role(pack: &Signed<File>, item: &Item, digest: Digest) -> Result<Option<Role>
     Ok(None)
 }
 
-/// What a receipt that let something in says of the items that have the digest.
+/// What a receipt says of the items that have the digest: nothing, where it let none in.
 fn judged(site: &Site, receipt: &Receipt, found: &[(&Item, Role)]) -> Result<Vec<Judged>, Failure> {
-    if receipt.state == State::Refused || found.is_empty() {
+    if found.is_empty() {
         return Ok(vec![]);
     }
     let kept = site.kept_judgements(receipt)?;
