@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use pgp::composed::CleartextSignedMessage;
+use pgp::composed::{CleartextSignedMessage, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::KeyDetails as _;
@@ -20,6 +20,11 @@ const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
 /// Most signatures of one text. More than some people never sign one file.
 const SIGNATURES: usize = 16;
+
+/// Longest text with signatures, in bytes, and most lines. Real provenance files have some thousand bytes; the library's time grows
+/// with the product of both, and the text may be anybody's.
+const TEXT_BYTES: usize = 128 * 1024;
+const LINES: usize = 2_000;
 
 /// A certificate: a primary key, whose it is, and the subkeys that it vouches for.
 #[derive(Clone)]
@@ -43,6 +48,16 @@ pub enum OpenPgpError {
     /// No text in the cleartext signature framework.
     #[error("found no text with OpenPGP signatures: {0}")]
     Text(String),
+    /// A text that is longer than any chart's.
+    #[error(
+        "found a text of {bytes} bytes in {lines} lines, wanted at most {TEXT_BYTES} bytes in {LINES} lines"
+    )]
+    Long {
+        /// How many bytes.
+        bytes: usize,
+        /// How many lines.
+        lines: usize,
+    },
     /// More signatures than anybody makes.
     #[error("found {0} OpenPGP signatures, wanted 1 to {SIGNATURES}")]
     Count(usize),
@@ -56,6 +71,12 @@ pub enum OpenPgpError {
     NotValid {
         /// The certificate.
         key: String,
+        /// When it was made, by its own word.
+        at: String,
+    },
+    /// A good signature that does not last.
+    #[error("found a signature of {at} with an end, wanted one that still counts years later")]
+    Ends {
         /// When it was made, by its own word.
         at: String,
     },
@@ -83,7 +104,15 @@ impl OpenPgpCertificate {
             return Err(other(format!("{count} certificates")));
         };
         let fingerprint = format!("{:X}", certificate.fingerprint());
-        Ok(Self { checked: certificate.into(), fingerprint })
+        let given = revocations(&SignedPublicKey::from(certificate.clone()));
+        let checked = Checked::from(certificate);
+        // What does not verify, or is over SHA-1, is left out by the library: then the key would count again.
+        if revocations(checked.as_signed_public_key()) < given {
+            return Err(other(
+                "a certificate with a revocation that cannot be verified or is over a weak hash".to_owned(),
+            ));
+        }
+        Ok(Self { checked, fingerprint })
     }
 
     /// The fingerprint of its primary key, in upper case hexadecimal: what two people compare by voice.
@@ -127,6 +156,9 @@ impl OpenPgpCertificate {
             let (key, at) = (self.fingerprint.clone(), moment.to_string());
             return Err(if was_ever { OpenPgpError::NotValid { key, at } } else { other() });
         }
+        if signature.signature_expiration_time().is_some_and(|duration| duration.as_secs() != 0) {
+            return Err(OpenPgpError::Ends { at: moment.to_string() });
+        }
         if !is_strong(signature) {
             let kind = format!("{:?} over {:?}", signature.typ(), signature.hash_alg());
             return Err(OpenPgpError::Weak(kind));
@@ -140,11 +172,7 @@ impl OpenPgpCertificate {
         let users = keys.details.users.iter().flat_map(|user| &user.signatures);
         let subkeys = keys.public_subkeys.iter().flat_map(|key| &key.signatures);
         let all = keys.details.direct_signatures.iter().chain(users).chain(subkeys);
-        let binds = |signature: &&Signature| {
-            let revocations = [SignatureType::CertRevocation, SignatureType::SubkeyRevocation];
-            signature.typ().is_some_and(|kind| !revocations.contains(&kind))
-        };
-        all.filter(binds).filter_map(Signature::created).max()
+        all.filter(|signature| !revokes(signature)).filter_map(Signature::created).max()
     }
 
     /// Whether any key of the certificate made a signature, able to or not.
@@ -153,6 +181,22 @@ impl OpenPgpCertificate {
         signature.verify(&keys.primary_key, bytes).is_ok()
             || keys.public_subkeys.iter().any(|key| signature.verify(&key.key, bytes).is_ok())
     }
+}
+
+/// How many signatures of a certificate revoke it, or a key or user of it.
+fn revocations(certificate: &SignedPublicKey) -> usize {
+    let details = &certificate.details;
+    let users = details.users.iter().flat_map(|user| &user.signatures);
+    let subkeys = certificate.public_subkeys.iter().flat_map(|key| &key.signatures);
+    let all =
+        details.revocation_signatures.iter().chain(&details.direct_signatures).chain(users).chain(subkeys);
+    all.filter(|signature| revokes(signature)).count()
+}
+
+fn revokes(signature: &Signature) -> bool {
+    let kinds =
+        [SignatureType::KeyRevocation, SignatureType::CertRevocation, SignatureType::SubkeyRevocation];
+    signature.typ().is_some_and(|kind| kinds.contains(&kind))
 }
 
 /// Two signatures over SHA-1 may be made of texts that differ; and a signature of a key or a user is none of a text.
@@ -170,6 +214,10 @@ impl SignedText {
     /// # Errors
     /// When it is none, or has too many signatures.
     pub fn parse(bytes: &[u8]) -> Result<Self, OpenPgpError> {
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        if bytes.len() > TEXT_BYTES || lines > LINES {
+            return Err(OpenPgpError::Long { bytes: bytes.len(), lines });
+        }
         let malformed = |error: String| OpenPgpError::Text(json::shortened(&error));
         let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
         let read = CleartextSignedMessage::from_string(text);

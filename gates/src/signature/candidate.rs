@@ -109,7 +109,7 @@ impl Candidate {
 }
 
 /// Everything in an item's evidence that could be a signature or an attestation about `digest`, in the order
-/// of the inventory, and a chart's own provenance files. What cannot be read is in the list, with the reason.
+/// of the inventory, and a chart's own provenance file. What cannot be read is in the list, with the reason.
 ///
 /// # Errors
 /// When it is more than [`limits::EVIDENCE_PER_SUBJECT`] or [`limits::EVIDENCE_JUDGED_BYTES`].
@@ -126,22 +126,29 @@ pub fn candidates(subject: Subject<'_>, digest: Digest) -> Result<Vec<Candidate>
         };
         for layer in layers {
             let Some(layout) = layout(&layer) else { continue };
-            bytes = bytes.saturating_add(layer.size);
-            if bytes > limits::EVIDENCE_JUDGED_BYTES {
-                return Err(Reason::TooMuch);
-            }
-            if found.len() >= limits::EVIDENCE_PER_SUBJECT {
-                return Err(Reason::TooMany);
-            }
+            admit(&mut bytes, layer.size, found.len())?;
             let material = material(subject.content, layout, &layer);
             found.push(Candidate::sigstore(layout, layer.digest, material));
         }
     }
-    for (digest, read) in provenance::files(subject, digest)? {
+    if let Some((digest, size, read)) = provenance::find(subject, digest)? {
+        admit(&mut bytes, size, found.len())?;
         let form = read.map(|provenance| Form::Provenance(Box::new(provenance)));
         found.push(Candidate { layout: Layout::Provenance, digest, form });
     }
     Ok(found)
+}
+
+/// Whether one more of this size is still judged.
+fn admit(bytes: &mut u64, size: u64, count: usize) -> Result<(), Reason> {
+    *bytes = bytes.saturating_add(size);
+    if *bytes > limits::EVIDENCE_JUDGED_BYTES {
+        return Err(Reason::TooMuch);
+    }
+    if count >= limits::EVIDENCE_PER_SUBJECT {
+        return Err(Reason::TooMany);
+    }
+    Ok(())
 }
 
 fn layers(

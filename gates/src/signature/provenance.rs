@@ -1,15 +1,16 @@
 //! Provenance files of charts: what Helm signed with OpenPGP before there was Sigstore, a layer beside the chart's archive.
 //!
 //! It names the archive's file and digest, and neither the manifest nor the place that the chart is published at. So the
-//! name that the file must have is derived from the chart's configuration, whose version the published tag must be:
-//! another chart of the same signer does not pass for this one.
+//! manifest may hold the archive and this file and nothing else, as Helm takes other layers for the chart as well; and the
+//! name that the file must have is that of the chart's configuration, by which it has to be published: another chart of the
+//! same signer does not pass for this one.
 
 use manifests::inventory::ItemKind;
 use manifests::media_type::{HELM_CHART, HELM_CONFIG, HELM_PROVENANCE};
 use manifests::oci::{Entry, Image, Manifest};
 use manifests::openpgp::{OpenPgpCertificate, SignedText};
 use manifests::shape::{self, Shape};
-use manifests::{Digest, Reference, chart_provenance, json, limits};
+use manifests::{Digest, Reference, chart_provenance, json};
 use serde::Deserialize;
 
 use super::candidate::read;
@@ -26,8 +27,8 @@ pub(super) struct Provenance {
     archive: Digest,
 }
 
-/// The digest of a provenance file, and the file where it can be read.
-pub(super) type Found = (Digest, Result<Provenance, Reason>);
+/// The digest and size of a provenance file, and the file where it can be read.
+pub(super) type Found = (Digest, u64, Result<Provenance, Reason>);
 
 /// Chart.yaml as JSON, as far as it is looked at.
 #[derive(Deserialize)]
@@ -66,25 +67,25 @@ impl Provenance {
     }
 }
 
-/// The provenance files of an item, by their digests; none where it is no chart, or `digest` is not its own.
+/// The provenance file of an item; none where it has none, is no chart, or `digest` is not its own.
 ///
 /// # Errors
 /// When its manifest cannot be read.
-pub(super) fn files(subject: Subject<'_>, digest: Digest) -> Result<Vec<Found>, Reason> {
+pub(super) fn find(subject: Subject<'_>, digest: Digest) -> Result<Option<Found>, Reason> {
     let published = &subject.item.published;
     if subject.item.kind != ItemKind::Chart || published.digest != digest {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let bytes = read(subject.content, published)?;
     let parsed = Manifest::parse(&bytes, &published.media_type);
     let Manifest::Image(manifest) = parsed.map_err(|error| Reason::malformed("a manifest", error))? else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
-    let files = manifest.layers.iter().filter(|layer| layer.media_type == HELM_PROVENANCE);
-    Ok(files.map(|layer| (layer.digest, provenance(subject, &manifest, layer))).collect())
+    let file = manifest.layers.iter().find(|layer| layer.media_type == HELM_PROVENANCE);
+    Ok(file.map(|file| (file.digest, file.size, provenance(subject, &manifest, file))))
 }
 
-fn provenance(subject: Subject<'_>, manifest: &Image, layer: &Entry) -> Result<Provenance, Reason> {
+fn provenance(subject: Subject<'_>, manifest: &Image, file: &Entry) -> Result<Provenance, Reason> {
     let other = |text: String| Reason::OtherFiles(text);
     if manifest.config.media_type != HELM_CONFIG {
         let found = json::shortened(&manifest.config.media_type);
@@ -92,24 +93,34 @@ fn provenance(subject: Subject<'_>, manifest: &Image, layer: &Entry) -> Result<P
     }
     let archives: Vec<&Entry> =
         manifest.layers.iter().filter(|layer| layer.media_type == HELM_CHART).collect();
-    let [archive] = archives.as_slice() else {
-        return Err(other(format!("found {} archives in one chart, wanted one", archives.len())));
-    };
-    if layer.size > limits::MANIFEST_BYTES {
-        let (found, max) = (layer.size, limits::MANIFEST_BYTES);
-        return Err(Reason::Unreadable(format!("found {found} bytes, wanted at most {max}")));
-    }
-    let config = read(subject.content, &manifest.config.descriptor())?;
-    let Chart { name, version } =
-        shape::parse(&config, &CHART).map_err(|error| Reason::malformed("a chart's config", error))?;
-    let tag = subject.item.name.parse::<Reference>().ok().and_then(|name| name.tag().map(str::to_owned));
-    // Tags have no `+`; Helm writes `_` for it.
-    if tag.as_ref().is_some_and(|tag| *tag != version.replace('+', "_")) {
-        let [tag, version] = [tag.unwrap_or_default(), version].map(|text| json::shortened(&text));
+    let ([archive], 2) = (archives.as_slice(), manifest.layers.len()) else {
         return Err(other(format!(
-            "found the chart's version {version:?} under the tag {tag:?}, wanted the same"
+            "found {} layers, of which {} are a chart's archive, wanted the archive and its provenance alone",
+            manifest.layers.len(),
+            archives.len()
         )));
-    }
-    let text = SignedText::parse(&read(subject.content, &layer.descriptor())?)?;
+    };
+    let config = read(subject.content, &manifest.config.descriptor())?;
+    let chart =
+        shape::parse(&config, &CHART).map_err(|error| Reason::malformed("a chart's config", error))?;
+    check_name(&chart, &subject.item.name)?;
+    let text = SignedText::parse(&read(subject.content, &file.descriptor())?)?;
+    let Chart { name, version } = chart;
     Ok(Provenance { text, file: format!("{name}-{version}.tgz"), archive: archive.digest })
+}
+
+/// A chart is published under its own name and version, as Helm does it.
+fn check_name(chart: &Chart, published: &str) -> Result<(), Reason> {
+    let reference = published.parse::<Reference>().ok();
+    let repository = reference.as_ref().map(|name| name.repository().to_string());
+    let last = repository.as_deref().and_then(|repository| repository.rsplit('/').next());
+    let tag = reference.as_ref().and_then(Reference::tag);
+    // Tags have no `+`; Helm writes `_` for it.
+    if last == Some(chart.name.as_str()) && tag.is_none_or(|tag| tag == chart.version.replace('+', "_")) {
+        return Ok(());
+    }
+    let [name, version] = [&chart.name, &chart.version].map(|text| json::shortened(text));
+    Err(Reason::OtherFiles(format!(
+        "found the chart {name:?} of version {version:?} under the name {published}, wanted it under its own name and version"
+    )))
 }

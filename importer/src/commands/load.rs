@@ -69,7 +69,9 @@ pub(crate) async fn run(arguments: &LoadArguments, global: &Global) -> Result<Do
     let mut judge = Judge::read(rules, Some(state(global)?), Access::Write, None)?;
     let destinations = Destinations::read(to)?;
     // Before the long work: the key may ask for its password.
-    let key = Arc::new(judge.writer()?.key()?);
+    let site = judge.writer()?;
+    let key = Arc::new(site.key()?);
+    site.settle(clock::now(), &key)?;
     let mut opened = None;
     let examined = examine(arguments, global, &judge, (destinations, &key), &mut opened).await;
     let (accepted, (plan, document), now) = match examined {

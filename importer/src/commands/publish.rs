@@ -39,6 +39,7 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let destinations = Destinations::read(to)?;
     let site = judge.writer()?;
     let key = Arc::new(site.key()?);
+    site.settle(clock::now(), &key)?;
     let path = find(site, receipt)?;
     let held = receipts::read(&path, site.public_key())?.receipt;
     let archive = check(site, &path, &held)?.clone();

@@ -131,7 +131,10 @@ struct Key {
 fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Failures> {
     let text = input::document(path)?;
     let bundles = bundles(path, given, Digest::of(text.as_bytes()))?;
-    let (mut site, key, now) = open(global)?;
+    let (mut site, key, now, is_settled) = open(global)?;
+    if is_settled && site.trust().digest() == Digest::of(text.as_bytes()) {
+        return Ok(InForce::of(&site, site.decided()));
+    }
     let followed = site.follow_trust(&text, &bundles, now);
     followed.map_err(|failures| refuse_change(&mut site, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
@@ -143,20 +146,25 @@ fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<Poli
     // A trusted root that is not what the policy says would be missed on the day of the next archive.
     judging::roots(&next, &[])?;
     let bundles = bundles(path, given, next.policy.digest())?;
-    let (mut site, key, now) = open(global)?;
+    let (mut site, key, now, is_settled) = open(global)?;
+    if is_settled && site.policy().policy.digest() == next.policy.digest() {
+        return Ok(PolicyInForce::of(&site, site.decided()));
+    }
     let followed = site.follow_policy(next, &bundles, now);
     followed.map_err(|failures| refuse_change(&mut site, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(PolicyInForce::of(&site, site.decided()))
 }
 
-/// The site, and its key: a change leaves a receipt.
-fn open(global: &Global) -> Result<(Site, PrivateKey, Timestamp), Failures> {
-    let site = Site::open(state(global)?, Access::Write)?;
+/// The site, and its key: a change leaves a receipt. Whether the one before was cut off from its own, and got it now: then the
+/// same command, given again, has nothing more to do.
+fn open(global: &Global) -> Result<(Site, PrivateKey, Timestamp, bool), Failures> {
+    let mut site = Site::open(state(global)?, Access::Write)?;
     let now = clock::now();
     site.check_clock(now)?;
     let key = site.key()?;
-    Ok((site, key, now))
+    let is_settled = site.settle(now, &key)?;
+    Ok((site, key, now, is_settled))
 }
 
 fn bundles(path: &Path, given: &[PathBuf], digest: Digest) -> Result<Bundles, Failure> {

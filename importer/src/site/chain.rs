@@ -1,11 +1,12 @@
 //! The chain of receipts, and the ledger that they vouch for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 
 use manifests::Digest;
+use manifests::receipt::State;
 
-use super::ledger::Event;
+use super::ledger::{Event, LedgerError, Line};
 use super::receipts::{self, Listed, Signed};
 use super::{LEDGER, Site, SiteError, ledger_lines, summaries};
 
@@ -18,9 +19,35 @@ pub(crate) struct Chain {
     pub(crate) last: Option<Digest>,
 }
 
+/// The receipts that must be of changes, as a ledger tells: the first one behind each.
+#[derive(Default)]
+struct Changes {
+    receipts: HashSet<u64>,
+    /// Whether the last change has none yet: a crash may have cut it off.
+    is_open: bool,
+}
+
+impl Changes {
+    fn note(&mut self, line: &Line) -> Result<(), LedgerError> {
+        match line.event {
+            Event::Trusted | Event::Policy if self.is_open => {
+                let reason = "found a change behind one that has no receipt".to_owned();
+                return Err(LedgerError::Broken { number: line.number, reason });
+            }
+            Event::Trusted | Event::Policy => self.is_open = true,
+            Event::Receipt | Event::Refused if std::mem::take(&mut self.is_open) => {
+                self.receipts.extend(line.serial);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 /// Checks every receipt's signature, that each names the one before it and the one before it of its channel, that
 /// its verification summaries and all of the evidence that it names are kept, that the ledger has the
-/// line which each names, in their order, and that the ledger knows these receipts and no other.
+/// line which each names, in their order, that the ledger knows these receipts and no other, and that each change of trust
+/// or policy has its own.
 ///
 /// # Errors
 /// The first receipt that is not what it should be.
@@ -28,13 +55,13 @@ pub(crate) fn verify(site: &Site) -> Result<Chain, SiteError> {
     let path = site.directory.join(LEDGER);
     let failed = |error| SiteError::Ledger(path.clone(), error);
     let file = File::open(&path).map_err(|error| SiteError::Io(path.clone(), error))?;
-    let (mut lines, mut noted) = (HashMap::new(), HashMap::new());
+    let (mut lines, mut noted, mut changes) = (HashMap::new(), HashMap::new(), Changes::default());
     ledger_lines::read(&file, |line, digest| {
         lines.insert(digest, line.number);
         if let (Event::Receipt | Event::Refused, Some(number)) = (line.event, line.serial) {
             noted.insert(number, line.digest);
         }
-        Ok(())
+        changes.note(&line)
     })
     .map_err(failed)?;
 
@@ -50,6 +77,9 @@ pub(crate) fn verify(site: &Site) -> Result<Chain, SiteError> {
         {
             let reason = "found another receipt of its channel before it than the one that it names";
             return Err(wrong(reason.to_owned()));
+        }
+        if changes.receipts.contains(&number) && receipt.state != State::Changed {
+            return Err(wrong("found another receipt, wanted that of the change before it".to_owned()));
         }
         summaries::check(&path, &receipt, site.public_key())?;
         site.check_evidence(&receipt)?;
@@ -78,4 +108,36 @@ pub(crate) fn verify(site: &Site) -> Result<Chain, SiteError> {
         return Err(SiteError::Receipt(site.receipts(), reason));
     }
     Ok(Chain { receipts: count, last: previous })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_has_a_receipt_before_the_next_one() {
+        let now = "2026-11-29T12:00:00Z".parse().unwrap();
+        let noted = |events: &[Event]| {
+            let mut changes = Changes::default();
+            for (at, event) in (1..).zip(events) {
+                let mut line = Line::new(*event, Digest::of(b"x"), at, None, now);
+                line.serial = Some(at);
+                changes.note(&line)?;
+            }
+            let mut receipts: Vec<u64> = changes.receipts.into_iter().collect();
+            receipts.sort_unstable();
+            Ok::<_, LedgerError>(receipts)
+        };
+        use Event::{Accepted, Genesis, Policy, Receipt, Refused, Trusted};
+        for (events, wanted) in [
+            (&[Genesis, Accepted, Receipt][..], &[][..]),
+            (&[Genesis, Trusted, Receipt, Receipt, Policy, Refused, Receipt], &[3, 6]),
+            (&[Genesis, Receipt, Trusted], &[]),
+        ] {
+            assert_eq!(noted(events).unwrap(), wanted, "{events:?}");
+        }
+        for events in [[Trusted, Policy], [Policy, Policy], [Trusted, Trusted]] {
+            assert!(noted(&events).is_err(), "{events:?}");
+        }
+    }
 }

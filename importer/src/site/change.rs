@@ -112,8 +112,7 @@ fn signatures(directory: &Path, digest: Digest) -> PathBuf {
 }
 
 impl Site {
-    /// Puts a trust file in force, when enough people of the one in force and of the new one signed it. Where that was done
-    /// and cut off from its receipt, the same command, given again, leaves it.
+    /// Puts a trust file in force, when enough people of the one in force and of the new one signed it.
     ///
     /// # Errors
     /// Every reason against it; or when the disk fails.
@@ -125,15 +124,12 @@ impl Site {
     ) -> Result<(), Failures> {
         let what = what(TRUST_SUBJECT, Digest::of(text.as_bytes()));
         let next = Trust::parse(text).map_err(|error| refused(&what, error.to_string()))?;
-        if next.digest() == self.trust.digest() && self.ledger.lacks_receipt() {
-            return Ok(());
-        }
         if next.digest() == self.trust.digest() {
             return Err(refused(&what, "found the trust file that is in force".to_owned()).into());
         }
         let verify =
             |bundle: &[u8]| verified::<TrustSignature>(bundle, &self.trust, Some(&next), next.digest());
-        let (signed, failures) = verify_all(bundles, &verify);
+        let (signed, failures) = verify_all(&what, bundles, &verify);
         let followed = self.trust.followed_by(&next, &signed, self.trust_since, now);
         self.decided = check(&what, followed, failures)?;
         let change = Followed { is_policy: false, digest: next.digest(), at: now };
@@ -154,14 +150,12 @@ impl Site {
         now: Timestamp,
     ) -> Result<(), Failures> {
         let (digest, version) = (next.policy.digest(), next.policy.version);
-        if digest == self.policy.policy.digest() && self.ledger.lacks_receipt() {
-            return Ok(());
-        }
         let verify = |bundle: &[u8]| verified::<PolicySignature>(bundle, &self.trust, None, digest);
-        let (signed, failures) = verify_all(bundles, &verify);
+        let what = what(POLICY_SUBJECT, digest);
+        let (signed, failures) = verify_all(&what, bundles, &verify);
         let current = self.policy.policy.version;
         let allowed = self.trust.allows_policy(current, version, &signed, (self.trust_since, now));
-        self.decided = check(&what(POLICY_SUBJECT, digest), allowed, failures)?;
+        self.decided = check(&what, allowed, failures)?;
         for (root, bytes) in &next.roots {
             let path = self.directory.join(ROOTS).join(root_name(*root));
             files::put(&path, |file: &mut File| file.write_all(bytes))
@@ -218,6 +212,7 @@ fn what(name: &str, digest: Digest) -> String {
 }
 
 fn verify_all(
+    what: &str,
     bundles: &Bundles,
     verify: &dyn Fn(&[u8]) -> Result<SignedChange, String>,
 ) -> (Vec<SignedChange>, Vec<Failure>) {
@@ -225,7 +220,9 @@ fn verify_all(
     for (path, bundle) in bundles {
         match verify(bundle) {
             Ok(change) => signed.push(change),
-            Err(reason) => failures.push(refused(path.display(), reason)),
+            Err(reason) => {
+                failures.push(refused(format!("{}, beside {what}", path.display()), reason));
+            }
         }
     }
     (signed, failures)

@@ -39,8 +39,8 @@ pub(crate) struct Issued<'a> {
     pub(crate) number: u64,
     /// The digest of its bytes.
     pub(crate) digest: Digest,
-    /// The archive's channel, where that is known.
-    pub(crate) channel: Option<&'a ChannelName>,
+    /// The archive's channel and identity, where it is about one that is known.
+    pub(crate) archive: Option<&'a (ChannelName, Digest)>,
     /// Whether it says that an archive was refused.
     pub(crate) is_refusal: bool,
 }
@@ -268,7 +268,8 @@ impl Ledger {
     pub(crate) fn issued(&mut self, receipt: Issued<'_>, now: Timestamp) -> Result<(), LedgerError> {
         let event = if receipt.is_refusal { Event::Refused } else { Event::Receipt };
         let mut line = Line::new(event, receipt.digest, 0, None, now);
-        line.channel = receipt.channel.cloned();
+        line.channel = receipt.archive.map(|(channel, _)| channel.clone());
+        line.identity = receipt.archive.map(|(_, identity)| *identity);
         line.serial = Some(receipt.number);
         self.append([line])
     }
@@ -345,8 +346,12 @@ impl Ledger {
                 if let Some(channel) = &line.channel {
                     self.of_channels.insert(channel.clone(), line.digest);
                 }
-                if line.event == Event::Receipt {
-                    self.names.receipted();
+                if let (Event::Receipt, Some(identity)) = (line.event, line.identity) {
+                    let archives = &self.archives;
+                    self.names.receipted(|entry| {
+                        let known = archives.get(&entry.channel, entry.serial);
+                        known.is_some_and(|known| known.identities.contains(&identity))
+                    });
                 }
             }
         }

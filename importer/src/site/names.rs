@@ -67,7 +67,7 @@ pub(crate) struct Names {
 /// A name between its intent and its receipt.
 #[derive(Debug, Clone)]
 struct Unfinished {
-    digest: Digest,
+    entry: NameEntry,
     replaced: Option<Digest>,
     is_named: bool,
 }
@@ -90,15 +90,15 @@ impl Names {
     /// before its receipt said so.
     #[must_use]
     pub(crate) fn unfinished(&self, intent: &NameIntent) -> Option<Option<Digest>> {
-        let Unfinished { digest, replaced, .. } = self.unfinished.get(&intent.key)?;
-        (*digest == intent.entry.digest).then_some(*replaced)
+        let Unfinished { entry, replaced, .. } = self.unfinished.get(&intent.key)?;
+        (entry.digest == intent.entry.digest).then_some(*replaced)
     }
 
     /// Notes that a name is about to be set.
     pub(crate) fn intended(&mut self, intent: &NameIntent) {
         self.note(intent);
-        let (digest, replaced) = (intent.entry.digest, intent.replaces);
-        self.unfinished.insert(intent.key.clone(), Unfinished { digest, replaced, is_named: false });
+        let (entry, replaced) = (intent.entry.clone(), intent.replaces);
+        self.unfinished.insert(intent.key.clone(), Unfinished { entry, replaced, is_named: false });
     }
 
     /// Notes that a name was set.
@@ -109,9 +109,9 @@ impl Names {
         }
     }
 
-    /// Notes that a receipt was issued: it has every name that was set up to now.
-    pub(crate) fn receipted(&mut self) {
-        self.unfinished.retain(|_, unfinished| !unfinished.is_named);
+    /// Notes that a receipt was issued about an archive: it has every name that was set for it up to now.
+    pub(crate) fn receipted(&mut self, is_of_it: impl Fn(&NameEntry) -> bool) {
+        self.unfinished.retain(|_, unfinished| !(unfinished.is_named && is_of_it(&unfinished.entry)));
     }
 
     /// Notes who set a name. A name stays with the channel and does not go back to an older serial, whatever
@@ -235,12 +235,14 @@ mod tests {
         assert_eq!(names.unfinished(&intent), Some(old));
         let other = NameIntent { entry: entry("core", 3, "newer"), ..intent.clone() };
         assert_eq!(names.unfinished(&other), None, "it was about to be set to something else");
-        names.receipted();
-        assert_eq!(names.unfinished(&intent), Some(old), "the receipt is of something else");
+        names.receipted(|_| true);
+        assert_eq!(names.unfinished(&intent), Some(old), "it was not set when the receipt was issued");
         names.named(&intent);
         assert_eq!(names.unfinished(&intent), Some(old), "cut before the receipt");
         assert!(!names.has(&intent), "no receipt says so");
-        names.receipted();
+        names.receipted(|entry| entry.serial == 3);
+        assert_eq!(names.unfinished(&intent), Some(old), "the receipt is of another archive");
+        names.receipted(|entry| entry.serial == 2);
         assert_eq!(names.unfinished(&intent), None);
         assert!(names.has(&intent));
         assert!(!names.has(&other), "it is set to something else");

@@ -65,7 +65,7 @@ pub(crate) struct Last {
     pub(crate) previous: Option<Digest>,
     /// When it was issued.
     pub(crate) issued: Timestamp,
-    channel: Option<ChannelName>,
+    archive: Option<(ChannelName, Digest)>,
     is_refusal: bool,
 }
 
@@ -77,7 +77,7 @@ impl Last {
             ledger_head: receipt.ledger_head,
             previous: receipt.previous,
             issued: receipt.issued,
-            channel: receipt.archive.map(|archive| archive.name),
+            archive: receipt.archive.map(|archive| (archive.name, archive.identity)),
             is_refusal: receipt.state == State::Refused,
         }
     }
@@ -85,7 +85,7 @@ impl Last {
     /// As the ledger notes it.
     pub(super) const fn noted(&self) -> Issued<'_> {
         let Self { number, digest, is_refusal, .. } = *self;
-        Issued { number, digest, channel: self.channel.as_ref(), is_refusal }
+        Issued { number, digest, archive: self.archive.as_ref(), is_refusal }
     }
 }
 
@@ -297,19 +297,24 @@ impl Site {
         Ok(Draft { receipt, summaries })
     }
 
-    /// Gives a receipt its place in the chain, signs it, and writes it down. A change that was cut off from its own receipt
-    /// gets that first: who decided about it stands nowhere else.
+    /// Leaves the receipt of a change that was cut off from it, and tells whether there was one: who decided stands nowhere
+    /// else. A command that writes does so before anything else, since what it judges comes after that receipt.
+    ///
+    /// # Errors
+    /// As [`Site::issue`].
+    pub(crate) fn settle(&mut self, now: Timestamp, key: &PrivateKey) -> Result<bool, SiteError> {
+        let lacks = self.ledger.lacks_receipt();
+        if lacks {
+            self.issue(self.changed(now.max(self.ledger.last())), key)?;
+        }
+        Ok(lacks)
+    }
+
+    /// Gives a receipt its place in the chain, signs it, and writes it down.
     ///
     /// # Errors
     /// When the key does not sign, or the disk fails.
     pub(crate) fn issue(&mut self, draft: Draft, key: &PrivateKey) -> Result<Listed, SiteError> {
-        if draft.receipt.state != State::Changed && self.ledger.lacks_receipt() {
-            self.place(self.changed(draft.receipt.issued), key)?;
-        }
-        self.place(draft, key)
-    }
-
-    fn place(&mut self, draft: Draft, key: &PrivateKey) -> Result<Listed, SiteError> {
         let Draft { receipt, summaries } = draft;
         let previous = self.last.as_ref();
         let number = previous.map_or(1, |last| last.number + 1);

@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::archive::Draft;
-use crate::site::Site;
+use crate::forge::forge;
+use crate::site::{Setup, Site, USUAL};
 use crate::trust::{follow, second};
 
 /// Cuts the last receipt off, as a crash between the ledger and the receipt would have.
@@ -43,15 +45,68 @@ fn a_change_that_was_cut_off_from_its_receipt_gets_it_when_the_command_is_given_
 }
 
 #[test]
-fn a_change_that_was_cut_off_from_its_receipt_gets_it_before_the_next_one() {
-    let site = Site::new();
+fn a_change_that_was_cut_off_from_its_receipt_gets_it_before_anything_is_judged() {
+    let site = Site::with(Setup { policy: "{vulnerabilities: {}}", ..USUAL });
     follow(&site, &[("build-1", &site.people.build)]);
     cut_off_last_receipt(&site);
-    site.load(&site.archive(&Draft::on(3)));
+    // Longer than a second, so that the judgement's moment shows where it stands.
+    let to = "content";
+    let archive = site.archive(&Draft { findings: Some(serde_json::json!([])), ..Draft::on(3) });
+    let mut pipe = site.command(&["load", "-", "--spool", ".", "--to", to]);
+    let mut child = pipe.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let bytes = fs::read(&archive.path).unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, &bytes[..1_000]).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    std::io::Write::write_all(&mut stdin, &bytes[1_000..]).unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
     assert_eq!(states(&site), ["changed", "published"]);
     let receipt: Value = serde_json::from_slice(&fs::read(&site.receipts()[0]).unwrap()).unwrap();
     assert_eq!(receipt["signers"][0]["person"], "build-1", "{receipt:#}");
     site.succeed(&["receipt", "verify"]);
+    site.succeed(&["receipt", "judge"]);
+}
+
+#[test]
+fn each_change_has_its_own_receipt() {
+    let site = Site::new();
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    for version in [2, 3] {
+        let name = format!("policy-{version}.yaml");
+        site.write(&name, &format!("apiVersion: airgap/v1\nkind: Policy\nspec: {{version: {version}}}\n"));
+        site.succeed(&["policy", "sign", &name, "--key", "build.key"]);
+    }
+    site.succeed(&["policy", "update", "policy-2.yaml"]);
+    cut_off_last_receipt(&site);
+    site.succeed(&["policy", "update", "policy-3.yaml"]);
+    assert_eq!(states(&site), ["changed", "changed"]);
+    let digests = site.receipts().into_iter().map(|path| {
+        let receipt: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        receipt["policyDigests"][0].as_str().unwrap().to_owned()
+    });
+    let wanted = [2, 3].map(|version| {
+        let bytes = fs::read(site.path(&format!("policy-{version}.yaml"))).unwrap();
+        manifests::Digest::of(&bytes).to_string()
+    });
+    assert_eq!(digests.collect::<Vec<_>>(), wanted);
+    site.succeed(&["receipt", "verify"]);
+}
+
+/// Whoever has the site's key could leave the receipt of a change out: who decided about it would stand nowhere.
+#[test]
+fn another_receipt_in_the_place_of_a_change_s_is_noticed() {
+    let site = Site::new();
+    follow(&site, &[("build-1", &site.people.build)]);
+    forge(&site, |receipt| {
+        receipt["state"] = "refused".into();
+        receipt["reasons"] = serde_json::json!(["of something else"]);
+        receipt["signers"] = serde_json::json!([]);
+    });
+    site.load(&site.archive(&Draft::on(3)));
+    assert_eq!(states(&site), ["refused", "published"]);
+    let said = site.fail(3, &["receipt", "verify"]);
+    assert!(said.contains("found another receipt, wanted that of the change before it"), "{said}");
 }
 
 #[test]
@@ -102,4 +157,20 @@ fn a_policy_that_was_cut_off_from_its_receipt_gets_it_when_the_command_is_given_
     assert!(said.contains("found version 2 of the policy, wanted one after 3"), "{said}");
     assert_eq!(states(&site), ["changed", "changed", "refused"]);
     site.succeed(&["receipt", "verify"]);
+}
+
+/// Its receipt would say that the name was there already, and none that this site set it.
+#[test]
+fn a_name_that_a_cut_load_set_is_not_forgotten_over_the_receipt_of_a_change() {
+    let site = Site::new();
+    site.load(&site.archive(&Draft::on(3)));
+    let next = site.archive(&Draft { content: "next", ..Draft::on(4) });
+    site.load(&next);
+    cut_off_last_receipt(&site);
+    follow(&site, &[("build-1", &site.people.build)]);
+    site.load(&next);
+    assert_eq!(states(&site), ["published", "changed", "published"]);
+    let name = site.json(&["receipt", "show"])["items"][0]["places"][0]["name"].clone();
+    assert_eq!(name["outcome"], "set", "{name}");
+    assert!(name["previous"].is_string(), "{name}");
 }

@@ -92,6 +92,24 @@ fn it_tells_who_signed_which_rule_decided_who_approved_and_where_it_is() {
 }
 
 #[test]
+fn what_each_approver_said_stands_beside_the_one_who_said_it() {
+    let site = Site::with(Setup { officers: 2, ..USUAL });
+    let archive = site.archive(&Draft::on(3));
+    for (number, officer) in (1..).zip(&site.people.officers[..2]) {
+        let (key, change) = (format!("officer-{number}.key"), format!("CHG-{number}"));
+        site.write(&key, &officer.to_pem().unwrap());
+        site.succeed(&["approve", &text(&archive.path), "--key", &key, "--change", &change]);
+    }
+    site.load(&archive);
+    let known = why(&site, &archive.identity.to_string());
+    let signers = known["archives"][0]["receipts"][0]["signers"].as_array().unwrap();
+    let said: Vec<_> = signers.iter().map(|signer| (&signer["person"], &signer["change"])).collect();
+    let [build, one, two] = ["build-1", "officer-1", "officer-2"].map(Value::from);
+    let [first, second] = ["CHG-1", "CHG-2"].map(Value::from);
+    assert_eq!(said, [(&build, &Value::Null), (&one, &first), (&two, &second)]);
+}
+
+#[test]
 fn every_part_of_an_item_and_of_its_evidence_is_found() {
     let (site, archive) = loaded();
     let receipt = site.json(&["receipt", "show"]);

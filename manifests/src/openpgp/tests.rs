@@ -7,10 +7,13 @@ const BOB: &str = include_str!("../../../fixtures/data/openpgp/bob.asc");
 const BOB_ENDED: &str = include_str!("../../../fixtures/data/openpgp/bob-ended.asc");
 const BOB_REVOKED: &str = include_str!("../../../fixtures/data/openpgp/bob-revoked.asc");
 
+const BOB_WEAKLY_REVOKED: &str = include_str!("../../../fixtures/data/openpgp/bob-weakly-revoked.asc");
+
 const BY_ALICE: &str = include_str!("../../../fixtures/data/openpgp/alice.txt");
 const BY_BOB: &str = include_str!("../../../fixtures/data/openpgp/bob.txt");
 const BY_BOB_EARLY: &str = include_str!("../../../fixtures/data/openpgp/bob-early.txt");
 const BY_BOB_LATE: &str = include_str!("../../../fixtures/data/openpgp/bob-late.txt");
+const ENDS: &str = include_str!("../../../fixtures/data/openpgp/ends.txt");
 const OVER_SHA1: &str = include_str!("../../../fixtures/data/openpgp/sha1.txt");
 
 fn verify(certificate: &str, text: &str) -> Result<(String, Timestamp), OpenPgpError> {
@@ -46,6 +49,12 @@ fn a_key_counts_while_it_was_good_for_signing() {
         (BOB_ENDED, BY_BOB_LATE, "while that could not sign", "after it ended"),
         (BOB, BY_BOB_LATE, "", "the same without an end"),
         (BOB_REVOKED, BY_BOB, "while that could not sign", "whoever has a revoked key can state any day"),
+        (
+            BOB,
+            ENDS,
+            "found a signature of 2026-03-01T00:00:00Z with an end",
+            "it would have ended when it is judged again",
+        ),
         (ALICE, BY_BOB, "does not verify with the OpenPGP key CA8F", "another signer"),
         (BOB, OVER_SHA1, "Sha1", "two texts may have one SHA-1"),
     ] {
@@ -96,8 +105,28 @@ fn one_certificate_and_nothing_else_is_asked_about() {
         (BY_ALICE.to_owned(), "no armored OpenPGP certificate"),
         (format!("{ALICE}{BOB}"), "found 2 certificates"),
         (ALICE.replace('m', ""), "cannot be read"),
+        // The library leaves such a revocation out, and the key would sign as before.
+        (BOB_WEAKLY_REVOKED.to_owned(), "a revocation that cannot be verified or is over a weak hash"),
     ] {
         let error = OpenPgpCertificate::parse(&text).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_text_that_would_take_hours_to_read_is_refused_at_once() {
+    let (head, rest) = BY_ALICE.split_once("signed by alice").unwrap();
+    for (filler, is_read) in [
+        ("\n".repeat(LINES - 20), true),
+        ("\n".repeat(LINES), false),
+        ("x".repeat(TEXT_BYTES - 1_000), true),
+        ("x".repeat(TEXT_BYTES), false),
+    ] {
+        let text = format!("{head}{filler}signed by alice{rest}");
+        let read = SignedText::parse(text.as_bytes());
+        match &read {
+            Ok(read) => assert!(is_read && read.unverified().contains("signed by alice")),
+            Err(error) => assert!(!is_read && matches!(error, OpenPgpError::Long { .. }), "{error}"),
+        }
     }
 }
