@@ -15,6 +15,7 @@ mod layers;
 mod models;
 mod private;
 mod provenance;
+mod reports;
 mod roots;
 mod rules;
 mod signers;

@@ -263,3 +263,60 @@ fn what_a_signer_attests_as_not_affected_counts_where_the_policy_trusts_that_sig
     let said = built["judgement"]["items"][0].to_string();
     assert!(said.contains("CVE-2026-0001") && said.contains("vulnerable_code_not_present"), "{said}");
 }
+
+/// As a publisher's pipeline does it: Trivy's report as a predicate, under cosign's signature, in both of its layouts.
+#[test]
+fn what_a_signer_attests_as_a_report_is_judged_and_nobody_else_s_counts() {
+    let desk = Desk::new();
+    upstream::make_signer(&desk);
+    alpine::database(&desk, "cache", &now());
+    let below = servers::referrers().repository(&fresh_repository("attested"));
+    let attested = |tag: &str, busybox: &str, is_legacy: bool| {
+        let image = alpine::image("linux/amd64", "3.23.0", busybox);
+        upstream::push(&desk, &image, &format!("{below}/app:{tag}"));
+        let there = format!("{below}/app@{}", image.digest());
+        desk.run(&format!(
+            "trivy image --image-src remote --cache-dir cache --skip-db-update --skip-java-db-update --offline-scan --quiet \
+             --format cosign-vuln --output vuln.json {there}"
+        ));
+        if is_legacy {
+            upstream::attest_legacy(&desk, &there, "vuln", "vuln.json");
+        } else {
+            desk.run(&format!(
+                "cosign attest --key cosign.key --signing-config offline.json --type vuln --predicate vuln.json --allow-http-registry -y {there}"
+            ));
+        }
+        format!("{{ref: \"{below}/app:{tag}\"}}")
+    };
+    let clean = [attested("1", "1.37.0-r2", false), attested("2", "1.37.0-r1", true)];
+    let critical = attested("3", "1.37.0-r0", false);
+    let spec = |key: &str| {
+        let asked = format!("{{predicateType: vuln, key: {{pem: {key}, log: notRequired}}}}");
+        format!(
+            "  signatures: [{{match: \"**\", accept: attested, attestations: [{asked}]}}]\n  \
+             vulnerabilities: {{reports: attested, unknownDatabase: warn, unknownArguments: warn}}\n"
+        )
+    };
+    policy(&desk, "policy.yaml", &spec(&pem(&desk, "cosign.pub")));
+    let lock = "airgap-bundle lock core.yaml --quiet";
+    desk.define("core", &format!("platforms: [linux/amd64], images: [{}]", clean.join(", ")));
+    desk.run(lock);
+    let built = desk.json(&format!("{BUILD} --policy policy.yaml --json"));
+    for item in built["judgement"]["items"].as_array().unwrap() {
+        assert_eq!(item["verdicts"][0]["outcome"], "passed", "{item:#}");
+        assert!(item["verdicts"][1].to_string().contains("attested by the key sha256:"), "{item:#}");
+    }
+    desk.site("sovereign");
+    desk.run(LOAD);
+    judged_again(&desk);
+
+    desk.run("airgap-bundle keygen --out other --unencrypted");
+    policy(&desk, "other.yaml", &spec(&pem(&desk, "other.pub")));
+    std::fs::remove_file(desk.path("core.tar")).unwrap();
+    let (_, said) = desk.ends(&format!("{BUILD} --policy other.yaml"), 3);
+    assert_eq!(said.matches("found no report on it").count(), 2, "{said}");
+    desk.define("core", &format!("platforms: [linux/amd64], images: [{critical}]"));
+    desk.run(lock);
+    let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
+    assert!(said.contains("CVE-2026-0001"), "{said}");
+}
