@@ -1,5 +1,8 @@
 //! Certificates and signatures that GnuPG made, on the days that the names of the cases give.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 const ALICE: &str = include_str!("../../../fixtures/data/openpgp/alice.asc");
@@ -13,6 +16,8 @@ const BY_ALICE: &str = include_str!("../../../fixtures/data/openpgp/alice.txt");
 const BY_BOB: &str = include_str!("../../../fixtures/data/openpgp/bob.txt");
 const BY_BOB_EARLY: &str = include_str!("../../../fixtures/data/openpgp/bob-early.txt");
 const BY_BOB_LATE: &str = include_str!("../../../fixtures/data/openpgp/bob-late.txt");
+const BEFORE: &str = include_str!("../../../fixtures/data/openpgp/before.txt");
+const CRITICAL: &str = include_str!("../../../fixtures/data/openpgp/critical.txt");
 const ENDS: &str = include_str!("../../../fixtures/data/openpgp/ends.txt");
 const OVER_SHA1: &str = include_str!("../../../fixtures/data/openpgp/sha1.txt");
 
@@ -49,6 +54,9 @@ fn a_key_counts_while_it_was_good_for_signing() {
         (BOB_ENDED, BY_BOB_LATE, "while that could not sign", "after it ended"),
         (BOB, BY_BOB_LATE, "", "the same without an end"),
         (BOB_REVOKED, BY_BOB, "while that could not sign", "whoever has a revoked key can state any day"),
+        (BOB, BEFORE, "while that could not sign", "before the key was made"),
+        (BOB_ENDED, BEFORE, "while that could not sign", "and before its self-signature was renewed"),
+        (BOB, CRITICAL, "found a signature of kind", "what its signer calls critical and nobody here knows"),
         (
             BOB,
             ENDS,
@@ -127,6 +135,72 @@ fn a_text_that_would_take_hours_to_read_is_refused_at_once() {
         match &read {
             Ok(read) => assert!(is_read && read.unverified().contains("signed by alice")),
             Err(error) => assert!(!is_read && matches!(error, OpenPgpError::Long { .. }), "{error}"),
+        }
+    }
+}
+
+/// The message again, with its signatures as `change` has them.
+fn with_signatures(text: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> String {
+    let (head, armor) = text.split_once("-----BEGIN PGP SIGNATURE-----").unwrap();
+    let body = armor.split_once("\n\n").unwrap().1;
+    let body: String =
+        body.lines().take_while(|line| !line.starts_with('=') && !line.starts_with('-')).collect();
+    let packets = STANDARD.encode(change(STANDARD.decode(body).unwrap()));
+    format!("{head}-----BEGIN PGP SIGNATURE-----\n\n{packets}\n-----END PGP SIGNATURE-----\n")
+}
+
+#[test]
+fn more_signatures_than_anybody_makes_are_not_looked_at() {
+    for (count, said) in
+        [(0, "found 0 OpenPGP signatures"), (1, ""), (16, ""), (17, "found 17 OpenPGP signatures")]
+    {
+        let text = with_signatures(BY_BOB, |packets| packets.repeat(count));
+        match verify(BOB, &text) {
+            Ok(_) => assert_eq!(said, "", "{count}"),
+            Err(error) => {
+                assert!(!said.is_empty() && error.to_string().contains(said), "{count}: {error}");
+            }
+        }
+    }
+}
+
+/// Of these the library takes one byte of the text, so that any other text would pass that begins alike.
+#[test]
+fn a_signature_of_nothing_or_of_a_moment_is_none_of_a_text() {
+    use pgp::composed::{Deserializable as _, SignedSecretKey};
+    use pgp::crypto::public_key::PublicKeyAlgorithm;
+    use pgp::packet::{PacketTrait as _, SignatureConfig, Subpacket, SubpacketData};
+    use pgp::types::{Password, SigningKey as _, Timestamp};
+    let private = include_str!("../../../fixtures/data/openpgp/carol-private.asc");
+    let carol = include_str!("../../../fixtures/data/openpgp/carol.asc");
+    let (key, _) = SignedSecretKey::from_string(private).unwrap();
+    for (kind, is_good) in
+        [(SignatureType::Text, true), (SignatureType::Standalone, false), (SignatureType::Timestamp, false)]
+    {
+        let mut config = SignatureConfig::v4(kind, PublicKeyAlgorithm::RSA, HashAlgorithm::Sha256);
+        config.hashed_subpackets = vec![
+            Subpacket::regular(SubpacketData::SignatureCreationTime(Timestamp::from_secs(1_772_323_200)))
+                .unwrap(),
+            Subpacket::regular(SubpacketData::IssuerFingerprint(key.primary_key.fingerprint())).unwrap(),
+        ];
+        let signed = "signed by alice\r\n- with a dash";
+        // As the library checks it; it makes none of the other kinds itself.
+        let hashed = if is_good { signed.as_bytes() } else { &signed.as_bytes()[..1] };
+        let mut hasher = config.hash_alg.new_hasher().unwrap();
+        hasher.update(hashed);
+        let length = config.hash_signature_data(&mut hasher).unwrap();
+        hasher.update(&config.trailer(length).unwrap());
+        let hash = hasher.finalize();
+        let signed = key.primary_key.sign(&Password::empty(), config.hash_alg, &hash).unwrap();
+        let signature = Signature::from_config(config, [hash[0], hash[1]], signed).unwrap();
+        let mut packet = Vec::new();
+        signature.to_writer_with_header(&mut packet).unwrap();
+        let text = with_signatures(BY_ALICE, |_| packet.clone());
+        match verify(carol, &text) {
+            Ok(_) => assert!(is_good, "{kind:?}"),
+            Err(error) => {
+                assert!(!is_good && error.to_string().contains(&format!("{kind:?}")), "{kind:?}: {error}");
+            }
         }
     }
 }
