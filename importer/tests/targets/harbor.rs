@@ -31,7 +31,7 @@ impl Inside {
     }
 
     /// One with the project that images of `ghcr.io` go to.
-    fn with_project() -> Self {
+    pub(crate) fn with_project() -> Self {
         let inside = Self::new();
         inside.project("ghcr.io", -1);
         inside

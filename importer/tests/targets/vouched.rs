@@ -14,6 +14,7 @@ use manifests::summary::VerificationSummary;
 use manifests::{Digest, evidence_tag};
 use serde_json::{Value, json};
 
+use crate::harbor::Inside;
 use crate::support::{Brought, Site, http, small_image, text, writes};
 
 const REPOSITORY: &str = "ghcr.io/demo/web";
@@ -191,5 +192,24 @@ fn a_load_that_fails_at_one_item_or_at_what_the_site_says_sets_no_name_and_says_
         let said = summaries(&site, &registry, web.digest());
         assert_eq!(said, [wanted(&site, "policy.yaml", web.digest(), &[])], "{why}");
         assert_eq!(registry.store().manifests(REPOSITORY).len(), 3, "{why}");
+    }
+}
+
+/// Harbor before 2.15 counts a signature under a tag alone, and asks for one of each platform that is pulled.
+#[test]
+fn in_harbor_an_index_and_each_of_its_platforms_have_a_signature_under_a_tag() {
+    let inside = Inside::with_project();
+    let (site, to) = inside.site(false);
+    let platforms = ["linux/amd64", "linux/arm64"]
+        .map(|platform| (platform, image::image(platform, &[Layer::with_files(platform, 100)], Format::Oci)));
+    let index = image::index(&platforms, Format::Oci);
+    let archive = text(&site.archive(3, vec![Brought::new(&format!("{REPOSITORY}:1"), &index)]));
+    site.succeed(&["load", &archive, "--to", &to]);
+    for manifest in [&index, &platforms[0].1, &platforms[1].1] {
+        let tag = evidence_tag::legacy(manifest.digest(), "sig");
+        let stored = inside.behind.store().manifest(REPOSITORY, &tag).unwrap_or_else(|| panic!("no {tag}"));
+        let signature: Value = serde_json::from_slice(&stored.bytes).unwrap();
+        let said: Value = serde_json::from_slice(&blob(&inside.behind, &signature["layers"][0])).unwrap();
+        assert_eq!(said["critical"]["image"]["docker-manifest-digest"], manifest.digest().to_string());
     }
 }
