@@ -8,8 +8,7 @@ use std::fmt;
 use pgp::composed::{CleartextSignedMessage, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
-use pgp::types::KeyDetails as _;
-use rpgpie::certificate::{Certificate, Checked, SignatureVerifier};
+use rpgpie::certificate::{Certificate, Checked};
 use rpgpie::signature::signature_acceptable;
 
 use crate::json;
@@ -142,14 +141,9 @@ impl OpenPgpCertificate {
     fn verify_one(&self, signature: &Signature, bytes: &[u8]) -> Result<Timestamp, OpenPgpError> {
         let other = || OpenPgpError::OtherKey(self.fingerprint.clone());
         let at = signature.created().ok_or_else(other)?;
-        // What was signed before the certificate's self-signatures were renewed is judged by the renewed ones: GnuPG
-        // keeps no older ones, and a key would else lose its signatures whenever its end is put off.
-        let references = [at, self.renewed().map_or(at, |renewed| renewed.max(at))];
-        let is_good = references.into_iter().any(|reference| {
-            let able = self.checked.valid_signing_capable_component_keys_at(reference);
-            let mut able = able.iter().map(SignatureVerifier::as_componentkey);
-            able.any(|key| key.created_at() <= at && signature.verify(key, bytes).is_ok())
-        });
+        // The library takes a self-signature that was renewed since for good from the key's making on.
+        let able = self.checked.valid_signing_capable_component_keys_at(at);
+        let is_good = able.iter().any(|key| signature.verify(key.as_componentkey(), bytes).is_ok());
         let moment = Timestamp::from_unix(at.as_secs().into()).ok_or_else(other)?;
         if !is_good {
             let was_ever = self.signs(signature, bytes);
@@ -164,15 +158,6 @@ impl OpenPgpCertificate {
             return Err(OpenPgpError::Weak(kind));
         }
         Ok(moment)
-    }
-
-    /// When the certificate was last said to be good by its own primary key.
-    fn renewed(&self) -> Option<pgp::types::Timestamp> {
-        let keys = self.checked.as_signed_public_key();
-        let users = keys.details.users.iter().flat_map(|user| &user.signatures);
-        let subkeys = keys.public_subkeys.iter().flat_map(|key| &key.signatures);
-        let all = keys.details.direct_signatures.iter().chain(users).chain(subkeys);
-        all.filter(|signature| !revokes(signature)).filter_map(Signature::created).max()
     }
 
     /// Whether any key of the certificate made a signature, able to or not.

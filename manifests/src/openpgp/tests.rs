@@ -170,7 +170,7 @@ fn a_signature_of_nothing_or_of_a_moment_is_none_of_a_text() {
     use pgp::composed::{Deserializable as _, SignedSecretKey};
     use pgp::crypto::public_key::PublicKeyAlgorithm;
     use pgp::packet::{PacketTrait as _, SignatureConfig, Subpacket, SubpacketData};
-    use pgp::types::{Password, SigningKey as _, Timestamp};
+    use pgp::types::{KeyDetails as _, Password, SigningKey as _, Timestamp};
     let private = include_str!("../../../fixtures/data/openpgp/carol-private.asc");
     let carol = include_str!("../../../fixtures/data/openpgp/carol.asc");
     let (key, _) = SignedSecretKey::from_string(private).unwrap();
