@@ -11,7 +11,7 @@ use gates::malware::Searches;
 use gates::vulnerability::{Submissions, Submitted};
 use gates::{Before, Clock, Content, Grounds, Judgement, Subject, Unreadable, signature};
 use manifests::inventory::{Inventory, Item};
-use manifests::policy::Signatures;
+use manifests::policy::{Requirement, Signatures};
 use manifests::receipt::{ArchiveRecord, Receipt, State};
 use manifests::{Descriptor, Digest, Timestamp};
 use transfer::archive::{ArchiveError, Signed};
@@ -23,7 +23,7 @@ use crate::rescan::Rescanned;
 use crate::site::{Site, SiteError, receipts};
 
 /// How many earlier archives of each channel are looked at for signatures that an upstream left out since.
-const MOST_BEFORE: usize = 50;
+const MOST_BEFORE: usize = 1_000;
 
 /// The small content of an archive, as gates read it.
 pub(crate) struct Small<F>(pub(crate) F);
@@ -182,8 +182,8 @@ pub(crate) fn before(
     history: History,
 ) -> Result<Before, Failure> {
     let mut before = Before::default();
-    let waives = |file: &&PolicyFile| file.policy.signatures.as_ref().is_some_and(Signatures::waives);
-    if policies.iter().any(waives) {
+    let mut waived = waived(archive.inventory(), policies);
+    if !waived.is_empty() {
         // Not the newest alone, and of every channel: an archive without the item, or one by another name, must not make it
         // forgotten that it was signed.
         let Inventory { name: own_channel, serial: own, .. } = archive.inventory();
@@ -193,7 +193,10 @@ pub(crate) fn before(
             });
             let identities = accepted.filter_map(|(_, known)| known.identities.last().copied());
             for identity in identities.take(MOST_BEFORE) {
-                before.signed.extend(signed(identity, site)?);
+                for found in signed(identity, site, &waived)? {
+                    waived.remove(&found);
+                    before.signed.insert(found);
+                }
             }
         }
     }
@@ -208,12 +211,28 @@ pub(crate) fn before(
     Ok(before)
 }
 
-/// The repositories whose items were signed in an archive that was accepted earlier.
-fn signed(identity: Digest, site: &Site) -> Result<HashSet<String>, SiteError> {
+/// The repositories of items that some policy would accept unsigned.
+fn waived(inventory: &Inventory, policies: &[&PolicyFile]) -> HashSet<String> {
+    let rules: Vec<&Signatures> =
+        policies.iter().filter_map(|file| file.policy.signatures.as_ref()).collect();
+    let is_waived = |item: &&Item| {
+        let mut rules = rules.iter().filter_map(|rules| rules.rule_for(&item.name, item.kind));
+        rules.any(|(_, rule)| matches!(rule.requirement, Requirement::Unsigned(_)))
+    };
+    let waived = inventory.items.iter().filter(is_waived);
+    waived.map(|item| gates::repository(&item.name)).collect()
+}
+
+/// Those of the repositories of which an item was signed in an archive that was accepted earlier.
+fn signed(identity: Digest, site: &Site, wanted: &HashSet<String>) -> Result<Vec<String>, SiteError> {
+    if wanted.is_empty() {
+        return Ok(vec![]);
+    }
     let pack = site.pack(identity)?;
     let content = Small(|wanted: &Descriptor| pack.metadata(wanted));
     let is_signed =
-        |item: &&Item| signature::claims_signed(Subject { item, content: &content }, item.source.digest);
-    let signed = pack.inventory().items.iter().filter(is_signed);
-    Ok(signed.map(|item| gates::repository(&item.name)).collect())
+        |item: &Item| signature::claims_signed(Subject { item, content: &content }, item.source.digest);
+    let named = pack.inventory().items.iter().map(|item| (gates::repository(&item.name), item));
+    let signed = named.filter(|(repository, item)| wanted.contains(repository) && is_signed(item));
+    Ok(signed.map(|(repository, _)| repository).collect())
 }

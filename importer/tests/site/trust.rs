@@ -350,13 +350,15 @@ fn whoever_signed_before_may_not_cease_to_where_a_policy_would_accept_it() {
         ..USUAL
     });
     site.load(&site.archive(&Draft { is_signed: true, ..Draft::on(3) }));
-    site.load(&site.archive(&Draft {
-        content: "",
-        more: vec![("registry.example/other:1", &[])],
-        ..Draft::on(4)
-    }));
+    for day in 4..16 {
+        site.load(&site.archive(&Draft {
+            content: "",
+            more: vec![("registry.example/other:1", &[])],
+            ..Draft::on(day)
+        }));
+    }
     for channel in ["core", "other"] {
-        let said = site.refuse(&site.archive(&Draft { content: "next", channel, ..Draft::on(5) }), &[]);
+        let said = site.refuse(&site.archive(&Draft { content: "next", channel, ..Draft::on(16) }), &[]);
         assert!(said.contains("found an item that was signed before"), "{channel}: {said}");
     }
 }

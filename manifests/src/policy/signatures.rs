@@ -205,12 +205,6 @@ impl Signatures {
         &self.rules
     }
 
-    /// Whether some rule accepts what is not signed.
-    #[must_use]
-    pub fn waives(&self) -> bool {
-        self.rules.iter().any(|rule| matches!(rule.requirement, Requirement::Unsigned(_)))
-    }
-
     /// The trusted roots that the policy names.
     #[must_use]
     pub fn roots(&self) -> &[TrustedRootName] {

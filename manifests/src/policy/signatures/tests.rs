@@ -79,16 +79,6 @@ fn a_key_is_of_one_of_the_kinds_that_upstream_signs_with() {
 }
 
 #[test]
-fn a_policy_that_waives_signatures_is_known_by_it() {
-    let deny = r#"{match: "**", deny: true}"#;
-    let waiver = r#"{match: "**", accept: unsigned, reason: r, owner: o, until: 2027-03-01}"#;
-    let read = rules(deny).unwrap();
-    assert_eq!((read.rules().len(), read.waives()), (1, false));
-    let read = rules(&format!("{deny}\n{waiver}")).unwrap();
-    assert_eq!((read.rules().len(), read.waives()), (2, true));
-}
-
-#[test]
 fn short_names_of_predicates_are_cosigns() {
     for (name, full) in [
         ("cyclonedx", "https://cyclonedx.org/bom"),
