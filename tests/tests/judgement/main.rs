@@ -56,6 +56,16 @@ fn said_on_both_sides(desk: &Desk, at: &str, more: &str) -> String {
     outside
 }
 
+/// The same of an archive that is refused, as the report on both sides has it.
+fn refused_on_both_sides(desk: &Desk, at: &str) {
+    let by = format!("core.tar --policy policy.yaml --at {at} --json");
+    let outside = desk.ends(&format!("airgap-bundle report {by} --key build-1.pub"), 3).0;
+    let inside = desk.ends(&format!("airgap-import report {by} --trust build-1.pub"), 3).0;
+    let said = field(&outside, "policies");
+    assert_eq!(said, field(&inside, "policies"));
+    assert!(said.contains("\"refused\""), "{said}");
+}
+
 /// A field of printed JSON, byte for byte but for the indentation, which says only how deep it stands.
 fn field(printed: &str, name: &str) -> String {
     let flat: Vec<&str> = printed.lines().map(str::trim_start).collect();

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use fixtures::image::{self, Artifact, Format, Layer};
 use serde_json::Value;
+use tests::alpine::now;
 use tests::desk::Desk;
 use tests::servers::{self, Registry, fresh_repository};
 use tests::upstream;
 
-use crate::{BUILD, LOAD, LOCK, field, pem, policy, said_on_both_sides};
+use crate::{BUILD, LOAD, LOCK, field, pem, policy, refused_on_both_sides, said_on_both_sides};
 
 fn picture(name: &str) -> Artifact {
     image::image("linux/amd64", &[Layer::with_files(name, 2_000)], Format::Oci)
@@ -91,6 +92,7 @@ fn the_importer_asks_for_its_own_signers_and_needs_no_network() {
         assert!(said.contains(&format!("{below}/{name}:1")), "{said}");
     }
     assert!(!desk.path("content").exists(), "nothing is written to a target");
+    refused_on_both_sides(&desk, &now());
 
     let verify = "airgap-import verify core.tar --trust build-1.pub --policy good.yaml";
     let said = desk.run_alone(verify);
