@@ -10,6 +10,7 @@ const BOB: &str = include_str!("../../../fixtures/data/openpgp/bob.asc");
 const BOB_ENDED: &str = include_str!("../../../fixtures/data/openpgp/bob-ended.asc");
 const BOB_REVOKED: &str = include_str!("../../../fixtures/data/openpgp/bob-revoked.asc");
 
+const BOB_CERTIFIED: &str = include_str!("../../../fixtures/data/openpgp/bob-certified.asc");
 const BOB_WEAKLY_REVOKED: &str = include_str!("../../../fixtures/data/openpgp/bob-weakly-revoked.asc");
 
 const BY_ALICE: &str = include_str!("../../../fixtures/data/openpgp/alice.txt");
@@ -54,6 +55,7 @@ fn a_key_counts_while_it_was_good_for_signing() {
         (BOB_ENDED, BY_BOB_LATE, "while that could not sign", "after it ended"),
         (BOB, BY_BOB_LATE, "", "the same without an end"),
         (BOB_REVOKED, BY_BOB, "while that could not sign", "whoever has a revoked key can state any day"),
+        (BOB_CERTIFIED, BY_BOB, "", "what others say of the key is nobody's business"),
         (BOB, BEFORE, "while that could not sign", "before the key was made"),
         (BOB_ENDED, BEFORE, "while that could not sign", "and before its self-signature was renewed"),
         (BOB, CRITICAL, "found a signature of kind", "what its signer calls critical and nobody here knows"),
@@ -124,11 +126,12 @@ fn one_certificate_and_nothing_else_is_asked_about() {
 #[test]
 fn a_text_that_would_take_hours_to_read_is_refused_at_once() {
     let (head, rest) = BY_ALICE.split_once("signed by alice").unwrap();
+    let lines = BY_ALICE.matches('\n').count();
     for (filler, is_read) in [
-        ("\n".repeat(LINES - 20), true),
-        ("\n".repeat(LINES), false),
-        ("x".repeat(TEXT_BYTES - 1_000), true),
-        ("x".repeat(TEXT_BYTES), false),
+        ("\n".repeat(LINES - lines), true),
+        ("\n".repeat(LINES - lines + 1), false),
+        ("x".repeat(TEXT_BYTES - BY_ALICE.len()), true),
+        ("x".repeat(TEXT_BYTES - BY_ALICE.len() + 1), false),
     ] {
         let text = format!("{head}{filler}signed by alice{rest}");
         let read = SignedText::parse(text.as_bytes());
