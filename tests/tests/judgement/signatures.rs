@@ -228,3 +228,46 @@ fn a_model_crosses_with_a_signature_of_all_its_files() {
     let (_, said) = desk.ends(&format!("{BUILD} --policy policy.yaml"), 3);
     assert!(said.contains("found the file \"signme-2\" as ") && said.contains("as was signed"), "{said}");
 }
+
+/// An identity of the public Sigstore, a certificate of minutes that ended years ago, and a root that came as a file: the log's
+/// time is all that speaks for it, and nothing is asked of a network.
+#[test]
+fn what_an_identity_of_the_public_sigstore_signed_crosses_by_a_root_that_is_a_file() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/data/sigstore");
+    let desk = Desk::new();
+    for name in ["model/signme-1", "model/signme-2", "model.sig"] {
+        let file = name.rsplit('/').next().unwrap();
+        desk.write(file, std::fs::read(fixture.join("model-keyless").join(name)).unwrap());
+    }
+    let root = std::fs::read(fixture.join("trusted-root/public-good.json")).unwrap();
+    desk.write("trusted_root.json", &root);
+    let model = servers::referrers().repository(&fresh_repository("public"));
+    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    desk.run(&format!(
+        "oras push --plain-http --artifact-type application/vnd.example.model {model}:1 signme-1 signme-2"
+    ));
+    desk.run(&format!("oras attach --plain-http --artifact-type {kind} {model}:1 model.sig:{kind}"));
+    desk.define("core", &format!("images: [{{ref: \"{model}:1\"}}]"));
+    desk.run(LOCK);
+    let spec = |identity: &str| {
+        let asked = format!(
+            "predicateType: \"https://model_signing/signature/v1.0\", \
+             keyless: {{issuer: \"https://sigstore.verify.ibm.com/oauth2\", identity: {identity}}}"
+        );
+        format!(
+            "  trustedRoots: [{{name: public-good, sha256: \"{}\", file: trusted_root.json}}]\n  \
+             signatures:\n    - {{match: \"**\", accept: attested, attestations: [{{{asked}}}]}}\n",
+            manifests::Digest::of(&root).hex()
+        )
+    };
+    policy(&desk, "other.yaml", &spec("stefanb@us.ibm.co"));
+    let (_, said) = desk.ends(&format!("{BUILD} --policy other.yaml"), 3);
+    assert!(said.contains("found the identity \"stefanb@us.ibm.com\", wanted stefanb@us.ibm.co"), "{said}");
+    policy(&desk, "policy.yaml", &spec("stefanb@us.ibm.com"));
+    desk.run(&format!("{BUILD} --policy policy.yaml"));
+    desk.site("sovereign");
+    let said = desk.run_alone("airgap-import verify core.tar --state sovereign");
+    assert!(said.contains("signatures: 1 passed"), "{said}");
+    desk.run(LOAD);
+    crate::judged_again(&desk);
+}
