@@ -1,13 +1,8 @@
 //! What an item is called: a rule asks by kind, and the kind is its preparer's word.
 
-use std::collections::HashMap;
-
-use gates::malware::Searches;
-use gates::signature::Roots;
-use gates::{Before, Clock, Grounds, Outcome, Verdict};
+use gates::{Outcome, Verdict};
 use manifests::inventory::ItemKind;
 use manifests::media_type::{HELM_CONFIG, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
-use manifests::policy::Policy;
 use manifests::{Descriptor, Digest};
 use serde_json::json;
 
@@ -28,22 +23,9 @@ fn verdict(store: &Store, published: &Descriptor, kind: ItemKind, denied: &str) 
     let policy = format!(
         "apiVersion: airgap/v1\nkind: Policy\nspec:\n  signatures:\n    - {{match: \"**\", kinds: [{denied}], deny: true}}\n    - {{match: \"**\", accept: unsigned, reason: data, owner: ciso, until: 2999-01-01}}\n"
     );
-    let policy = Policy::parse(&policy).unwrap();
-    let (roots, before, submitted) = (Roots::default(), Before::default(), HashMap::new());
-    let searches = Searches::of(Digest::of(b"an archive"));
-    let grounds = Grounds {
-        content: store,
-        roots: &roots,
-        clock: Clock::at("2026-11-23T00:00:00Z".parse().unwrap()),
-        kev: None,
-        vex: &[],
-        before: &before,
-        submitted: &submitted,
-        searches: &searches,
-    };
     let mut item = support::item(published, vec![]);
     item.kind = kind;
-    gates::judge([&item], &policy, &grounds).items.remove(0).verdicts.remove(0)
+    support::judged(&item, store, &policy, "2026-11-23T00:00:00Z").remove(0)
 }
 
 #[test]

@@ -1,14 +1,9 @@
 //! Reports of vulnerabilities that upstream attests, through both gates as they judge an archive.
 
-use std::collections::HashMap;
-
-use gates::malware::Searches;
-use gates::signature::Roots;
 use gates::vulnerability::VULNERABILITY_PREDICATE;
-use gates::{Before, Clock, Grounds, Outcome, Verdict};
+use gates::{Outcome, Verdict};
 use manifests::inventory::Item;
 use manifests::media_type::{OCI_CONFIG, OCI_MANIFEST};
-use manifests::policy::Policy;
 use manifests::{Descriptor, Digest};
 use serde_json::{Value, json};
 
@@ -61,21 +56,7 @@ fn verdict(item: &Item, store: &Store, alice: &Signer) -> Verdict {
          signatures:\n    - {{match: \"**\", accept: attested, attestations: [{{predicateType: vuln, {}}}]}}\n",
         alice.key("notRequired")
     );
-    let policy = Policy::parse(&policy).unwrap();
-    let (roots, before, submitted) = (Roots::default(), Before::default(), HashMap::new());
-    let searches = Searches::of(Digest::of(b"an archive"));
-    let grounds = Grounds {
-        content: store,
-        roots: &roots,
-        clock: Clock::at("2026-11-24T00:00:00Z".parse().unwrap()),
-        kev: None,
-        vex: &[],
-        before: &before,
-        submitted: &submitted,
-        searches: &searches,
-    };
-    let mut verdicts = gates::judge([item], &policy, &grounds).items.remove(0).verdicts;
-    verdicts.pop().unwrap()
+    support::judged(item, store, &policy, "2026-11-24T00:00:00Z").pop().unwrap()
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gates::malware::Searches;
 use gates::signature::{Roots, judge};
-use gates::{Content, Subject, Unreadable, Verdict};
+use gates::{Before, Clock, Content, Grounds, Subject, Unreadable, Verdict};
 use manifests::inventory::{Evidence, Item, ItemKind};
 use manifests::media_type::{OCI_EMPTY, OCI_MANIFEST, SIGSTORE_BUNDLE};
 use manifests::policy::{Policy, Signatures};
@@ -152,4 +153,22 @@ pub(crate) fn verdict(item: &Item, content: &Store, rules: &Signatures) -> Verdi
 /// A key of a policy, in one line.
 pub(crate) fn key(pem: &str, log: &str) -> String {
     format!("key: {{pem: {}, log: {log}}}", Value::from(pem))
+}
+
+/// What every gate of a policy says of an item at this moment, by what the item's evidence has alone.
+pub(crate) fn judged(item: &Item, content: &Store, policy: &str, now: &str) -> Vec<Verdict> {
+    let policy = Policy::parse(policy).unwrap_or_else(|error| panic!("{error}: {policy}"));
+    let (roots, before, submitted) = (Roots::default(), Before::default(), HashMap::new());
+    let searches = Searches::of(Digest::of(b"an archive"));
+    let grounds = Grounds {
+        content,
+        roots: &roots,
+        clock: Clock::at(now.parse().unwrap()),
+        kev: None,
+        vex: &[],
+        before: &before,
+        submitted: &submitted,
+        searches: &searches,
+    };
+    gates::judge([item], &policy, &grounds).items.remove(0).verdicts
 }

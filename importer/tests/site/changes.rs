@@ -23,6 +23,16 @@ fn cut_off_last_receipt(site: &Site) {
     site.write("state/ledger.jsonl", &format!("{}\n", lines[..lines.len() - 1].join("\n")));
 }
 
+/// Writes and signs `policy-2.yaml` and `policy-3.yaml`.
+fn sign_policies(site: &Site) {
+    site.write("build.key", &site.people.build.to_pem().unwrap());
+    for version in [2, 3] {
+        let name = format!("policy-{version}.yaml");
+        site.write(&name, &format!("apiVersion: airgap/v1\nkind: Policy\nspec: {{version: {version}}}\n"));
+        site.succeed(&["policy", "sign", &name, "--key", "build.key"]);
+    }
+}
+
 /// What each receipt says, in order.
 fn states(site: &Site) -> Vec<String> {
     let state = |path: &PathBuf| {
@@ -71,12 +81,7 @@ fn a_change_that_was_cut_off_from_its_receipt_gets_it_before_anything_is_judged(
 #[test]
 fn each_change_has_its_own_receipt() {
     let site = Site::new();
-    site.write("build.key", &site.people.build.to_pem().unwrap());
-    for version in [2, 3] {
-        let name = format!("policy-{version}.yaml");
-        site.write(&name, &format!("apiVersion: airgap/v1\nkind: Policy\nspec: {{version: {version}}}\n"));
-        site.succeed(&["policy", "sign", &name, "--key", "build.key"]);
-    }
+    sign_policies(&site);
     site.succeed(&["policy", "update", "policy-2.yaml"]);
     cut_off_last_receipt(&site);
     site.succeed(&["policy", "update", "policy-3.yaml"]);
@@ -140,12 +145,7 @@ fn a_change_that_is_refused_leaves_a_receipt_that_says_why() {
 #[test]
 fn a_policy_that_was_cut_off_from_its_receipt_gets_it_when_the_command_is_given_again() {
     let site = Site::new();
-    site.write("build.key", &site.people.build.to_pem().unwrap());
-    for version in [2, 3] {
-        let name = format!("policy-{version}.yaml");
-        site.write(&name, &format!("apiVersion: airgap/v1\nkind: Policy\nspec: {{version: {version}}}\n"));
-        site.succeed(&["policy", "sign", &name, "--key", "build.key"]);
-    }
+    sign_policies(&site);
     site.succeed(&["policy", "update", "policy-2.yaml"]);
     site.succeed(&["policy", "update", "policy-3.yaml"]);
     cut_off_last_receipt(&site);
