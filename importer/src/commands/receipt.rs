@@ -13,7 +13,9 @@ use console::{Class, Failure, Failures, input};
 use gates::NOTHING;
 use manifests::Digest;
 use manifests::key::PublicKey;
-use manifests::receipt::{ArchiveRecord, ItemRecord, NameOutcome, Outcome, Receipt, State, VerdictRecord};
+use manifests::receipt::{
+    ArchiveRecord, ChangeKind, ChangeRecord, ItemRecord, NameOutcome, Outcome, Receipt, State, VerdictRecord,
+};
 use manifests::trust::Role;
 use serde::Serialize;
 
@@ -208,8 +210,12 @@ fn render(receipt: &Receipt) -> String {
             line("archive", &format!("{}, serial {}", archive.name, archive.serial));
             line("identity", &archive.identity.to_string());
         }
-        None if receipt.state == State::Changed => {}
+        None if receipt.state == State::Changed || receipt.change.is_some() => {}
         None => line("archive", "not known: its signature or its bytes were not good"),
+    }
+    if let Some(ChangeRecord { digest, kind }) = receipt.change {
+        let kind = if kind == ChangeKind::Trust { "a trust file" } else { "a policy" };
+        line("about", &format!("{kind}, {digest}, which was not put in force"));
     }
     line("issued", &receipt.issued.to_string());
     line("state", state_of(receipt.state));

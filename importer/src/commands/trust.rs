@@ -12,7 +12,7 @@ use console::report::finish;
 use console::{Class, Failure, Failures, clock, input, judging};
 use manifests::dsse::{self, Predicate, Statement};
 use manifests::key::PrivateKey;
-use manifests::receipt::SignerRecord;
+use manifests::receipt::{ChangeKind, ChangeRecord, SignerRecord};
 use manifests::trust::{PolicySignature, Role, Signer, TrustSignature};
 use manifests::{ChannelName, Digest, Timestamp};
 use serde::Serialize;
@@ -135,8 +135,9 @@ fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Fa
     if is_settled && site.trust().digest() == Digest::of(text.as_bytes()) {
         return Ok(InForce::of(&site, site.decided()));
     }
+    let change = ChangeRecord { digest: Digest::of(text.as_bytes()), kind: ChangeKind::Trust };
     let followed = site.follow_trust(&text, &bundles, now);
-    followed.map_err(|failures| refuse_change(&mut site, failures, &key, global))?;
+    followed.map_err(|failures| refuse_change(&mut site, change, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(InForce::of(&site, site.decided()))
 }
@@ -150,8 +151,9 @@ fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<Poli
     if is_settled && site.policy().policy.digest() == next.policy.digest() {
         return Ok(PolicyInForce::of(&site, site.decided()));
     }
+    let change = ChangeRecord { digest: next.policy.digest(), kind: ChangeKind::Policy };
     let followed = site.follow_policy(next, &bundles, now);
-    followed.map_err(|failures| refuse_change(&mut site, failures, &key, global))?;
+    followed.map_err(|failures| refuse_change(&mut site, change, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(PolicyInForce::of(&site, site.decided()))
 }

@@ -235,6 +235,7 @@ impl Site {
             annexes: vec![],
             api_version: API_VERSION.to_owned(),
             archive: None,
+            change: None,
             excluded: vec![],
             gates: vec![],
             issued: now,
@@ -329,6 +330,7 @@ impl Site {
         let path = self.receipts().join(match &receipt.archive {
             Some(ArchiveRecord { name, serial, .. }) => format!("{number:06}-{name}-{serial}{ENDING}"),
             None if receipt.state == State::Changed => format!("{number:06}-changed{ENDING}"),
+            None if receipt.change.is_some() => format!("{number:06}-unchanged{ENDING}"),
             None => format!("{number:06}-unverified{ENDING}"),
         });
         let predicate = ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() };
