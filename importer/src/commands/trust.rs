@@ -136,7 +136,7 @@ fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Fa
         return Ok(InForce::of(&site, site.decided()));
     }
     let change = ChangeRecord { digest: Digest::of(text.as_bytes()), kind: ChangeKind::Trust };
-    let followed = site.follow_trust(&text, &bundles, now);
+    let followed = site.follow_trust((path, &text), &bundles, now);
     followed.map_err(|failures| refuse_change(&mut site, change, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(InForce::of(&site, site.decided()))
@@ -152,7 +152,7 @@ fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<Poli
         return Ok(PolicyInForce::of(&site, site.decided()));
     }
     let change = ChangeRecord { digest: next.policy.digest(), kind: ChangeKind::Policy };
-    let followed = site.follow_policy(next, &bundles, now);
+    let followed = site.follow_policy((path, next), &bundles, now);
     followed.map_err(|failures| refuse_change(&mut site, change, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(PolicyInForce::of(&site, site.decided()))

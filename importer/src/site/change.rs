@@ -112,17 +112,17 @@ fn signatures(directory: &Path, digest: Digest) -> PathBuf {
 }
 
 impl Site {
-    /// Puts a trust file in force, when enough people of the one in force and of the new one signed it.
+    /// Puts the text of a trust file in force, when enough people of the one in force and of the new one signed it.
     ///
     /// # Errors
     /// Every reason against it; or when the disk fails.
     pub(crate) fn follow_trust(
         &mut self,
-        text: &str,
+        (file, text): (&Path, &str),
         bundles: &Bundles,
         now: Timestamp,
     ) -> Result<(), Failures> {
-        let what = what(TRUST_SUBJECT, Digest::of(text.as_bytes()));
+        let what = what(file, Digest::of(text.as_bytes()));
         let next = Trust::parse(text).map_err(|error| refused(&what, error.to_string()))?;
         if next.digest() == self.trust.digest() {
             return Err(refused(&what, "found the trust file that is in force".to_owned()).into());
@@ -145,13 +145,13 @@ impl Site {
     /// Every reason against it; or when the disk fails.
     pub(crate) fn follow_policy(
         &mut self,
-        next: PolicyFile,
+        (file, next): (&Path, PolicyFile),
         bundles: &Bundles,
         now: Timestamp,
     ) -> Result<(), Failures> {
         let (digest, version) = (next.policy.digest(), next.policy.version);
         let verify = |bundle: &[u8]| verified::<PolicySignature>(bundle, &self.trust, None, digest);
-        let what = what(POLICY_SUBJECT, digest);
+        let what = what(file, digest);
         let (signed, failures) = verify_all(&what, bundles, &verify);
         let current = self.policy.policy.version;
         let allowed = self.trust.allows_policy(current, version, &signed, (self.trust_since, now));
@@ -206,9 +206,10 @@ impl Site {
     }
 }
 
-/// A document as a refusal names it: which one it was is known by its digest alone.
-fn what(name: &str, digest: Digest) -> String {
-    format!("{name} ({digest})")
+/// A document as a refusal names it: by the name that it was given by, and by its digest, since names do not tell which one
+/// it was.
+fn what(file: &Path, digest: Digest) -> String {
+    format!("{} ({digest})", file.display())
 }
 
 fn verify_all(

@@ -43,6 +43,7 @@ fn a_trust_file_is_put_in_force_by_the_people_of_both_and_not_by_fewer() {
     site.write("trust-2.yaml", &second(&site, &site.people.stranger, ""));
     let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
     assert!(said.contains("found 0 of 2 signatures by different people as security-officer"), "{said}");
+    assert!(said.contains("refused: trust-2.yaml (sha256:"), "the file that was given: {said}");
     sign(&site, &[1]);
     let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
     assert!(said.contains("found 1 of 2") && said.contains("by the new trust file"), "{said}");
@@ -59,7 +60,7 @@ fn a_trust_file_is_put_in_force_by_the_people_of_both_and_not_by_fewer() {
     let both = ["--signature", "other.json", "--signature", "this.json"];
     let said = site.fail(3, &[&["trust", "update", "trust-2.yaml"], &both[..]].concat());
     assert!(
-        said.contains("other.json, beside trust.yaml (sha256:") && said.contains("found a signature about"),
+        said.contains("other.json, beside trust-2.yaml (sha256:") && said.contains("found a signature about"),
         "{said}"
     );
     assert!(site.succeed(&["trust", "show"]).contains("version 1"));
@@ -316,6 +317,7 @@ fn a_policy_follows_another_by_who_approves_and_judges_from_then_on() {
     sign("policy-2.yaml", &[0]);
     let said = site.fail(3, &["policy", "update", "policy-2.yaml"]);
     assert!(said.contains("found 1 of 2 signatures"), "{said}");
+    assert!(said.contains("refused: policy-2.yaml (sha256:"), "the file that was given: {said}");
     let archive = site.archive(&Draft::on(3));
     let said = site.fail(3, &["verify", &text(&archive.path)]);
     assert!(!said.contains("denies"), "{said}");
