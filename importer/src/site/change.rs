@@ -124,9 +124,6 @@ impl Site {
     ) -> Result<(), Failures> {
         let what = what(file, Digest::of(text.as_bytes()));
         let next = Trust::parse(text).map_err(|error| refused(&what, error.to_string()))?;
-        if next.digest() == self.trust.digest() {
-            return Err(refused(&what, "found the trust file that is in force".to_owned()).into());
-        }
         let verify =
             |bundle: &[u8]| verified::<TrustSignature>(bundle, &self.trust, Some(&next), next.digest());
         let (signed, failures) = verify_all(&what, bundles, &verify);
@@ -188,6 +185,14 @@ impl Site {
         }
         let path = self.directory.join(LEDGER);
         self.ledger.followed(change, version).map_err(|error| SiteError::Ledger(path, error))
+    }
+
+    /// Who put this trust file or policy in force; nobody, where another change came after it or the site was set up
+    /// with it.
+    #[must_use]
+    pub(crate) fn decided_on(&self, digest: Digest) -> &[Signer] {
+        let is_last = self.ledger.changes().last().is_some_and(|change| change.digest == digest);
+        if is_last { &self.decided } else { &[] }
     }
 
     /// Whether a trust file or a policy was ever in force here.

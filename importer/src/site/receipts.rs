@@ -298,17 +298,15 @@ impl Site {
         Ok(Draft { receipt, summaries })
     }
 
-    /// Leaves the receipt of a change that was cut off from it, and tells whether there was one: who decided stands nowhere
-    /// else. A command that writes does so before anything else, since what it judges comes after that receipt.
+    /// Leaves the receipt of a change that was cut off from it: who decided stands nowhere else. A command that writes does so before anything else, since what it judges comes after that receipt.
     ///
     /// # Errors
     /// As [`Site::issue`].
-    pub(crate) fn settle(&mut self, now: Timestamp, key: &PrivateKey) -> Result<bool, SiteError> {
-        let lacks = self.ledger.lacks_receipt();
-        if lacks {
+    pub(crate) fn settle(&mut self, now: Timestamp, key: &PrivateKey) -> Result<(), SiteError> {
+        if self.ledger.lacks_receipt() {
             self.issue(self.changed(now.max(self.ledger.last())), key)?;
         }
-        Ok(lacks)
+        Ok(())
     }
 
     /// Gives a receipt its place in the chain, signs it, and writes it down.
