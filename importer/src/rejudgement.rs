@@ -42,6 +42,8 @@ pub(crate) struct Rejudged {
     pub(crate) at: Timestamp,
     /// How many items were judged.
     pub(crate) items: usize,
+    /// The gates that judged; none means that nothing was judged but who signed and what was brought.
+    pub(crate) gates: Vec<String>,
     /// The trust files that its signers stand in, the site's first.
     pub(crate) trust_digests: Vec<Digest>,
     /// The policies that were judged by, the site's first.
@@ -180,6 +182,7 @@ fn once_more(
         receipt: number,
         at: *at,
         items: excluded.rest(&pack.inventory().items).count(),
+        gates: receipt.gates.clone(),
         trust_digests: receipt.trust_digests.clone(),
         policy_digests: receipt.policy_digests.clone(),
         is_identical: judged.iter().map(json::digest).eq(receipt.judgements.iter().copied()),

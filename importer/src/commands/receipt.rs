@@ -1,5 +1,6 @@
 //! `receipt`: show, check and copy out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -126,21 +127,30 @@ fn judge(number: Option<u64>, global: &Global) -> Result<JudgedAgain, Failures> 
 impl JudgedAgain {
     fn render(&self) -> String {
         let mut text = String::new();
-        for Rejudged { receipt, archive, at, items, trust_digests, policy_digests, is_identical } in
-            &self.judged
-        {
-            let ArchiveRecord { name, serial, .. } = archive;
-            let _ = writeln!(text, "receipt        {receipt}: {name}, serial {serial}");
-            trust_digests.iter().for_each(|digest| _ = writeln!(text, "  trust        {digest}"));
-            policy_digests.iter().for_each(|digest| _ = writeln!(text, "  policy       {digest}"));
-            let _ = writeln!(text, "  judged       {}, as of {at}", count(*items as u64, "item"));
-            let same = if *is_identical { "to the byte" } else { "every verdict and rule, in other words" };
-            let _ = writeln!(text, "  as then      {same}");
-        }
-        let judged = count(self.judged.len() as u64, "archive");
-        let _ = writeln!(text, "verified       {judged}, from what was kept alone");
+        self.judged.iter().for_each(|judged| render_judged(&mut text, judged));
+        let receipts = count(self.judged.len() as u64, "receipt");
+        // What was held has two receipts, and each further load one more.
+        let archives: BTreeSet<Digest> = self.judged.iter().map(|judged| judged.archive.identity).collect();
+        let archives = count(archives.len() as u64, "archive");
+        let _ = writeln!(text, "verified       {receipts} of {archives}, from what was kept alone");
         text
     }
+}
+
+fn render_judged(text: &mut String, judged: &Rejudged) {
+    let Rejudged { receipt, archive, at, items, gates, trust_digests, policy_digests, is_identical } = judged;
+    let ArchiveRecord { name, serial, .. } = archive;
+    let _ = writeln!(text, "receipt        {receipt}: {name}, serial {serial}");
+    trust_digests.iter().for_each(|digest| _ = writeln!(text, "  trust        {digest}"));
+    policy_digests.iter().for_each(|digest| _ = writeln!(text, "  policy       {digest}"));
+    if gates.is_empty() {
+        let _ = writeln!(text, "  judged       {NOTHING}, as of {at}");
+        let _ = writeln!(text, "  as then      who signed and what came in");
+        return;
+    }
+    let _ = writeln!(text, "  judged       {}, as of {at}", count(*items as u64, "item"));
+    let same = if *is_identical { "to the byte" } else { "every verdict and rule, in other words" };
+    let _ = writeln!(text, "  as then      {same}");
 }
 
 /// What `receipt export` prints.

@@ -55,7 +55,7 @@ fn an_item_is_left_out_with_what_depends_on_it() {
     );
     site.succeed(&["receipt", "verify"]);
     let said = site.succeed(&["receipt", "judge"]);
-    assert!(said.contains("to the byte"), "{said}");
+    assert!(said.contains("  as then      who signed and what came in\n"), "{said}");
 }
 
 #[test]
