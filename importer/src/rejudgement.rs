@@ -95,7 +95,7 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
     Failures::unless_empty(failures, judged)
 }
 
-/// What the gates have against an archive that was accepted and held, by every policy that it was judged by and as of now: what has an
+/// What the gates say of an archive that was accepted and held, by every policy that it was judged by and as of now: what has an
 /// end of its own, such as an exception, may have ended since, and a signer may have been missed. How old reports are
 /// counts up to when it came in.
 ///
@@ -107,7 +107,7 @@ pub(crate) fn as_of_now(
     annexes: &[Annex],
     held: &Receipt,
     rules: &Rules<'_>,
-) -> Result<Vec<Failure>, Failures> {
+) -> Result<Vec<Judgement>, Failures> {
     let identity = pack.identity();
     let kept = site.kept_judgements(held)?;
     let knowledge = knowledge(site, identity, &kept)?;
@@ -118,8 +118,7 @@ pub(crate) fn as_of_now(
     let excluded = exclusion::counted(&pack.inventory().items, annexes);
     let before = judgement::before(pack, &rules.policies, site, History::Whole)?;
     let clock = Clock { now: rules.now, arrived };
-    let judged = judgement::judge(pack, annexes, &excluded, &rules, (&before, clock))?;
-    Ok(judging::refusals(&judged))
+    judgement::judge(pack, annexes, &excluded, &rules, (&before, clock))
 }
 
 /// Where a receipt stands in the history of its site.

@@ -1,14 +1,17 @@
-//! How an archive stands, as verify, approve, plan and load print it.
+//! How an archive stands, as verify, approve, plan, load and publish print it.
 
 use std::fmt::Write as _;
+use std::fs::File;
 
 use console::escape::escape;
 use console::inspect::NotCarried;
 use gates::{Judgement, NOTHING};
-use manifests::receipt::{ExclusionRecord, SignerRecord};
+use manifests::receipt::{ExclusionRecord, Receipt, SignerRecord};
 use manifests::{ChannelName, Digest};
 use serde::Serialize;
+use transfer::archive::Signed;
 
+use super::judge::Reassessed;
 use crate::accept::Assessment;
 
 /// What was accepted, and by what.
@@ -19,7 +22,9 @@ pub(crate) struct Standing {
     name: ChannelName,
     serial: u64,
     items: usize,
-    bytes: u64,
+    /// How many of its bytes were read; nothing, where what was kept of it was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     /// What has to be at a target already.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_carried: Option<NotCarried>,
@@ -44,7 +49,7 @@ impl Standing {
             name: inventory.name.clone(),
             serial: inventory.serial,
             items: inventory.items.len(),
-            bytes: accepted.archive().layout().size(),
+            bytes: Some(accepted.archive().layout().size()),
             not_carried: NotCarried::of(inventory),
             audience: inventory.audience.clone(),
             signers: accepted.signers().iter().map(SignerRecord::from).collect(),
@@ -57,6 +62,28 @@ impl Standing {
         }
     }
 
+    /// How an archive stands that was held and is judged again, by what was kept of it.
+    pub(crate) fn of_held(pack: &Signed<File>, held: &Receipt, now: Reassessed) -> Self {
+        let inventory = pack.inventory();
+        let Reassessed { signers, annexes, trusts, judgements, notices, against: _ } = now;
+        Self {
+            identity: pack.identity(),
+            name: inventory.name.clone(),
+            serial: inventory.serial,
+            items: inventory.items.len(),
+            bytes: None,
+            not_carried: None,
+            audience: inventory.audience.clone(),
+            signers: signers.iter().map(SignerRecord::from).collect(),
+            annexes,
+            excluded: held.excluded.clone(),
+            trust_digests: trusts,
+            policy_digests: held.policy_digests.clone(),
+            judgements,
+            notices,
+        }
+    }
+
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         let mut line = |label: &str, value: &str| {
@@ -64,7 +91,9 @@ impl Standing {
         };
         line("archive", &format!("{}, serial {}, {} items", self.name, self.serial, self.items));
         line("identity", &self.identity.to_string());
-        line("verified", &format!("every one of {} bytes is what was signed", self.bytes));
+        if let Some(bytes) = self.bytes {
+            line("verified", &format!("every one of {bytes} bytes is what was signed"));
+        }
         if let Some(not_carried) = &self.not_carried {
             line("not carried", &not_carried.to_string());
         }

@@ -157,8 +157,20 @@ fn a_load_that_is_held_is_published_later() {
     // The archive's medium has left again. Receipts tell seconds.
     fs::remove_file(&archive.path).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    site.succeed(&["publish", "1", "--to", "content"]);
+    let said = site.succeed(&["publish", "1", "--to", "content"]);
     assert!(issued(&site) > before, "each at its own time");
+    // By whom and what it was judged again, as a load tells.
+    let digest = |name: &str| manifests::Digest::of(&fs::read(site.path(name)).unwrap()).to_string();
+    for wanted in [
+        format!("identity       {}", archive.identity),
+        "signed by      build-1 as preparer".to_owned(),
+        format!("trust          {}", digest("trust.yaml")),
+        format!("policy         {}", digest("policy.yaml")),
+        "gates          0 gates: nothing was judged".to_owned(),
+    ] {
+        assert!(said.contains(&wanted), "{wanted}: {said}");
+    }
+    assert!(!said.contains("verified "), "no byte of it was read now: {said}");
     assert!(names(&site));
     let receipt = site.json(&["receipt", "show"]);
     assert_eq!(

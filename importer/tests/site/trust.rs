@@ -382,7 +382,8 @@ fn what_was_held_is_judged_again_before_its_names_move() {
     let load = |draft: &Draft| site.archive(draft).path.display().to_string();
     site.succeed(&["load", &load(&Draft::on(3)), "--to", "content", "--hold"]);
     site.succeed(&["load", &load(&Draft { channel: "other", ..Draft::on(3) }), "--to", "content", "--hold"]);
-    site.succeed(&["publish", "1", "--to", "content"]);
+    let said = site.succeed(&["publish", "1", "--to", "content"]);
+    assert!(said.contains("gates          signatures: 1 "), "{said}");
     // Upstream began to sign.
     let signed = Draft { channel: "third", content: "next", is_signed: true, ..Draft::on(4) };
     site.succeed(&["load", &load(&signed), "--to", "elsewhere"]);
