@@ -14,6 +14,9 @@ use transfer::archive::Signed;
 use super::judge::Reassessed;
 use crate::accept::Assessment;
 
+/// How many warnings are listed where nobody is about to stand on them: an archive has thousands of items.
+const WARNINGS: usize = 10;
+
 /// What was accepted, and by what.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,7 +87,32 @@ impl Standing {
         }
     }
 
+    /// For people, with the first of the warnings.
     pub(crate) fn render(&self) -> String {
+        self.render_part() + &self.render_warnings(WARNINGS)
+    }
+
+    /// The same with every warning, for whoever is to stand on it.
+    pub(crate) fn render_whole(&self) -> String {
+        self.render_part() + &self.render_warnings(usize::MAX)
+    }
+
+    /// What somebody should look at, item by item.
+    fn render_warnings(&self, most: usize) -> String {
+        let mut text = String::new();
+        let mut line = |value: &str| {
+            let _ = writeln!(text, "{:<14} {}", "warning", escape(value));
+        };
+        let warnings = || self.judgements.iter().flat_map(Judgement::warnings);
+        warnings().take(most).for_each(|(item, warning)| line(&format!("{item}: {warning}")));
+        let more = warnings().count().saturating_sub(most);
+        if more > 0 {
+            line(&format!("and {more} more: see `airgap-import report`"));
+        }
+        text
+    }
+
+    fn render_part(&self) -> String {
         let mut text = String::new();
         let mut line = |label: &str, value: &str| {
             let _ = writeln!(text, "{label:<14} {value}");
