@@ -292,13 +292,10 @@ impl Judge {
         let trusts = rules.trusts();
         let mut annexes = self.annexes(path, arguments, &archive, &rules)?;
         if let Some(own) = own {
-            annexes.counted.push(annex::examine(
-                own,
-                Path::new("this approval"),
-                &archive,
-                &trusts,
-                rules.now,
-            )?);
+            let own = annex::examine(own, Path::new("this approval"), &archive, &trusts, rules.now)?;
+            annexes.counted.push(own);
+            // A load counts what each said last.
+            annexes.counted = annex::last_words(annexes.counted);
         }
         Ok(accept::assess(archive, annexes, &rules, Purpose::Approval))
     }

@@ -7,6 +7,7 @@ use console::escape::escape;
 use console::inspect::NotCarried;
 use gates::{Judgement, NOTHING};
 use manifests::receipt::{ExclusionRecord, Receipt, SignerRecord};
+use manifests::trust::Signer;
 use manifests::{ChannelName, Digest};
 use serde::Serialize;
 use transfer::archive::Signed;
@@ -55,7 +56,7 @@ impl Standing {
             bytes: Some(accepted.archive().layout().size()),
             not_carried: NotCarried::of(inventory),
             audience: inventory.audience.clone(),
-            signers: accepted.signers().iter().map(SignerRecord::from).collect(),
+            signers: each_once(accepted.signers()),
             annexes: accepted.annexes().iter().map(|annex| annex.identity).collect(),
             excluded: accepted.excluded().records().to_vec(),
             trust_digests: accepted.trusts().to_vec(),
@@ -77,7 +78,7 @@ impl Standing {
             bytes: None,
             not_carried: None,
             audience: inventory.audience.clone(),
-            signers: signers.iter().map(SignerRecord::from).collect(),
+            signers: each_once(&signers),
             annexes,
             excluded: held.excluded.clone(),
             trust_digests: trusts,
@@ -146,4 +147,15 @@ impl Standing {
         }
         text
     }
+}
+
+/// Each person once in a role: who says the same twice in a second, or with two keys, counts once.
+fn each_once(signers: &[Signer]) -> Vec<SignerRecord> {
+    let mut each: Vec<SignerRecord> = Vec::new();
+    for signer in signers {
+        if !each.iter().any(|known| known.person == signer.person && known.role == signer.role) {
+            each.push(signer.into());
+        }
+    }
+    each
 }

@@ -156,6 +156,20 @@ fn a_rejection_needs_no_good_archive_and_outweighs_an_approval() {
 }
 
 #[test]
+fn who_approves_again_is_shown_once_and_takes_back_what_they_said() {
+    let (site, archive, path) = prepared(ONE, &Draft::on(3));
+    let rejection = Draft::annex(&archive, Verdict::Rejected);
+    site.annex(&archive, "officer-1", &rejection, &site.people.officers[0]);
+    for output in ["second.tar", "third.tar"] {
+        let beside = ["--annex", "second.tar"];
+        let more = if output == "third.tar" { &beside[..] } else { &[] };
+        let said = site.succeed(&approve(&path, &[&["-o", output], more].concat()));
+        assert_eq!(said.matches("officer-1 as security-officer").count(), 2, "signed, approved: {said}");
+    }
+    site.succeed(&["load", &path, "--to", "content", "--annex", "third.tar"]);
+}
+
+#[test]
 fn nobody_approves_what_another_rejected() {
     let (site, archive, path) = prepared(ONE, &Draft::on(3));
     site.annex(&archive, "officer-2", &Draft::annex(&archive, Verdict::Rejected), &site.people.officers[1]);
