@@ -125,6 +125,14 @@ fn check_usage(arguments: &ApproveArguments) -> Result<(), Failure> {
     if arguments.archive == Path::new("-") && arguments.output.is_none() {
         return usage("-", "found standard input and no -o, wanted a place for the annex");
     }
+    if !arguments.exclude.is_empty()
+        && arguments.reason.as_ref().is_none_or(|reason| reason.trim().is_empty())
+    {
+        return usage(
+            "--exclude",
+            "found no --reason, wanted why it is left out: the receipt says so for good",
+        );
+    }
     let is_line = |text: &String| {
         !text.trim().is_empty() && text.len() <= CHANGE_BYTES && !text.chars().any(char::is_control)
     };

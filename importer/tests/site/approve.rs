@@ -122,6 +122,13 @@ fn who_may_not_approve_is_refused_and_leaves_nothing() {
         ),
         (&["--key", "officer-1.key", "--change", "a\nb"], 2, "--change", "a change of two lines"),
         (&["--key", "officer-1.key", "--reason", "x"], 2, "--exclude", "a reason for nothing"),
+        (&["--key", "officer-1.key", "--exclude", "x"], 2, "found no --reason", "left out for no reason"),
+        (
+            &["--key", "officer-1.key", "--exclude", "x", "--reason", " "],
+            2,
+            "found no --reason",
+            "an empty one",
+        ),
         (&["--key", "officer-1.key", "--reject", "--exclude", "x"], 2, "--reject", "half a rejection"),
     ] {
         let found = site.fail(status, &[&["approve", &path], arguments].concat());

@@ -273,7 +273,8 @@ fn what_somebody_should_look_at_is_listed_and_bounded() {
         ..USUAL
     });
     key_file(&site, "officer-1.key", &site.people.officers[0]);
-    let names = (0..12).map(|at| &*Box::leak(format!("registry.example/team/more-{at:02}:1").into_boxed_str()));
+    let names =
+        (0..12).map(|at| &*Box::leak(format!("registry.example/team/more-{at:02}:1").into_boxed_str()));
     let more = names.map(|name| (name, &[][..])).collect();
     let archive = site.archive(&Draft { more, ..Draft::on(3) });
     let path = text(&archive.path);
