@@ -161,18 +161,18 @@ pub(crate) fn read(path: &Path, key: &PublicKey) -> Result<Signed, SiteError> {
     Ok(Signed { receipt, digest: Digest::of(&bytes), bundle })
 }
 
-/// Reads a minimal receipt, as [`read`] reads a receipt, and gives its digest.
+/// Reads a minimal receipt, as [`read`] reads a receipt, with its digest.
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_minimal(path: &Path, key: &PublicKey) -> Result<Digest, SiteError> {
+pub(crate) fn read_minimal(path: &Path, key: &PublicKey) -> Result<(MinimalReceipt, Digest), SiteError> {
     let wrong = |reason: &str| SiteError::Receipt(path.to_owned(), reason.to_owned());
     let Pair { predicate, bytes, .. } = read_signed::<MinimalSignature>(path, MINIMAL_SUBJECT, key)?;
     let minimal = MinimalReceipt::parse(&bytes).map_err(|error| wrong(&error.to_string()))?;
-    if predicate != (MinimalSignature { signed_at: minimal.issued, site: minimal.site }) {
+    if predicate != (MinimalSignature { signed_at: minimal.issued, site: minimal.site.clone() }) {
         return Err(wrong("found another site or time in the signature than in the minimal receipt"));
     }
-    Ok(Digest::of(&bytes))
+    Ok((minimal, Digest::of(&bytes)))
 }
 
 /// Whether a file is said to be a minimal receipt: which reader to take, not a proof.
