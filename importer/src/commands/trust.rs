@@ -14,9 +14,10 @@ use manifests::dsse::{self, Predicate, Statement};
 use manifests::key::PrivateKey;
 use manifests::receipt::{ChangeKind, ChangeRecord, SignerRecord};
 use manifests::trust::{PolicySignature, Role, Signer, TrustSignature};
-use manifests::{ChannelName, Digest, Timestamp};
+use manifests::{Digest, Timestamp};
 use serde::Serialize;
 
+use super::in_force::InForce;
 use super::refuse::refuse_change;
 use super::state;
 use crate::cli::{Global, PolicyCommand, TrustCommand};
@@ -109,35 +110,13 @@ fn write<P: Predicate>(
     Ok((signature, id))
 }
 
-/// What `trust update` and `trust show` print.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InForce {
-    trust_digest: Digest,
-    version: u64,
-    /// Whether it was in force before: the same command, given again, has nothing more to do.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    was_in_force: bool,
-    /// Who put it in force, where that is what the command was about.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    decided: Vec<SignerRecord>,
-    keys: Vec<Key>,
-}
-
-#[derive(Serialize)]
-struct Key {
-    role: Role,
-    person: ChannelName,
-    key: Digest,
-}
-
 fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Failures> {
     let text = input::document(path)?;
     let bundles = bundles(path, given, Digest::of(text.as_bytes()))?;
     let (mut site, key, now) = open(global)?;
     let change = ChangeRecord { digest: Digest::of(text.as_bytes()), kind: ChangeKind::Trust };
     if site.trust().digest() == change.digest {
-        return Ok(InForce { was_in_force: true, ..InForce::of(&site, site.decided_on(change.digest)) });
+        return Ok(InForce::of(&site, site.decided_on(change.digest)).unchanged());
     }
     let followed = site.follow_trust((path, &text), &bundles, now);
     followed.map_err(|failures| refuse_change(&mut site, change, failures, &key, global))?;
@@ -184,11 +163,11 @@ fn bundles(path: &Path, given: &[PathBuf], digest: Digest) -> Result<Bundles, Fa
 struct PolicyInForce {
     policy_digest: Digest,
     version: u64,
-    /// As of a trust file.
+    /// Whether it was in force before: the same command, given again, has nothing more to do.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     was_in_force: bool,
     gates: Vec<&'static str>,
-    /// As of a trust file.
+    /// Who put it in force, where that is what the command was about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     decided: Vec<SignerRecord>,
 }
@@ -245,12 +224,12 @@ fn show(global: &Global) -> Result<InForce, Failures> {
 }
 
 /// What is said of a file that was put in force before.
-const fn before(was_in_force: bool) -> &'static str {
+pub(super) const fn before(was_in_force: bool) -> &'static str {
     if was_in_force { ": already in force" } else { "" }
 }
 
 /// Who decided, for people. That the role `recovery` stood in for all others is what an auditor looks for.
-fn render_decided(decided: &[SignerRecord]) -> String {
+pub(super) fn render_decided(decided: &[SignerRecord]) -> String {
     let mut text = String::new();
     for SignerRecord { key, person, role } in decided {
         let _ = writeln!(text, "  decided by   {person} as {role}, key {key}");
@@ -268,30 +247,5 @@ impl Signed {
         format!(
             "signature      {signature}\nabout          {digest}, version {version}\nkey            {key}\n"
         )
-    }
-}
-
-impl InForce {
-    fn of(site: &Site, decided: &[Signer]) -> Self {
-        let trust = site.trust();
-        let decided = decided.iter().map(SignerRecord::from).collect();
-        let keys = trust.keys().map(|(role, person, key)| Key { role, person: person.clone(), key });
-        Self {
-            trust_digest: trust.digest(),
-            version: trust.version(),
-            was_in_force: false,
-            decided,
-            keys: keys.collect(),
-        }
-    }
-
-    fn render(&self) -> String {
-        let before = before(self.was_in_force);
-        let mut text = format!("in force       {}, version {}{before}\n", self.trust_digest, self.version);
-        text.push_str(&render_decided(&self.decided));
-        for Key { role, person, key } in &self.keys {
-            let _ = writeln!(text, "  {:<20} {key}", format!("{person} as {role}"));
-        }
-        text
     }
 }

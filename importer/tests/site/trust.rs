@@ -82,6 +82,32 @@ fn a_trust_file_is_put_in_force_by_the_people_of_both_and_not_by_fewer() {
 }
 
 #[test]
+fn the_trust_file_in_force_is_shown_with_every_limit_in_it() {
+    let site = site();
+    let limited = second(&site, &site.people.stranger, ", until: 2998-12-31}], channels: [core, edge")
+        .replace("edge}]}", "edge]}")
+        .replace("expires: 2999-01-01", "expires: 2999-02-03");
+    site.write("trust-2.yaml", &limited);
+    sign(&site, &[0, 1]);
+    site.succeed(&["trust", "update", "trust-2.yaml"]);
+    let said = site.succeed(&["trust", "show"]);
+    for wanted in [
+        "expires        2999-02-03T00:00:00Z\n",
+        "thresholds     1 preparer, 1 security-officer\n",
+        "until 2998-12-31T00:00:00Z, for core, edge\n",
+        "without an end of its own, for any channel\n",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let shown = site.json(&["trust", "show"]);
+    assert_eq!(shown["expires"], "2999-02-03T00:00:00Z");
+    assert_eq!(shown["thresholds"], serde_json::json!({"preparer": 1, "security-officer": 1}));
+    let key = &shown["keys"][1];
+    assert_eq!(key["until"], "2998-12-31T00:00:00Z", "{shown:#}");
+    assert_eq!(key["channels"], serde_json::json!(["core", "edge"]));
+}
+
+#[test]
 fn no_version_of_a_trust_file_is_skipped() {
     let site = site();
     let third = second(&site, &site.people.stranger, "").replace("version: 2", "version: 3");
@@ -100,7 +126,8 @@ fn whom_the_new_file_trusts_may_prepare_and_a_revoked_key_may_not() {
     let archive = site.archive_by(&Draft::on(4), &site.people.stranger);
     let said = site.fail(3, &["verify", &text(&archive.path)]);
     assert!(said.contains("key"), "{said}");
-    site.succeed(&["trust", "update", "trust-2.yaml"]);
+    let said = site.succeed(&["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("REVOKED at 2024-11-20T00:00:00Z, for any channel\n"), "{said}");
     let said = site.fail(3, &["verify", &text(&archive.path)]);
     assert!(said.contains("found 0 of 1") && said.contains("security-officer"), "the approval alone: {said}");
     assert!(!said.contains("preparer"), "{said}");
