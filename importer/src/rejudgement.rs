@@ -63,10 +63,13 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
     let mut judged_for = HashMap::new();
     // What approvers said of each archive up to each receipt, refusals too: a rejection must not be left out.
     let mut said: HashMap<Digest, Vec<Digest>> = HashMap::new();
-    let mut last = None;
+    let (mut last, mut state) = (None, None);
     let (mut judged, mut failures) = (Vec::new(), Vec::new());
     for listed in receipts::list(&site.receipts())? {
         let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
+        if number == Some(listed.number) {
+            state = Some(receipt.state);
+        }
         let lets_in = matches!(receipt.state, State::Held | State::Published);
         let after = last.replace(receipt.issued);
         let Some(archive) = receipt.archive.clone() else { continue };
@@ -89,10 +92,20 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
         }
     }
     if let Some(number) = number.filter(|_| judged.is_empty() && failures.is_empty()) {
-        let message = "found no receipt of this number that let something in, wanted one";
-        return Err(Failure::new(Class::Usage, format!("receipt {number}"), message).into());
+        return Err(let_nothing_in(number, state).into());
     }
     Failures::unless_empty(failures, judged)
+}
+
+/// Why the receipt of this number, which is of this state where there is one, is not judged once more.
+fn let_nothing_in(number: u64, state: Option<State>) -> Failure {
+    let found = match state {
+        None => "no receipt of this number",
+        Some(State::Changed) => "the receipt of a change of trust or policy",
+        Some(_) => "the receipt of a refusal",
+    };
+    let message = format!("found {found}, wanted one that let something in");
+    Failure::new(Class::Usage, format!("receipt {number}"), message)
 }
 
 /// What the gates say of an archive that was accepted and held, by every policy that it was judged by and as of now: what has an

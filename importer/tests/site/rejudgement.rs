@@ -91,9 +91,16 @@ fn each_archive_is_judged_as_of_then_by_what_it_was_let_in_by() {
     // What was held and then published is one archive.
     let said = site.succeed(&["receipt", "judge"]);
     assert!(said.ends_with("verified       4 receipts of 3 archives, from what was kept alone\n"), "{said}");
-    for number in ["2", "9"] {
+    let other = site.archive(&Draft { audience: vec!["sovereign-b"], ..Draft::on(6) });
+    site.fail(3, &["load", &text(&other.path), "--to", "content"]);
+    for (number, found) in [
+        ("2", "the receipt of a change of trust or policy"),
+        ("6", "the receipt of a refusal"),
+        ("9", "no receipt of this number"),
+    ] {
         let said = site.fail(2, &["receipt", "judge", number]);
-        assert!(said.contains(&format!("receipt {number}: found no receipt of this number that")), "{said}");
+        let wanted = format!("receipt {number}: found {found}, wanted one that let something in");
+        assert!(said.contains(&wanted), "{said}");
     }
 
     fs::remove_file(kept(&evidence(&site, &second), "kev-")).unwrap();
