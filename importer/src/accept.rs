@@ -238,17 +238,17 @@ fn judge_content(
 
 /// Everything that is to be said now against what was accepted once: days lie between a load that was held and its
 /// names. Who signed and what came since are asked again, and what is in force must be what it was judged by. The gates
-/// judge again elsewhere ([`crate::rejudgement::as_of_now`]).
+/// judge again elsewhere ([`crate::rejudgement::as_of_now`]). Returns who signed.
 pub(crate) fn reassess(
     archive: &Signed<File>,
     annexes: &[Annex],
     held: &Receipt,
     rules: &Rules<'_>,
-) -> Vec<String> {
-    let mut reasons = Vec::new();
-    judge_signers(archive, annexes, rules, &mut reasons, None);
+    reasons: &mut Vec<String>,
+) -> Vec<Signer> {
+    let signers = judge_signers(archive, annexes, rules, reasons, None);
     if let Some(site) = rules.site {
-        judge_order(archive.inventory(), site, rules, &mut reasons);
+        judge_order(archive.inventory(), site, rules, reasons);
     }
     for policy in rules.policies.iter().map(|file| file.policy.digest()) {
         if !held.policy_digests.contains(&policy) {
@@ -263,7 +263,7 @@ pub(crate) fn reassess(
     if left_out(now.records()) != left_out(&held.excluded) {
         reasons.push("found other items left out by its approvers than when it was loaded".to_owned());
     }
-    reasons
+    signers
 }
 
 /// An approver may have judged by a policy of their own, or by none.

@@ -42,6 +42,8 @@ pub(crate) struct Rejudged {
     pub(crate) at: Timestamp,
     /// How many items were judged.
     pub(crate) items: usize,
+    /// The gates that judged; none means that nothing was judged but who signed and what was brought.
+    pub(crate) gates: Vec<String>,
     /// The trust files that its signers stand in, the site's first.
     pub(crate) trust_digests: Vec<Digest>,
     /// The policies that were judged by, the site's first.
@@ -61,10 +63,13 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
     let mut judged_for = HashMap::new();
     // What approvers said of each archive up to each receipt, refusals too: a rejection must not be left out.
     let mut said: HashMap<Digest, Vec<Digest>> = HashMap::new();
-    let mut last = None;
+    let (mut last, mut state) = (None, None);
     let (mut judged, mut failures) = (Vec::new(), Vec::new());
     for listed in receipts::list(&site.receipts())? {
         let receipt = receipts::read(&listed.path, site.public_key())?.receipt;
+        if number == Some(listed.number) {
+            state = Some(receipt.state);
+        }
         let lets_in = matches!(receipt.state, State::Held | State::Published);
         let after = last.replace(receipt.issued);
         let Some(archive) = receipt.archive.clone() else { continue };
@@ -87,13 +92,23 @@ pub(crate) fn rejudge(site: &Site, number: Option<u64>) -> Result<Vec<Rejudged>,
         }
     }
     if let Some(number) = number.filter(|_| judged.is_empty() && failures.is_empty()) {
-        let message = "found no receipt of this number that let something in, wanted one";
-        return Err(Failure::new(Class::Usage, format!("receipt {number}"), message).into());
+        return Err(let_nothing_in(number, state).into());
     }
     Failures::unless_empty(failures, judged)
 }
 
-/// What the gates have against an archive that was accepted and held, by every policy that it was judged by and as of now: what has an
+/// Why the receipt of this number, which is of this state where there is one, is not judged once more.
+fn let_nothing_in(number: u64, state: Option<State>) -> Failure {
+    let found = match state {
+        None => "no receipt of this number",
+        Some(State::Changed) => "the receipt of a change of trust or policy",
+        Some(_) => "the receipt of a refusal",
+    };
+    let message = format!("found {found}, wanted one that let something in");
+    Failure::new(Class::Usage, format!("receipt {number}"), message)
+}
+
+/// What the gates say of an archive that was accepted and held, by every policy that it was judged by and as of now: what has an
 /// end of its own, such as an exception, may have ended since, and a signer may have been missed. How old reports are
 /// counts up to when it came in.
 ///
@@ -105,7 +120,7 @@ pub(crate) fn as_of_now(
     annexes: &[Annex],
     held: &Receipt,
     rules: &Rules<'_>,
-) -> Result<Vec<Failure>, Failures> {
+) -> Result<Vec<Judgement>, Failures> {
     let identity = pack.identity();
     let kept = site.kept_judgements(held)?;
     let knowledge = knowledge(site, identity, &kept)?;
@@ -116,8 +131,7 @@ pub(crate) fn as_of_now(
     let excluded = exclusion::counted(&pack.inventory().items, annexes);
     let before = judgement::before(pack, &rules.policies, site, History::Whole)?;
     let clock = Clock { now: rules.now, arrived };
-    let judged = judgement::judge(pack, annexes, &excluded, &rules, (&before, clock))?;
-    Ok(judging::refusals(&judged))
+    judgement::judge(pack, annexes, &excluded, &rules, (&before, clock))
 }
 
 /// Where a receipt stands in the history of its site.
@@ -180,6 +194,7 @@ fn once_more(
         receipt: number,
         at: *at,
         items: excluded.rest(&pack.inventory().items).count(),
+        gates: receipt.gates.clone(),
         trust_digests: receipt.trust_digests.clone(),
         policy_digests: receipt.policy_digests.clone(),
         is_identical: judged.iter().map(json::digest).eq(receipt.judgements.iter().copied()),

@@ -33,7 +33,7 @@ pub(crate) struct Rescanned {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Scans every platform of every image of an archive, and gives the archive back.
+/// Scans every platform of every image of an archive, and gives the archive back. Where it has none, no scanner is needed.
 ///
 /// # Errors
 /// When there is no scanner, or it fails; each platform for itself.
@@ -42,8 +42,11 @@ pub(crate) fn rescan(
     settings: Settings,
     quiet: bool,
 ) -> Result<(Verified<File>, Vec<Rescanned>), Failures> {
-    let trivy = Trivy::find(settings).map_err(|error| of_trivy("trivy", &error))?;
     let platforms = platforms(&archive)?;
+    if platforms.is_empty() {
+        return Ok((archive, vec![]));
+    }
+    let trivy = Trivy::find(settings).map_err(|error| of_trivy("trivy", &error))?;
     let archive = Arc::new(archive);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Class::Failed, "the runtime", error))?;

@@ -107,6 +107,8 @@ pub(crate) struct Import {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) reasons: Vec<String>,
+    /// The gates that judged; none, where nothing was judged or nothing came in.
+    pub(crate) gates: Vec<String>,
     /// What was said about the items that have the digest.
     pub(crate) items: Vec<Judged>,
     /// Where the items are that have the digest.
@@ -273,6 +275,7 @@ fn imports(
             issued: receipt.issued,
             signers: signers(site, receipt, pack)?,
             reasons: receipt.reasons.clone(),
+            gates: receipt.gates.clone(),
             items: judged(site, receipt, found)?,
             places: items.flat_map(|item| item.places.iter().cloned()).collect(),
         })

@@ -22,10 +22,13 @@ pub struct Receipt {
     pub annexes: Vec<Digest>,
     /// [`crate::API_VERSION`].
     pub api_version: String,
-    /// The archive; none in a refusal of something that nobody who is trusted signed, or that is not what was
-    /// signed: then it is not known what it is.
+    /// The archive; none where trust or policy were to change, and in a refusal of something that nobody who is trusted
+    /// signed, or that is not what was signed: then it is not known what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<ArchiveRecord>,
+    /// The trust file or policy that was refused; none otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeRecord>,
     /// What its approvers left out, in the inventory's order; it was neither judged nor loaded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<ExclusionRecord>,
@@ -84,6 +87,26 @@ impl ArchiveRecord {
     pub fn new(identity: Digest, inventory: &Inventory) -> Self {
         Self { identity, name: inventory.name.clone(), serial: inventory.serial }
     }
+}
+
+/// A trust file or a policy that was to be put in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRecord {
+    /// The SHA-256 of the file.
+    pub digest: Digest,
+    /// Which of the two it is.
+    pub kind: ChangeKind,
+}
+
+/// What a site is held to and can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// Who may do what.
+    Trust,
+    /// What may come in.
+    Policy,
 }
 
 /// How far an import went.

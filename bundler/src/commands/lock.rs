@@ -51,7 +51,9 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
     let path = arguments.output.clone().unwrap_or_else(|| project::lock_path(&arguments.definition));
     let policy = arguments.policy.as_deref().map(input::policy).transpose()?;
     let rules = policy.and_then(|file| file.policy.vulnerabilities);
-    let trivy = scanner(arguments, rules.as_ref())?;
+    // Charts alone hold no image to scan.
+    let about_images = rules.as_ref().filter(|_| !project.definition.images.is_empty());
+    let trivy = scanner(arguments, about_images)?;
     let scans = Scans { trivy, given: given_reports::read(&arguments.report)?, rules };
     let http = crate::hosts::clients(
         &project.definition.hosts,

@@ -16,6 +16,9 @@ use super::signers::{Identity, Logged};
 /// What marks a line that a person must decide about.
 pub(crate) const DECIDE: &str = "DECIDE";
 
+/// Digits of a key id of OpenPGP.
+const KEY_ID: usize = 16;
+
 /// How many problems of a rule are shown, and how many items.
 const SHOWN: usize = 3;
 
@@ -153,11 +156,9 @@ fn write_key(text: &mut String, of: &str, pattern: &str, logged: Logged) {
     );
 }
 
-/// A provenance file names a key by its fingerprint, and does not bring it.
+/// A provenance file names a key, and does not bring it.
 fn write_openpgp(text: &mut String, of: &str, pattern: &str, keys: &BTreeSet<String>) {
-    let named =
-        keys.iter().map(|key| if key.is_empty() { "a key that it does not name" } else { key.as_str() });
-    let named = escape(&named.collect::<Vec<_>>().join(", "));
+    let named = escape(&keys.iter().map(|key| named_key(key)).collect::<Vec<_>>().join(", "));
     let _ = writeln!(
         text,
         "    # {DECIDE}: with a provenance file, unverified, by OpenPGP: {of}: {named}. Get the key from the publisher, compare its\n    \
@@ -169,6 +170,16 @@ fn write_openpgp(text: &mut String, of: &str, pattern: &str, keys: &BTreeSet<Str
          #       -----BEGIN PGP PUBLIC KEY BLOCK-----\n    \
          #       -----END PGP PUBLIC KEY BLOCK-----"
     );
+}
+
+/// A key of OpenPGP by what a signature gives of it. A key id is a part of the fingerprint, and others can make a key that
+/// has it too.
+fn named_key(key: &str) -> String {
+    match key.len() {
+        0 => "a key that it does not name".to_owned(),
+        KEY_ID => format!("key id {key}"),
+        _ => format!("fingerprint {key}"),
+    }
 }
 
 fn write_unsigned(text: &mut String, of: &str, pattern: &str) {
@@ -205,4 +216,23 @@ fn keyless(identity: &Identity) -> String {
 /// A scalar of YAML in single quotes, in which nothing but the quote itself is special.
 fn quoted(text: &str) -> String {
     format!("'{}'", escape(text).replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_id_is_called_no_fingerprint() {
+        for (key, wanted) in [
+            ("843BBF981FC18762", "key id 843BBF981FC18762"),
+            (
+                "5E615389B53CA37F0EE60BD3843BBF981FC18762",
+                "fingerprint 5E615389B53CA37F0EE60BD3843BBF981FC18762",
+            ),
+            ("", "a key that it does not name"),
+        ] {
+            assert_eq!(named_key(key), wanted);
+        }
+    }
 }

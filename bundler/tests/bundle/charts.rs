@@ -130,6 +130,13 @@ fn packaged_charts_are_carried_with_their_provenance_and_without_a_network() {
     assert!(manifest.contains(media_type::HELM_PROVENANCE), "{manifest}");
     let first = project.build()["identity"].clone();
     project.verify("core.tar");
+    project.run(&["policy", "init", "--from", "core.lock.json"]);
+    let drafted = String::from_utf8(project.read("core.policy.yaml")).unwrap();
+    assert!(drafted.contains(": key id 843BBF981FC18762. Get the key"), "{drafted}");
+
+    // Nothing in it is to be scanned, and there is no trivy here.
+    project.write("scan.yaml", "apiVersion: airgap/v1\nkind: Policy\nspec: {vulnerabilities: {}}\n");
+    project.run(&["lock", "core.yaml", "--policy", "scan.yaml"]).succeeds();
 
     project.write("signtest-0.1.0.tgz.prov", "changed");
     let ran = project.run(&["build", "core.yaml", "--key", "build-1.key", "-o", "other.tar"]);

@@ -142,7 +142,7 @@ fn what_is_drafted_from_a_name_that_anybody_can_write_refuses_until_it_is_verifi
     project.write("none.json", "{}");
     project
         .run(&[&again[..], &["-o", "x.yaml", "--trusted-root", "none.json"]].concat())
-        .fails(2, &["trusted root"]);
+        .fails(2, &["error: none.json: ", "trusted root"]);
     assert!(!project.path("x.yaml").exists());
 }
 

@@ -201,10 +201,10 @@ pub(crate) struct ApproveArguments {
     /// The number of the change that this belongs to.
     #[arg(long, value_name = "ID")]
     pub(crate) change: Option<String>,
-    /// Leave this item out, with everything that requires it. May be given several times.
+    /// Leave this item out, with everything that requires it; --reason says why. May be given several times.
     #[arg(long, value_name = "ITEM", conflicts_with = "reject")]
     pub(crate) exclude: Vec<String>,
-    /// Why the items are left out.
+    /// Why the items are left out. It stands in the receipt.
     #[arg(long, value_name = "TEXT", requires = "exclude")]
     pub(crate) reason: Option<String>,
     /// A report to stand on: of a scan or a search for malware by `verify --rescan`, or what `trivy image --format

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use console::escape::escape;
 use console::given_reports::{self, GivenReport};
 use console::{Class, Failure, Failures, clock};
+use gates::Subject;
 use gates::vulnerability::Bound;
-use gates::{Judgement, Subject};
 use manifests::exclusions::Exclusions;
 use manifests::key::PrivateKey;
 use manifests::malware_report::MalwareReport;
@@ -49,8 +49,6 @@ pub(crate) struct Approved {
     /// What is against the archive, where it is rejected.
     against: Vec<Failure>,
     annex: PathBuf,
-    #[serde(skip)]
-    warnings: String,
 }
 
 pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Approved, Failures> {
@@ -81,7 +79,7 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
     let against = assessment.reasons().to_vec();
     if verdict == Verdict::Approved && !against.is_empty() {
         if !global.quiet {
-            eprintln!("{}{}", Standing::of(&assessment).render(), warnings(&assessment));
+            eprintln!("{}", Standing::of(&assessment).render_whole());
         }
         return Err(Failures::of(against));
     }
@@ -101,7 +99,6 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
         missing: assessment.missing().to_vec(),
         against,
         annex: output,
-        warnings: warnings(&assessment),
     })
 }
 
@@ -112,9 +109,8 @@ fn is_wanted(assessment: &Assessment, verdict: Verdict, person: &ChannelName, ro
     }
     let does = if verdict == Verdict::Approved { "approve" } else { "reject" };
     eprint!(
-        "{}{}\nCompare the identity by voice with whoever prepared it. Does {person}, as {role}, {does} it? [y/N] ",
-        Standing::of(assessment).render(),
-        warnings(assessment)
+        "{}\nCompare the identity by voice with whoever prepared it. Does {person}, as {role}, {does} it? [y/N] ",
+        Standing::of(assessment).render_whole()
     );
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
@@ -128,6 +124,14 @@ fn check_usage(arguments: &ApproveArguments) -> Result<(), Failure> {
     let usage = |item: &str, message: &str| Err(Failure::new(Class::Usage, item, message));
     if arguments.archive == Path::new("-") && arguments.output.is_none() {
         return usage("-", "found standard input and no -o, wanted a place for the annex");
+    }
+    if !arguments.exclude.is_empty()
+        && arguments.reason.as_ref().is_none_or(|reason| reason.trim().is_empty())
+    {
+        return usage(
+            "--exclude",
+            "found no --reason, wanted why it is left out: the receipt says so for good",
+        );
     }
     let is_line = |text: &String| {
         !text.trim().is_empty() && text.len() <= CHANGE_BYTES && !text.chars().any(char::is_control)
@@ -220,18 +224,9 @@ fn bind(archive: &Verified<File>, reports: &[GivenReport]) -> Result<Vec<Bound>,
     Failures::unless_empty(failures, bound)
 }
 
-/// What somebody should look at, item by item.
-fn warnings(assessment: &Assessment) -> String {
-    let mut text = String::new();
-    for (item, warning) in assessment.judgements().iter().flat_map(Judgement::warnings) {
-        let _ = writeln!(text, "{:<14} {}", "warning", escape(&format!("{item}: {warning}")));
-    }
-    text
-}
-
 impl Approved {
     pub(crate) fn render(&self) -> String {
-        let mut text = format!("{}{}", self.archive.render(), self.warnings);
+        let mut text = self.archive.render_whole();
         let mut line = |label: &str, value: &str| {
             let _ = writeln!(text, "{label:<14} {}", escape(value));
         };

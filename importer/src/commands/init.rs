@@ -1,5 +1,6 @@
 //! `init`: a site is set up.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use manifests::trust::Role;
 use manifests::{ChannelName, Digest};
 use serde::Serialize;
 
+use super::in_force::shown;
 use super::{notice, state};
 use crate::cli::{Global, InitArguments};
 use crate::site::init::{NewSite, Setup, init};
@@ -21,6 +23,8 @@ pub(crate) struct Pinned {
     channels: Vec<ChannelName>,
     trust_digest: Digest,
     policy_digest: Digest,
+    /// How many people have to sign in each role.
+    thresholds: BTreeMap<Role, usize>,
     keys: Vec<Key>,
     receipt_key: Digest,
     gates: Vec<String>,
@@ -86,6 +90,7 @@ impl Pinned {
             channels: description.channels,
             trust_digest: description.trust_digest,
             policy_digest: description.policy_digest,
+            thresholds: trust.thresholds(),
             keys: holders.collect(),
             receipt_key: description.receipt_key,
             gates: policy.policy.gates.iter().map(|gate| (*gate).to_owned()).collect(),
@@ -104,6 +109,7 @@ impl Pinned {
         line("channels", &if channels.is_empty() { "any".to_owned() } else { channels.join(", ") });
         line("trust", &self.trust_digest.to_string());
         line("policy", &self.policy_digest.to_string());
+        line("thresholds", &shown(&self.thresholds));
         for Key { role, person, key } in &self.keys {
             line(&role.to_string(), &format!("{key} {person}"));
         }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use console::archive_report::ArchiveReport;
 use console::input::{PolicyFile, TrustFile};
-use console::judging::Knowledge;
+use console::judging::{self, Knowledge};
 use console::{Class, Failure, Failures, clock, input};
+use gates::Judgement;
 use manifests::malware_report::MalwareReport;
 use manifests::receipt::{ArchiveRecord, Receipt};
-use manifests::trust::Trust;
+use manifests::trust::{Signer, Trust};
 use manifests::{Digest, Timestamp};
 use transfer::archive::stream::Keep;
 use transfer::archive::{Signed, Verified};
@@ -36,6 +37,22 @@ pub(crate) struct Judge {
     /// The searches for malware of `verify --rescan`.
     pub(crate) searched: Vec<MalwareReport>,
     at: Option<Timestamp>,
+}
+
+/// What is to be said now of an archive that was accepted and held.
+pub(crate) struct Reassessed {
+    /// Who signed it and its annexes.
+    pub(crate) signers: Vec<Signer>,
+    /// The annexes that were counted.
+    pub(crate) annexes: Vec<Digest>,
+    /// The trust files that the signers stand in.
+    pub(crate) trusts: Vec<Digest>,
+    /// What the gates said, by each policy that it was let in by.
+    pub(crate) judgements: Vec<Judgement>,
+    /// What a person should know.
+    pub(crate) notices: Vec<String>,
+    /// Everything against it.
+    pub(crate) against: Vec<Failure>,
 }
 
 impl Judge {
@@ -213,8 +230,7 @@ impl Judge {
         annex::find(path, archive, (&arguments.annexes, &kept), &rules.trusts(), rules.now)
     }
 
-    /// Everything that is to be said now against an archive that was accepted and held. What approvers said since is
-    /// kept.
+    /// Everything that is to be said now of an archive that was accepted and held. What approvers said since is kept.
     ///
     /// # Errors
     /// When an annex that was given would not be counted, or the disk fails.
@@ -224,7 +240,7 @@ impl Judge {
         archive: &Signed<File>,
         held: &Receipt,
         global: &Global,
-    ) -> Result<Vec<Failure>, Failures> {
+    ) -> Result<Reassessed, Failures> {
         let rules = self.rules()?;
         let site = self.reader()?;
         // The archive itself is not at hand any more, so nothing lies beside it.
@@ -233,10 +249,14 @@ impl Judge {
         site.keep_annexes(archive.identity(), &counted)?;
         let label = format!("{}-{}", archive.inventory().name, archive.inventory().serial);
         let refused = |reason| Failure::new(Class::Refused, &label, reason);
-        let mut failures: Vec<Failure> =
-            accept::reassess(archive, &counted, held, &rules).into_iter().map(refused).collect();
-        failures.extend(rejudgement::as_of_now(site, archive, &counted, held, &rules)?);
-        Ok(failures)
+        let mut reasons = Vec::new();
+        let signers = accept::reassess(archive, &counted, held, &rules, &mut reasons);
+        let judgements = rejudgement::as_of_now(site, archive, &counted, held, &rules)?;
+        let mut against: Vec<Failure> = reasons.into_iter().map(refused).collect();
+        against.extend(judging::refusals(&judgements));
+        let annexes = counted.iter().map(|annex| annex.identity).collect();
+        let trusts = rules.trusts().into_iter().map(Trust::digest).collect();
+        Ok(Reassessed { signers, annexes, trusts, judgements, notices, against })
     }
 
     /// As [`Judge::accept`], for a report: what is against the archive is part of what comes out.
@@ -272,13 +292,10 @@ impl Judge {
         let trusts = rules.trusts();
         let mut annexes = self.annexes(path, arguments, &archive, &rules)?;
         if let Some(own) = own {
-            annexes.counted.push(annex::examine(
-                own,
-                Path::new("this approval"),
-                &archive,
-                &trusts,
-                rules.now,
-            )?);
+            let own = annex::examine(own, Path::new("this approval"), &archive, &trusts, rules.now)?;
+            annexes.counted.push(own);
+            // A load counts what each said last.
+            annexes.counted = annex::last_words(annexes.counted);
         }
         Ok(accept::assess(archive, annexes, &rules, Purpose::Approval))
     }

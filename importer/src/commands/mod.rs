@@ -2,6 +2,7 @@
 
 mod approve;
 mod completions;
+mod in_force;
 mod init;
 mod inspect;
 mod judge;

@@ -12,6 +12,7 @@ use transfer::archive::Signed;
 
 use super::judge::Judge;
 use super::refuse::refuse;
+use super::standing::Standing;
 use super::state;
 use crate::cli::{Global, JudgeArguments, PublishArguments};
 use crate::destinations::Destinations;
@@ -25,6 +26,7 @@ use crate::{archive_failure, held, publish};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Published {
+    archive: Standing,
     held: PathBuf,
     receipt: PathBuf,
     items: usize,
@@ -49,11 +51,14 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
         Subject::of(&evidence).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
     let waiting = Waiting { path: &path, receipt: &held, archive: &archive, evidence: &evidence };
     let moved = match accepted_still(&judge, &waiting, &rules, global) {
-        Ok(()) => move_names(judge.writer()?, &waiting, &destinations, &key).await,
+        Ok(standing) => {
+            let moved = move_names(judge.writer()?, &waiting, &destinations, &key).await;
+            moved.map(|arrived| (standing, arrived))
+        }
         Err(failures) => Err(failures),
     };
-    let arrived = match moved {
-        Ok(arrived) => arrived,
+    let (standing, arrived) = match moved {
+        Ok(moved) => moved,
         Err(failures) => return Err(refuse(&mut judge, Some(&(archive, subject)), failures, &key, global)),
     };
     let site = judge.writer()?;
@@ -61,7 +66,7 @@ pub(crate) async fn run(arguments: &PublishArguments, global: &Global) -> Result
     let text = super::receipt::render_items(&successor.receipt.items);
     let items = successor.receipt.items.len();
     let issued = site.issue(successor, &key)?;
-    Ok(Published { held: path, receipt: issued.path, items, text })
+    Ok(Published { archive: standing, held: path, receipt: issued.path, items, text })
 }
 
 /// What was held, and the site's evidence pack of it.
@@ -72,18 +77,20 @@ struct Waiting<'a> {
     evidence: &'a Arc<Signed<File>>,
 }
 
-/// Asks once more whether it may come in.
+/// Asks once more whether it may come in, and tells by whom and what.
 fn accepted_still(
     judge: &Judge,
     waiting: &Waiting<'_>,
     rules: &JudgeArguments,
     global: &Global,
-) -> Result<(), Failures> {
-    let refused = |reason| Failure::new(Class::Refused, waiting.path.display(), reason);
-    let mut failures = judge.reassess(rules, waiting.evidence, waiting.receipt, global)?;
-    failures.extend(refused_since(judge.reader()?, waiting.receipt, waiting.archive)?.map(refused));
+) -> Result<Standing, Failures> {
+    let Waiting { path, receipt, archive, evidence } = *waiting;
+    let refused = |reason| Failure::new(Class::Refused, path.display(), reason);
+    let mut now = judge.reassess(rules, evidence, receipt, global)?;
+    let mut failures = std::mem::take(&mut now.against);
+    failures.extend(refused_since(judge.reader()?, receipt, archive)?.map(refused));
     if failures.is_empty() {
-        return Ok(());
+        return Ok(Standing::of_held(evidence, receipt, now));
     }
     failures.push(
         refused("wanted it accepted as of now".to_owned())
@@ -168,6 +175,6 @@ fn open_evidence(site: &Site, archive: &ArchiveRecord, held: &Receipt) -> Result
 impl Published {
     pub(crate) fn render(&self) -> String {
         let receipt = console::escape::escape(&self.receipt.display().to_string());
-        format!("{}{:<14} {receipt}\n", self.text, "receipt")
+        format!("{}\n{}{:<14} {receipt}\n", self.archive.render(), self.text, "receipt")
     }
 }

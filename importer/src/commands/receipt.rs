@@ -1,5 +1,6 @@
 //! `receipt`: show, check and copy out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -11,17 +12,20 @@ use console::progress::count;
 use console::report::finish;
 use console::{Class, Failure, Failures, input};
 use gates::NOTHING;
-use manifests::Digest;
 use manifests::key::PublicKey;
-use manifests::receipt::{ArchiveRecord, ItemRecord, NameOutcome, Outcome, Receipt, State, VerdictRecord};
+use manifests::receipt::{
+    ArchiveRecord, ChangeKind, ChangeRecord, ItemRecord, MinimalReceipt, NameOutcome, Outcome, Receipt,
+    State, VerdictRecord,
+};
 use manifests::trust::Role;
+use manifests::{ChannelName, Digest};
 use serde::Serialize;
 
 use super::state;
 use super::trust::BY_RECOVERY;
 use crate::cli::{Global, ReceiptCommand};
 use crate::rejudgement::{self, Rejudged};
-use crate::site::{Access, Site, chain, receipts, summaries};
+use crate::site::{Access, Site, SiteError, chain, receipts, summaries};
 
 pub(crate) fn run(command: &ReceiptCommand, global: &Global) -> ExitCode {
     let as_json = global.json;
@@ -67,46 +71,89 @@ struct Checked {
     last: Option<Digest>,
     key: Digest,
     is_chain: bool,
+    /// What one that was handed over says of itself.
+    #[serde(flatten)]
+    says: Option<Says>,
 }
+
+/// What a receipt says of itself.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Says {
+    site: ChannelName,
+    state: State,
+    archive: Option<ArchiveRecord>,
+    is_minimal: bool,
+}
+
+/// What may be wrong with a receipt that was handed over: no state directory is in doubt.
+const HANDED_OVER: &str = "it was changed, or another site signed it: compare this key with that of the site that it is said to be of";
 
 fn verify(receipt: Option<&Path>, key: Option<&Path>, global: &Global) -> Result<Checked, Failures> {
     let Some(path) = receipt.filter(|path| *path != Path::new("chain")) else {
         let site = Site::open(state(global)?, Access::Read)?;
         let chain::Chain { receipts, last } = chain::verify(&site)?;
-        return Ok(Checked { receipts, last, key: site.public_key().id(), is_chain: true });
+        return Ok(Checked { receipts, last, key: site.public_key().id(), is_chain: true, says: None });
     };
-    let key = match key {
-        Some(path) => PublicKey::from_pem(&input::document(path)?)
-            .map_err(|error| Failure::new(Class::Usage, path.display(), error))?,
-        None => Site::open(state(global)?, Access::Read)?.public_key().clone(),
+    let (key, own) = match key {
+        Some(path) => {
+            let key = PublicKey::from_pem(&input::document(path)?);
+            (key.map_err(|error| Failure::new(Class::Usage, path.display(), error))?, None)
+        }
+        None => {
+            let site = Site::open(state(global)?, Access::Read)?;
+            (site.public_key().clone(), Some(site.receipts()))
+        }
     };
     if !path.exists() {
         return Err(Failure::new(Class::Usage, path.display(), "found no such file").into());
     }
-    let digest = if receipts::is_minimal(path) {
-        receipts::read_minimal(path, &key)?
-    } else {
-        let receipts::Signed { receipt, digest, .. } = receipts::read(path, &key)?;
-        summaries::check(path, &receipt, &key)?;
-        digest
-    };
-    Ok(Checked { receipts: 1, last: Some(digest), key: key.id(), is_chain: false })
+    let (says, digest) = read(path, &key).map_err(|error| match error {
+        SiteError::Receipt(..) if !own.is_some_and(|folder| is_in(path, &folder)) => {
+            Failure::from(error).advise(HANDED_OVER)
+        }
+        error => error.into(),
+    })?;
+    Ok(Checked { receipts: 1, last: Some(digest), key: key.id(), is_chain: false, says: Some(says) })
+}
+
+/// Reads a receipt or a minimal one: the signature first.
+fn read(path: &Path, key: &PublicKey) -> Result<(Says, Digest), SiteError> {
+    if receipts::is_minimal(path) {
+        let (MinimalReceipt { site, state, archive, .. }, digest) = receipts::read_minimal(path, key)?;
+        return Ok((Says { site, state, archive, is_minimal: true }, digest));
+    }
+    let receipts::Signed { receipt, digest, .. } = receipts::read(path, key)?;
+    summaries::check(path, &receipt, key)?;
+    let Receipt { site, state, archive, .. } = receipt;
+    Ok((Says { site, state, archive, is_minimal: false }, digest))
+}
+
+/// Whether a file is one of the folder's own, and none that was copied out of it.
+fn is_in(path: &Path, folder: &Path) -> bool {
+    let parent = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
+    parent.is_some() && parent == folder.canonicalize().ok()
 }
 
 impl Checked {
     fn render(&self) -> String {
-        let Self { receipts, last, key, is_chain } = self;
+        let Self { receipts, last, key, is_chain: _, says } = self;
         let last = last.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
-        if *is_chain {
+        let Some(Says { site, state, archive, is_minimal }) = says else {
             let receipts = count(*receipts, "receipt");
-            format!(
+            return format!(
                 "verified       {receipts} in one unbroken chain, their verification summaries, and the ledger that they name\nlast           {last}\nkey            {key}\n"
-            )
-        } else {
-            format!(
-                "verified       the receipt is what was signed\ndigest         {last}\nkey            {key}\n"
-            )
-        }
+            );
+        };
+        let what = if *is_minimal { "minimal receipt" } else { "receipt" };
+        let archive = archive.as_ref().map_or_else(
+            || "it names none".to_owned(),
+            |archive| format!("{}, serial {}, {}", archive.name, archive.serial, archive.identity),
+        );
+        let state = state_of(*state);
+        format!(
+            "verified       the {what} is what was signed\nsite           {site}\narchive        {archive}\nstate          {state}\ndigest         {last}\nkey            {key}\n"
+        )
     }
 }
 
@@ -124,21 +171,30 @@ fn judge(number: Option<u64>, global: &Global) -> Result<JudgedAgain, Failures> 
 impl JudgedAgain {
     fn render(&self) -> String {
         let mut text = String::new();
-        for Rejudged { receipt, archive, at, items, trust_digests, policy_digests, is_identical } in
-            &self.judged
-        {
-            let ArchiveRecord { name, serial, .. } = archive;
-            let _ = writeln!(text, "receipt        {receipt}: {name}, serial {serial}");
-            trust_digests.iter().for_each(|digest| _ = writeln!(text, "  trust        {digest}"));
-            policy_digests.iter().for_each(|digest| _ = writeln!(text, "  policy       {digest}"));
-            let _ = writeln!(text, "  judged       {}, as of {at}", count(*items as u64, "item"));
-            let same = if *is_identical { "to the byte" } else { "every verdict and rule, in other words" };
-            let _ = writeln!(text, "  as then      {same}");
-        }
-        let judged = count(self.judged.len() as u64, "archive");
-        let _ = writeln!(text, "verified       {judged}, from what was kept alone");
+        self.judged.iter().for_each(|judged| render_judged(&mut text, judged));
+        let receipts = count(self.judged.len() as u64, "receipt");
+        // What was held has two receipts, and each further load one more.
+        let archives: BTreeSet<Digest> = self.judged.iter().map(|judged| judged.archive.identity).collect();
+        let archives = count(archives.len() as u64, "archive");
+        let _ = writeln!(text, "verified       {receipts} of {archives}, from what was kept alone");
         text
     }
+}
+
+fn render_judged(text: &mut String, judged: &Rejudged) {
+    let Rejudged { receipt, archive, at, items, gates, trust_digests, policy_digests, is_identical } = judged;
+    let ArchiveRecord { name, serial, .. } = archive;
+    let _ = writeln!(text, "receipt        {receipt}: {name}, serial {serial}");
+    trust_digests.iter().for_each(|digest| _ = writeln!(text, "  trust        {digest}"));
+    policy_digests.iter().for_each(|digest| _ = writeln!(text, "  policy       {digest}"));
+    if gates.is_empty() {
+        let _ = writeln!(text, "  judged       {NOTHING}, as of {at}");
+        let _ = writeln!(text, "  as then      who signed and what came in");
+        return;
+    }
+    let _ = writeln!(text, "  judged       {}, as of {at}", count(*items as u64, "item"));
+    let same = if *is_identical { "to the byte" } else { "every verdict and rule, in other words" };
+    let _ = writeln!(text, "  as then      {same}");
 }
 
 /// What `receipt export` prints.
@@ -208,8 +264,12 @@ fn render(receipt: &Receipt) -> String {
             line("archive", &format!("{}, serial {}", archive.name, archive.serial));
             line("identity", &archive.identity.to_string());
         }
-        None if receipt.state == State::Changed => {}
+        None if receipt.state == State::Changed || receipt.change.is_some() => {}
         None => line("archive", "not known: its signature or its bytes were not good"),
+    }
+    if let Some(ChangeRecord { digest, kind }) = receipt.change {
+        let kind = if kind == ChangeKind::Trust { "a trust file" } else { "a policy" };
+        line("about", &format!("{kind}, {digest}, which was not put in force"));
     }
     line("issued", &receipt.issued.to_string());
     line("state", state_of(receipt.state));

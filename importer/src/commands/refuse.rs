@@ -2,7 +2,7 @@
 
 use console::{Class, Failure, Failures, clock};
 use manifests::key::PrivateKey;
-use manifests::receipt::ArchiveRecord;
+use manifests::receipt::{ArchiveRecord, ChangeRecord};
 
 use super::judge::Judge;
 use super::notice;
@@ -28,7 +28,7 @@ pub(super) fn refuse(
         return failures;
     }
     let (trusts, policies) = judge.held_to();
-    let refused = Refused { archive, failures: &failures, trusts, policies };
+    let refused = Refused { archive, change: None, failures: &failures, trusts, policies };
     let issued = judge.writer().and_then(|site| issue(site, refused, key));
     tell(issued, failures, global)
 }
@@ -36,6 +36,7 @@ pub(super) fn refuse(
 /// The same of a trust file or a policy that was not put in force.
 pub(super) fn refuse_change(
     site: &mut Site,
+    change: ChangeRecord,
     failures: Failures,
     key: &PrivateKey,
     global: &Global,
@@ -44,7 +45,8 @@ pub(super) fn refuse_change(
         return failures;
     }
     let (trusts, policies) = (vec![site.trust().digest()], vec![site.policy().policy.digest()]);
-    let issued = issue(site, Refused { archive: None, failures: &failures, trusts, policies }, key);
+    let refused = Refused { archive: None, change: Some(change), failures: &failures, trusts, policies };
+    let issued = issue(site, refused, key);
     tell(issued, failures, global)
 }
 

@@ -12,11 +12,12 @@ use console::report::finish;
 use console::{Class, Failure, Failures, clock, input, judging};
 use manifests::dsse::{self, Predicate, Statement};
 use manifests::key::PrivateKey;
-use manifests::receipt::SignerRecord;
+use manifests::receipt::{ChangeKind, ChangeRecord, SignerRecord};
 use manifests::trust::{PolicySignature, Role, Signer, TrustSignature};
-use manifests::{ChannelName, Digest, Timestamp};
+use manifests::{Digest, Timestamp};
 use serde::Serialize;
 
+use super::in_force::InForce;
 use super::refuse::refuse_change;
 use super::state;
 use crate::cli::{Global, PolicyCommand, TrustCommand};
@@ -109,34 +110,16 @@ fn write<P: Predicate>(
     Ok((signature, id))
 }
 
-/// What `trust update` and `trust show` print.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InForce {
-    trust_digest: Digest,
-    version: u64,
-    /// Who put it in force just now.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    decided: Vec<SignerRecord>,
-    keys: Vec<Key>,
-}
-
-#[derive(Serialize)]
-struct Key {
-    role: Role,
-    person: ChannelName,
-    key: Digest,
-}
-
 fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Failures> {
     let text = input::document(path)?;
     let bundles = bundles(path, given, Digest::of(text.as_bytes()))?;
-    let (mut site, key, now, is_settled) = open(global)?;
-    if is_settled && site.trust().digest() == Digest::of(text.as_bytes()) {
-        return Ok(InForce::of(&site, site.decided()));
+    let (mut site, key, now) = open(global)?;
+    let change = ChangeRecord { digest: Digest::of(text.as_bytes()), kind: ChangeKind::Trust };
+    if site.trust().digest() == change.digest {
+        return Ok(InForce::of(&site, site.decided_on(change.digest)).unchanged());
     }
-    let followed = site.follow_trust(&text, &bundles, now);
-    followed.map_err(|failures| refuse_change(&mut site, failures, &key, global))?;
+    let followed = site.follow_trust((path, &text), &bundles, now);
+    followed.map_err(|failures| refuse_change(&mut site, change, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(InForce::of(&site, site.decided()))
 }
@@ -146,25 +129,26 @@ fn update_policy(path: &Path, given: &[PathBuf], global: &Global) -> Result<Poli
     // A trusted root that is not what the policy says would be missed on the day of the next archive.
     judging::roots(&next, &[])?;
     let bundles = bundles(path, given, next.policy.digest())?;
-    let (mut site, key, now, is_settled) = open(global)?;
-    if is_settled && site.policy().policy.digest() == next.policy.digest() {
-        return Ok(PolicyInForce::of(&site, site.decided()));
+    let (mut site, key, now) = open(global)?;
+    let change = ChangeRecord { digest: next.policy.digest(), kind: ChangeKind::Policy };
+    if site.policy().policy.digest() == change.digest {
+        let decided = site.decided_on(change.digest);
+        return Ok(PolicyInForce { was_in_force: true, ..PolicyInForce::of(&site, decided) });
     }
-    let followed = site.follow_policy(next, &bundles, now);
-    followed.map_err(|failures| refuse_change(&mut site, failures, &key, global))?;
+    let followed = site.follow_policy((path, next), &bundles, now);
+    followed.map_err(|failures| refuse_change(&mut site, change, failures, &key, global))?;
     site.issue(site.changed(now), &key)?;
     Ok(PolicyInForce::of(&site, site.decided()))
 }
 
-/// The site, and its key: a change leaves a receipt. Whether the one before was cut off from its own, and got it now: then the
-/// same command, given again, has nothing more to do.
-fn open(global: &Global) -> Result<(Site, PrivateKey, Timestamp, bool), Failures> {
+/// The site, and its key: a change leaves a receipt. The one before may have been cut off from its own, and gets it now.
+fn open(global: &Global) -> Result<(Site, PrivateKey, Timestamp), Failures> {
     let mut site = Site::open(state(global)?, Access::Write)?;
     let now = clock::now();
     site.check_clock(now)?;
     let key = site.key()?;
-    let is_settled = site.settle(now, &key)?;
-    Ok((site, key, now, is_settled))
+    site.settle(now, &key)?;
+    Ok((site, key, now))
 }
 
 fn bundles(path: &Path, given: &[PathBuf], digest: Digest) -> Result<Bundles, Failure> {
@@ -179,8 +163,11 @@ fn bundles(path: &Path, given: &[PathBuf], digest: Digest) -> Result<Bundles, Fa
 struct PolicyInForce {
     policy_digest: Digest,
     version: u64,
+    /// Whether it was in force before: the same command, given again, has nothing more to do.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    was_in_force: bool,
     gates: Vec<&'static str>,
-    /// Who put it in force just now.
+    /// Who put it in force, where that is what the command was about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     decided: Vec<SignerRecord>,
 }
@@ -195,16 +182,20 @@ impl PolicyInForce {
         Self {
             policy_digest: policy.digest(),
             version: policy.version,
+            was_in_force: false,
             gates: policy.gates.clone(),
             decided: decided.iter().map(SignerRecord::from).collect(),
         }
     }
 
     fn render(&self) -> String {
-        let Self { policy_digest, version, gates, decided } = self;
+        let Self { policy_digest, version, was_in_force, gates, decided } = self;
+        let before = before(*was_in_force);
         let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
         let decided = render_decided(decided);
-        format!("in force       {policy_digest}, version {version}\n{decided}gates          {gates}\n")
+        format!(
+            "in force       {policy_digest}, version {version}{before}\n{decided}gates          {gates}\n"
+        )
     }
 }
 
@@ -232,8 +223,13 @@ fn show(global: &Global) -> Result<InForce, Failures> {
     Ok(InForce::of(&Site::open(state(global)?, Access::Read)?, &[]))
 }
 
+/// What is said of a file that was put in force before.
+pub(super) const fn before(was_in_force: bool) -> &'static str {
+    if was_in_force { ": already in force" } else { "" }
+}
+
 /// Who decided, for people. That the role `recovery` stood in for all others is what an auditor looks for.
-fn render_decided(decided: &[SignerRecord]) -> String {
+pub(super) fn render_decided(decided: &[SignerRecord]) -> String {
     let mut text = String::new();
     for SignerRecord { key, person, role } in decided {
         let _ = writeln!(text, "  decided by   {person} as {role}, key {key}");
@@ -251,23 +247,5 @@ impl Signed {
         format!(
             "signature      {signature}\nabout          {digest}, version {version}\nkey            {key}\n"
         )
-    }
-}
-
-impl InForce {
-    fn of(site: &Site, decided: &[Signer]) -> Self {
-        let trust = site.trust();
-        let decided = decided.iter().map(SignerRecord::from).collect();
-        let keys = trust.keys().map(|(role, person, key)| Key { role, person: person.clone(), key });
-        Self { trust_digest: trust.digest(), version: trust.version(), decided, keys: keys.collect() }
-    }
-
-    fn render(&self) -> String {
-        let mut text = format!("in force       {}, version {}\n", self.trust_digest, self.version);
-        text.push_str(&render_decided(&self.decided));
-        for Key { role, person, key } in &self.keys {
-            let _ = writeln!(text, "  {:<20} {key}", format!("{person} as {role}"));
-        }
-        text
     }
 }

@@ -89,7 +89,7 @@ fn render_judged(text: &mut String, judged: &Judged, is_alone: bool) {
 }
 
 fn render_import(text: &mut String, import: &Import) {
-    let Import { number, state, issued, signers, reasons, items, places } = import;
+    let Import { number, state, issued, signers, reasons, gates, items, places } = import;
     let _ = writeln!(text, "receipt        {number} of {issued}, {}", state_of(*state));
     for Signer { who: SignerRecord { key, person, role }, signed_at, change } in signers {
         let at = signed_at.map(|at| format!(" at {at}")).unwrap_or_default();
@@ -98,6 +98,11 @@ fn render_import(text: &mut String, import: &Import) {
     }
     for reason in reasons {
         let _ = writeln!(text, "  against      {}", escape(reason));
+    }
+    // Of the archive itself no item tells what judged it.
+    if items.is_empty() && matches!(state, State::Held | State::Published) {
+        let gates = gates.join(", ");
+        let _ = writeln!(text, "  gates        {}", if gates.is_empty() { gates::NOTHING } else { &gates });
     }
     items.iter().for_each(|judged| render_judged(text, judged, items.len() == 1));
     for Place { repository, target, name, .. } in places {

@@ -112,21 +112,18 @@ fn signatures(directory: &Path, digest: Digest) -> PathBuf {
 }
 
 impl Site {
-    /// Puts a trust file in force, when enough people of the one in force and of the new one signed it.
+    /// Puts the text of a trust file in force, when enough people of the one in force and of the new one signed it.
     ///
     /// # Errors
     /// Every reason against it; or when the disk fails.
     pub(crate) fn follow_trust(
         &mut self,
-        text: &str,
+        (file, text): (&Path, &str),
         bundles: &Bundles,
         now: Timestamp,
     ) -> Result<(), Failures> {
-        let what = what(TRUST_SUBJECT, Digest::of(text.as_bytes()));
+        let what = what(file, Digest::of(text.as_bytes()));
         let next = Trust::parse(text).map_err(|error| refused(&what, error.to_string()))?;
-        if next.digest() == self.trust.digest() {
-            return Err(refused(&what, "found the trust file that is in force".to_owned()).into());
-        }
         let verify =
             |bundle: &[u8]| verified::<TrustSignature>(bundle, &self.trust, Some(&next), next.digest());
         let (signed, failures) = verify_all(&what, bundles, &verify);
@@ -145,13 +142,13 @@ impl Site {
     /// Every reason against it; or when the disk fails.
     pub(crate) fn follow_policy(
         &mut self,
-        next: PolicyFile,
+        (file, next): (&Path, PolicyFile),
         bundles: &Bundles,
         now: Timestamp,
     ) -> Result<(), Failures> {
         let (digest, version) = (next.policy.digest(), next.policy.version);
         let verify = |bundle: &[u8]| verified::<PolicySignature>(bundle, &self.trust, None, digest);
-        let what = what(POLICY_SUBJECT, digest);
+        let what = what(file, digest);
         let (signed, failures) = verify_all(&what, bundles, &verify);
         let current = self.policy.policy.version;
         let allowed = self.trust.allows_policy(current, version, &signed, (self.trust_since, now));
@@ -190,6 +187,14 @@ impl Site {
         self.ledger.followed(change, version).map_err(|error| SiteError::Ledger(path, error))
     }
 
+    /// Who put this trust file or policy in force; nobody, where another change came after it or the site was set up
+    /// with it.
+    #[must_use]
+    pub(crate) fn decided_on(&self, digest: Digest) -> &[Signer] {
+        let is_last = self.ledger.changes().last().is_some_and(|change| change.digest == digest);
+        if is_last { &self.decided } else { &[] }
+    }
+
     /// Whether a trust file or a policy was ever in force here.
     #[must_use]
     pub(crate) fn was_in_force(&self, digest: Digest, is_policy: bool) -> bool {
@@ -206,9 +211,10 @@ impl Site {
     }
 }
 
-/// A document as a refusal names it: which one it was is known by its digest alone.
-fn what(name: &str, digest: Digest) -> String {
-    format!("{name} ({digest})")
+/// A document as a refusal names it: by the name that it was given by, and by its digest, since names do not tell which one
+/// it was.
+fn what(file: &Path, digest: Digest) -> String {
+    format!("{} ({digest})", file.display())
 }
 
 fn verify_all(

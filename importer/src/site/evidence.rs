@@ -174,7 +174,10 @@ impl Site {
         let path = self.evidence(about).join(file_name(kind, digest, ending));
         let bytes = super::read_at_most(&path, limits::EVIDENCE_BYTES)?;
         let found = Digest::of(&bytes);
-        if found == digest { Ok(bytes) } else { Err(SiteError::Changed { path, found, wanted: digest }) }
+        if found == digest {
+            return Ok(bytes);
+        }
+        Err(form(&path, format!("found {found}, wanted {digest}, which was kept when the archive came in")))
     }
 
     /// An archive that was kept, or its evidence pack: its signature is checked.

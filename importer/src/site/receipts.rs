@@ -161,18 +161,18 @@ pub(crate) fn read(path: &Path, key: &PublicKey) -> Result<Signed, SiteError> {
     Ok(Signed { receipt, digest: Digest::of(&bytes), bundle })
 }
 
-/// Reads a minimal receipt, as [`read`] reads a receipt, and gives its digest.
+/// Reads a minimal receipt, as [`read`] reads a receipt, with its digest.
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_minimal(path: &Path, key: &PublicKey) -> Result<Digest, SiteError> {
+pub(crate) fn read_minimal(path: &Path, key: &PublicKey) -> Result<(MinimalReceipt, Digest), SiteError> {
     let wrong = |reason: &str| SiteError::Receipt(path.to_owned(), reason.to_owned());
     let Pair { predicate, bytes, .. } = read_signed::<MinimalSignature>(path, MINIMAL_SUBJECT, key)?;
     let minimal = MinimalReceipt::parse(&bytes).map_err(|error| wrong(&error.to_string()))?;
-    if predicate != (MinimalSignature { signed_at: minimal.issued, site: minimal.site }) {
+    if predicate != (MinimalSignature { signed_at: minimal.issued, site: minimal.site.clone() }) {
         return Err(wrong("found another site or time in the signature than in the minimal receipt"));
     }
-    Ok(Digest::of(&bytes))
+    Ok((minimal, Digest::of(&bytes)))
 }
 
 /// Whether a file is said to be a minimal receipt: which reader to take, not a proof.
@@ -235,6 +235,7 @@ impl Site {
             annexes: vec![],
             api_version: API_VERSION.to_owned(),
             archive: None,
+            change: None,
             excluded: vec![],
             gates: vec![],
             issued: now,
@@ -297,17 +298,15 @@ impl Site {
         Ok(Draft { receipt, summaries })
     }
 
-    /// Leaves the receipt of a change that was cut off from it, and tells whether there was one: who decided stands nowhere
-    /// else. A command that writes does so before anything else, since what it judges comes after that receipt.
+    /// Leaves the receipt of a change that was cut off from it: who decided stands nowhere else. A command that writes does so before anything else, since what it judges comes after that receipt.
     ///
     /// # Errors
     /// As [`Site::issue`].
-    pub(crate) fn settle(&mut self, now: Timestamp, key: &PrivateKey) -> Result<bool, SiteError> {
-        let lacks = self.ledger.lacks_receipt();
-        if lacks {
+    pub(crate) fn settle(&mut self, now: Timestamp, key: &PrivateKey) -> Result<(), SiteError> {
+        if self.ledger.lacks_receipt() {
             self.issue(self.changed(now.max(self.ledger.last())), key)?;
         }
-        Ok(lacks)
+        Ok(())
     }
 
     /// Gives a receipt its place in the chain, signs it, and writes it down.
@@ -329,6 +328,7 @@ impl Site {
         let path = self.receipts().join(match &receipt.archive {
             Some(ArchiveRecord { name, serial, .. }) => format!("{number:06}-{name}-{serial}{ENDING}"),
             None if receipt.state == State::Changed => format!("{number:06}-changed{ENDING}"),
+            None if receipt.change.is_some() => format!("{number:06}-unchanged{ENDING}"),
             None => format!("{number:06}-unverified{ENDING}"),
         });
         let predicate = ReceiptSignature { signed_at: receipt.issued, site: receipt.site.clone() };

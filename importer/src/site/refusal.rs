@@ -1,11 +1,12 @@
-//! The receipt of an archive that was refused: that somebody brought it, when, and why nothing of it came in.
+//! The receipt of an archive that was refused: that somebody brought it, when, and why nothing of it came in. The same of a
+//! trust file or policy that was not put in force.
 //!
 //! It may be about something that nobody signed, so everything in it that was not verified is short: who can put a
 //! file before the importer must not be able to fill its disk.
 
 use console::Failures;
 use manifests::key::PrivateKey;
-use manifests::receipt::{ArchiveRecord, Receipt, State};
+use manifests::receipt::{ArchiveRecord, ChangeRecord, Receipt, State};
 use manifests::summary::VerificationResult;
 use manifests::{Digest, Timestamp, limits};
 
@@ -18,6 +19,8 @@ use super::{Site, SiteError};
 pub(crate) struct Refused<'a> {
     /// The archive, where its signature and its bytes were good.
     pub(crate) archive: Option<&'a (ArchiveRecord, Subject)>,
+    /// The trust file or policy, where it was one.
+    pub(crate) change: Option<ChangeRecord>,
     /// Every reason.
     pub(crate) failures: &'a Failures,
     /// The digests of the trust files, the site's first.
@@ -37,7 +40,7 @@ impl Site {
         now: Timestamp,
         key: &PrivateKey,
     ) -> Result<Draft, SiteError> {
-        let Refused { archive, failures, trusts, policies } = refused;
+        let Refused { archive, change, failures, trusts, policies } = refused;
         let verification = self.verification(now, VerificationResult::Failed);
         let mut summaries = Summaries::new(self.receipts());
         if let Some((_, subject)) = archive {
@@ -48,6 +51,7 @@ impl Site {
         let receipt = Receipt {
             annexes: annexes.unwrap_or_default(),
             archive: archive.map(|(record, _)| record.clone()),
+            change,
             policy_digests: policies,
             reasons: reasons(failures),
             summary: summaries.first(),

@@ -122,6 +122,13 @@ fn who_may_not_approve_is_refused_and_leaves_nothing() {
         ),
         (&["--key", "officer-1.key", "--change", "a\nb"], 2, "--change", "a change of two lines"),
         (&["--key", "officer-1.key", "--reason", "x"], 2, "--exclude", "a reason for nothing"),
+        (&["--key", "officer-1.key", "--exclude", "x"], 2, "found no --reason", "left out for no reason"),
+        (
+            &["--key", "officer-1.key", "--exclude", "x", "--reason", " "],
+            2,
+            "found no --reason",
+            "an empty one",
+        ),
         (&["--key", "officer-1.key", "--reject", "--exclude", "x"], 2, "--reject", "half a rejection"),
     ] {
         let found = site.fail(status, &[&["approve", &path], arguments].concat());
@@ -153,6 +160,20 @@ fn a_rejection_needs_no_good_archive_and_outweighs_an_approval() {
     assert!(said.contains("found it rejected by officer-1") && said.contains("CHG-4711"), "{said}");
     fs::remove_file(annex_of(&site, &archive, "officer-1")).unwrap();
     assert!(site.refuse(&archive, &[]).contains("rejected"), "taken off the medium it is not forgotten");
+}
+
+#[test]
+fn who_approves_again_is_shown_once_and_takes_back_what_they_said() {
+    let (site, archive, path) = prepared(ONE, &Draft::on(3));
+    let rejection = Draft::annex(&archive, Verdict::Rejected);
+    site.annex(&archive, "officer-1", &rejection, &site.people.officers[0]);
+    for output in ["second.tar", "third.tar"] {
+        let beside = ["--annex", "second.tar"];
+        let more = if output == "third.tar" { &beside[..] } else { &[] };
+        let said = site.succeed(&approve(&path, &[&["-o", output], more].concat()));
+        assert_eq!(said.matches("officer-1 as security-officer").count(), 2, "signed, approved: {said}");
+    }
+    site.succeed(&["load", &path, "--to", "content", "--annex", "third.tar"]);
 }
 
 #[test]

@@ -50,8 +50,9 @@ fn a_change_that_was_cut_off_from_its_receipt_gets_it_when_the_command_is_given_
     site.succeed(&["trust", "update", "trust-2.yaml"]);
     assert_eq!(states(&site), ["changed"]);
     site.succeed(&["receipt", "verify"]);
-    let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
-    assert!(said.contains("found the trust file that is in force"), "{said}");
+    let said = site.succeed(&["trust", "update", "trust-2.yaml"]);
+    assert!(said.contains("already in force"), "{said}");
+    assert_eq!(states(&site), ["changed"], "it has its receipt");
 }
 
 #[test]
@@ -120,16 +121,26 @@ fn a_change_that_is_refused_leaves_a_receipt_that_says_why() {
     let second = second(&site, &site.people.stranger, "");
     site.write("trust-2.yaml", &second);
     let said = site.fail(3, &["trust", "update", "trust-2.yaml"]);
-    assert!(said.contains("the refusal is in the receipt state/receipts/000001-unverified.json"), "{said}");
+    assert!(said.contains("the refusal is in the receipt state/receipts/000001-unchanged.json"), "{said}");
     site.write("policy-2.yaml", "apiVersion: airgap/v1\nkind: Policy\nspec: {version: 2}\n");
     site.fail(3, &["policy", "update", "policy-2.yaml"]);
     assert_eq!(states(&site), ["refused", "refused"]);
-    for (at, file) in ["trust-2.yaml", "policy-2.yaml"].into_iter().enumerate() {
+    for (at, (file, kind)) in [("trust-2.yaml", "trust"), ("policy-2.yaml", "policy")].into_iter().enumerate()
+    {
         let receipt: Value = serde_json::from_slice(&fs::read(&site.receipts()[at]).unwrap()).unwrap();
         let digest = manifests::Digest::of(&fs::read(site.path(file)).unwrap()).to_string();
         let reasons = receipt["reasons"].as_array().unwrap();
         let is_named = |reason: &Value| reason.as_str().unwrap().contains(&digest);
         assert!(!reasons.is_empty() && reasons.iter().all(is_named), "{file}: {receipt:#}");
+        assert_eq!(receipt["change"], serde_json::json!({"digest": digest, "kind": kind}));
+        let number = (at + 1).to_string();
+        let shown = site.succeed(&["receipt", "show", &number]);
+        let name = if kind == "trust" { "a trust file" } else { "a policy" };
+        assert!(shown.contains(&format!("{name}, {digest}, which was not put in force")), "{shown}");
+        assert!(!shown.contains("archive"), "nobody brought one: {shown}");
+        let minimal = format!("minimal-{at}.json");
+        site.succeed(&["receipt", "export", &number, "-o", &minimal, "--minimal"]);
+        site.succeed(&["receipt", "verify", &minimal]);
         // What it was held to is what stays in force.
         for (field, file) in [("trustDigests", "trust.yaml"), ("policyDigests", "policy.yaml")] {
             let digest = manifests::Digest::of(&fs::read(site.path(file)).unwrap()).to_string();
@@ -137,6 +148,7 @@ fn a_change_that_is_refused_leaves_a_receipt_that_says_why() {
         }
     }
     site.succeed(&["receipt", "verify"]);
+    site.succeed(&["receipt", "judge"]);
     // Wrong use is none.
     site.fail(2, &["trust", "update", "gone.yaml"]);
     assert_eq!(site.receipts().len(), 2);

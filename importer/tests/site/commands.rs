@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
+use crate::approve::{approve, key_file};
 use crate::archive::{Draft, at};
 use crate::site::{Setup, Site, USUAL, fail, pem, succeed, text};
 
@@ -259,5 +260,35 @@ fn completions_and_help_are_there() {
     for verb in ["init", "verify", "report", "plan", "load", "publish", "serve", "receipt", "inspect"] {
         let help = site.succeed(&[verb, "--help"]);
         assert!(help.contains("Example") || verb == "receipt", "{verb}: {help}");
+    }
+}
+
+#[test]
+fn what_somebody_should_look_at_is_listed_and_bounded() {
+    let rule =
+        "{match: \"**\", accept: unsigned, reason: \"none\\u202e yet\", owner: ciso, until: 2999-01-01}";
+    let site = Site::with(Setup {
+        policy: Box::leak(format!("{{signatures: [{rule}]}}").into_boxed_str()),
+        officers: 1,
+        ..USUAL
+    });
+    key_file(&site, "officer-1.key", &site.people.officers[0]);
+    let names =
+        (0..12).map(|at| &*Box::leak(format!("registry.example/team/more-{at:02}:1").into_boxed_str()));
+    let more = names.map(|name| (name, &[][..])).collect();
+    let archive = site.archive(&Draft { more, ..Draft::on(3) });
+    let path = text(&archive.path);
+    let warnings = |said: &str| said.matches("\nwarning        registry.example/").count();
+    let said = site.succeed(&approve(&path, &[]));
+    assert_eq!(warnings(&said), 13, "an approver stands on each of them: {said}");
+    assert!(!said.contains("more: see"), "{said}");
+    for command in
+        [&["verify", &path][..], &["plan", &path, "--to", "content"], &["load", &path, "--to", "content"]]
+    {
+        let said = site.succeed(command);
+        assert!(said.contains("gates          signatures: 13 warned\n"), "{said}");
+        assert_eq!(warnings(&said), 10, "{said}");
+        assert!(said.contains("\nwarning        and 3 more: see `airgap-import report`\n"), "{said}");
+        assert!(said.contains("none\\u{202e} yet") && !said.contains('\u{202e}'), "harmless: {said}");
     }
 }

@@ -55,13 +55,13 @@ fn an_item_is_left_out_with_what_depends_on_it() {
     );
     site.succeed(&["receipt", "verify"]);
     let said = site.succeed(&["receipt", "judge"]);
-    assert!(said.contains("to the byte"), "{said}");
+    assert!(said.contains("  as then      who signed and what came in\n"), "{said}");
 }
 
 #[test]
 fn what_another_item_requires_may_stay() {
     let (site, archive, path) = prepared(ONE, &chain());
-    site.succeed(&approve(&path, &["--exclude", UI]));
+    site.succeed(&approve(&path, &["--exclude", UI, "--reason", "no fix"]));
     site.load(&archive);
     for (name, wanted) in [(NAME, true), (DB, true), (WEB, true), (UI, false)] {
         assert_eq!(is_named(&site, name), wanted, "{name}");
@@ -74,8 +74,8 @@ fn what_policy_refuses_is_approved_without_it() {
     let (site, archive, path) = prepared(Setup { policy, ..ONE }, &chain());
     let said = site.fail(3, &approve(&path, &[]));
     assert!(said.contains(DB) && !said.contains("refused: registry.example/team/web"), "{said}");
-    site.fail(3, &approve(&path, &["--exclude", UI]));
-    site.succeed(&approve(&path, &["--exclude", DB]));
+    site.fail(3, &approve(&path, &["--exclude", UI, "--reason", "no fix"]));
+    site.succeed(&approve(&path, &["--exclude", DB, "--reason", "no fix"]));
     let loaded = site.load(&archive);
     let judged = loaded["archive"]["judgements"][0]["items"].as_array().unwrap();
     assert_eq!(judged.len(), 1, "what is left out is not judged: {judged:?}");
@@ -84,7 +84,7 @@ fn what_policy_refuses_is_approved_without_it() {
 #[test]
 fn an_exclusion_counts_only_with_its_annex() {
     let (site, archive, path) = prepared(Setup { officers: 2, ..USUAL }, &chain());
-    site.succeed(&approve(&path, &["--exclude", DB, "-o", "aside.tar"]));
+    site.succeed(&approve(&path, &["--exclude", DB, "--reason", "no fix", "-o", "aside.tar"]));
     let [_, second, third] = &site.people.officers;
     let approval = Draft::annex(&archive, Verdict::Approved);
     site.annex(&archive, "officer-2", &approval, second);
@@ -169,12 +169,12 @@ fn annex(site: &Site, archive: &std::path::Path) -> std::path::PathBuf {
 #[test]
 fn what_cannot_be_left_out_is_named() {
     let (site, archive, path) = prepared(ONE, &chain());
-    let said = site.fail(2, &approve(&path, &["--exclude", "registry.example/x:1"]));
+    let said = site.fail(2, &approve(&path, &["--exclude", "registry.example/x:1", "--reason", "no fix"]));
     assert!(said.contains("found no item of this name"), "{said}");
-    let all = ["--exclude", DB, "--exclude", NAME];
+    let all = ["--exclude", DB, "--exclude", NAME, "--reason", "no fix"];
     let said = site.fail(3, &approve(&path, &all));
     assert!(said.contains("found every item left out"), "{said}");
-    site.succeed(&approve(&path, &["--exclude", DB]));
+    site.succeed(&approve(&path, &["--exclude", DB, "--reason", "no fix"]));
     let said = site.refuse(&archive, &["--only", WEB]);
     assert!(said.contains("found it left out by an approver"), "{said}");
 }

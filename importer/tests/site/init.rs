@@ -35,6 +35,7 @@ fn everything_that_two_people_compare_is_printed() {
     for digest in wanted {
         assert!(out.contains(&digest), "{digest}: {out}");
     }
+    assert!(out.contains("thresholds         1 preparer, 3 security-officer\n"), "{out}");
     assert!(errors.contains("preparer has no spare person"), "{errors}");
     assert!(!errors.contains("security-officer has no spare person"), "three of four: {errors}");
     assert!(errors.contains("the receipt key is not encrypted"), "{errors}");

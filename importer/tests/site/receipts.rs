@@ -131,14 +131,47 @@ fn an_exported_receipt_verifies_with_the_public_key_alone() {
     fs::copy(site.path("state/receipt.pub"), site.path("receipt.pub")).unwrap();
     let verify = ["receipt", "verify", "out.json", "--key", "receipt.pub"];
     let mut command = site.command(&verify);
-    crate::site::succeed(command.env_remove("AIRGAP_STATE"));
+    let said = crate::site::succeed(command.env_remove("AIRGAP_STATE"));
+    for wanted in [
+        "the receipt is what was signed\n",
+        "site           sovereign-a\n",
+        "archive        core, serial 20241104213000, sha256:",
+        "state          published\n",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    site.succeed(&["receipt", "export", "2", "-o", "small.json", "--minimal"]);
+    let said = site.succeed(&["receipt", "verify", "small.json"]);
+    assert!(said.contains("the minimal receipt is what was signed\nsite           sovereign-a\n"), "{said}");
+    let json = site.json(&["receipt", "verify", "small.json"]);
+    assert_eq!((&json["isMinimal"], &json["state"]), (&true.into(), &"published".into()));
 
     let said = site.fail(2, &["receipt", "export", "2", "-o", "out.json"]);
     assert!(said.contains("out.json"), "nothing is overwritten: {said}");
     site.write("stranger.pub", &pem(&site.people.stranger));
-    site.fail(3, &["receipt", "verify", "out.json", "--key", "stranger.pub"]);
+    let said = site.fail(3, &["receipt", "verify", "out.json", "--key", "stranger.pub"]);
+    assert!(said.contains("another site signed it") && !said.contains("backup"), "{said}");
     change(&site.path("out.json"), "sovereign-a", "sovereign-b");
-    site.fail(3, &verify);
+    for verify in [&verify[..], &verify[..3]] {
+        let said = site.fail(3, verify);
+        assert!(said.contains("it was changed") && !said.contains("backup"), "{said}");
+    }
+    // The site's own is another matter.
+    let own = text(&site.receipts()[1]);
+    change(Path::new(&own), "sovereign-a", "sovereign-b");
+    let said = site.fail(3, &["receipt", "verify", &own]);
+    assert!(said.contains("restore the state directory from a backup"), "{said}");
+}
+
+#[test]
+fn evidence_that_was_changed_was_kept_and_not_pinned() {
+    let site = loaded();
+    let evidence = fs::read_dir(site.path("state/evidence")).unwrap().next().unwrap().unwrap().path();
+    let files = fs::read_dir(&evidence).unwrap().map(|entry| entry.unwrap().path());
+    let policy = files.into_iter().find(|path| text(path).contains("/policy-")).unwrap();
+    change(&policy, "airgap/v1", "airgap/v2");
+    let said = site.fail(3, &["receipt", "verify"]);
+    assert!(said.contains("which was kept when the archive came in") && !said.contains("pinned"), "{said}");
 }
 
 #[test]
@@ -157,8 +190,20 @@ fn a_load_that_is_held_is_published_later() {
     // The archive's medium has left again. Receipts tell seconds.
     fs::remove_file(&archive.path).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    site.succeed(&["publish", "1", "--to", "content"]);
+    let said = site.succeed(&["publish", "1", "--to", "content"]);
     assert!(issued(&site) > before, "each at its own time");
+    // By whom and what it was judged again, as a load tells.
+    let digest = |name: &str| manifests::Digest::of(&fs::read(site.path(name)).unwrap()).to_string();
+    for wanted in [
+        format!("identity       {}", archive.identity),
+        "signed by      build-1 as preparer".to_owned(),
+        format!("trust          {}", digest("trust.yaml")),
+        format!("policy         {}", digest("policy.yaml")),
+        "gates          0 gates: nothing was judged".to_owned(),
+    ] {
+        assert!(said.contains(&wanted), "{wanted}: {said}");
+    }
+    assert!(!said.contains("verified "), "no byte of it was read now: {said}");
     assert!(names(&site));
     let receipt = site.json(&["receipt", "show"]);
     assert_eq!(

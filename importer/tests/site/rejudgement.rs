@@ -13,6 +13,15 @@ use crate::scan_report::finding;
 use crate::site::{Setup, Site, USUAL, policy, text};
 use crate::summaries::signed;
 
+#[test]
+fn where_no_gate_judged_nothing_is_said_to_be_judged() {
+    let site = Site::new();
+    site.load(&site.archive(&Draft::on(3)));
+    let said = site.succeed(&["receipt", "judge"]);
+    assert!(said.contains("  judged       0 gates: nothing was judged, as of "), "{said}");
+    assert!(!said.contains("item") && !said.contains("byte"), "{said}");
+}
+
 /// Puts a second policy in force.
 pub(crate) fn follow(site: &Site, spec: &str) {
     site.write("policy-2.yaml", &policy(spec));
@@ -78,10 +87,20 @@ fn each_archive_is_judged_as_of_then_by_what_it_was_let_in_by() {
         said.contains("  judged       1 item, as of ") && said.contains("  as then      to the byte\n"),
         "{said}"
     );
-    assert!(said.ends_with("verified       1 archive, from what was kept alone\n"), "{said}");
-    for number in ["2", "9"] {
+    assert!(said.ends_with("verified       1 receipt of 1 archive, from what was kept alone\n"), "{said}");
+    // What was held and then published is one archive.
+    let said = site.succeed(&["receipt", "judge"]);
+    assert!(said.ends_with("verified       4 receipts of 3 archives, from what was kept alone\n"), "{said}");
+    let other = site.archive(&Draft { audience: vec!["sovereign-b"], ..Draft::on(6) });
+    site.fail(3, &["load", &text(&other.path), "--to", "content"]);
+    for (number, found) in [
+        ("2", "the receipt of a change of trust or policy"),
+        ("6", "the receipt of a refusal"),
+        ("9", "no receipt of this number"),
+    ] {
         let said = site.fail(2, &["receipt", "judge", number]);
-        assert!(said.contains(&format!("receipt {number}: found no receipt of this number that")), "{said}");
+        let wanted = format!("receipt {number}: found {found}, wanted one that let something in");
+        assert!(said.contains(&wanted), "{said}");
     }
 
     fs::remove_file(kept(&evidence(&site, &second), "kev-")).unwrap();

@@ -118,3 +118,17 @@ fn what_is_no_report_on_the_archive_is_wrong_use() {
     let missing = site.fail(2, &approve(&path, &["--report", &text(&site.path("missing.json"))]));
     assert!(missing.contains("missing.json"), "{missing}");
 }
+
+#[test]
+fn a_rescan_of_no_image_needs_no_scanner() {
+    let site = Site::with(Setup { policy: "{vulnerabilities: {}}", ..USUAL });
+    for (content, status) in [("", 0), ("content", 1)] {
+        let draft = Draft { content, artifacts: vec![("x/y", b"{}".to_vec())], ..Draft::on(3) };
+        let path = text(&site.archive(&draft).path);
+        let mut command = site.command(&["verify", &path, "--rescan"]);
+        let output = command.env("PATH", "").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert_eq!(said.contains("cannot run trivy"), status == 1, "{said}");
+    }
+}

@@ -92,6 +92,21 @@ fn it_tells_who_signed_which_rule_decided_who_approved_and_where_it_is() {
 }
 
 #[test]
+fn what_no_gate_judged_is_told() {
+    let site = Site::new();
+    let archive = site.archive(&Draft::on(3));
+    site.load(&archive);
+    let item = site.json(&["receipt", "show"])["items"][0]["digest"].as_str().unwrap().to_owned();
+    for digest in [item, archive.identity.to_string()] {
+        let said = site.succeed(&["why", &digest]);
+        assert!(said.contains("0 gates: nothing was judged"), "{said}");
+    }
+    let (site, archive) = loaded();
+    let said = site.succeed(&["why", &archive.identity.to_string()]);
+    assert!(said.contains("  gates        signatures\n"), "{said}");
+}
+
+#[test]
 fn what_each_approver_said_stands_beside_the_one_who_said_it() {
     let site = Site::with(Setup { officers: 2, ..USUAL });
     let archive = site.archive(&Draft::on(3));

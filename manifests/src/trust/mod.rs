@@ -53,6 +53,23 @@ struct PersonKey {
     revoked: Option<Timestamp>,
 }
 
+/// A key as the trust file lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding<'a> {
+    /// In which role.
+    pub role: Role,
+    /// Whose.
+    pub person: &'a ChannelName,
+    /// Which.
+    pub key: Digest,
+    /// From when on it signs no more; none: for as long as the file counts.
+    pub until: Option<Timestamp>,
+    /// When it was found to be in other hands.
+    pub revoked: Option<Timestamp>,
+    /// The channels that its owner may sign for; `*` is any.
+    pub channels: &'a [String],
+}
+
 /// Why a key does not sign.
 enum NoSignature {
     OtherKey,
@@ -266,11 +283,35 @@ impl Trust {
         self.roles.iter().filter(move |(_, holders)| tight(holders)).map(|(role, _)| *role)
     }
 
+    /// From when on the file counts no more; none of a bare key.
+    #[must_use]
+    pub const fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+
+    /// How many different people have to sign in each role.
+    #[must_use]
+    pub fn thresholds(&self) -> BTreeMap<Role, usize> {
+        self.roles.iter().map(|(role, holders)| (*role, holders.threshold)).collect()
+    }
+
     /// Every key, with whose it is and in which role: what people compare by voice.
     pub fn keys(&self) -> impl Iterator<Item = (Role, &ChannelName, Digest)> + '_ {
-        self.roles.iter().flat_map(|(role, holders)| {
-            holders.people.iter().flat_map(move |person| {
-                person.keys.iter().map(move |own| (*role, &person.name, own.key.id()))
+        self.holdings().map(|held| (held.role, held.person, held.key))
+    }
+
+    /// Every key with all that the file says of it.
+    pub fn holdings(&self) -> impl Iterator<Item = Holding<'_>> + '_ {
+        let people = self.roles.iter();
+        let people = people.flat_map(|(role, holders)| holders.people.iter().map(move |one| (*role, one)));
+        people.flat_map(|(role, Person { name, keys, channels })| {
+            keys.iter().map(move |PersonKey { key, until, revoked }| Holding {
+                role,
+                person: name,
+                key: key.id(),
+                until: *until,
+                revoked: *revoked,
+                channels,
             })
         })
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use console::escape::escape;
 use console::input::{self, PolicyFile};
-use console::judging::Knowledge;
+use console::judging::{self, Knowledge};
 use console::{Class, Failure, Failures, clock};
 use manifests::policy::Policy;
 use manifests::{Digest, limits};
@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> Result<Drafted, Failures> 
     let policy = Policy::parse(&text).map_err(|error| Failure::new(Class::Failed, path.display(), error))?;
     let roots = root.into_iter().map(|(root, bytes)| (root.digest, bytes)).collect();
     let file = PolicyFile { policy, text, roots };
+    check_root(trusted_root.as_deref(), &file)?;
     let judgement = judge::by_policy(&lock, &beside, &file, &Knowledge::default(), clock::now())?;
     write_new(&path, &file.text)?;
     Ok(Drafted {
@@ -76,6 +77,13 @@ fn read_root(root: &Path, policy: &Path) -> Result<(Root, Vec<u8>), Failure> {
     let file =
         named.ok_or_else(|| usage("found a path that cannot stand in a policy".to_owned()))?.to_owned();
     Ok((Root { digest: Digest::of(&bytes), file }, bytes))
+}
+
+/// Whether the trusted root that was given is one. It goes by its own name, since the policy is not written yet.
+fn check_root(root: Option<&Path>, policy: &PolicyFile) -> Result<(), Failure> {
+    let Some(root) = root else { return Ok(()) };
+    let read = judging::roots(policy, &[]);
+    read.map(|_| ()).map_err(|failure| Failure { item: root.display().to_string(), ..failure })
 }
 
 /// Nothing that exists is overwritten: somebody may have decided in it.
