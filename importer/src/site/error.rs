@@ -113,3 +113,29 @@ impl From<SiteError> for console::Failures {
         Failure::from(error).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_says_what_to_do_where_something_can_be_done() {
+        let path = || PathBuf::from("state");
+        let io = || io::Error::other("broken");
+        for (error, class, advice) in [
+            (SiteError::Missing(path()), Class::Usage, "airgap-import init"),
+            (SiteError::Exists(path()), Class::Usage, "choose another directory"),
+            (SiteError::Locked(path()), Class::Failed, "wait until it has ended"),
+            (SiteError::Signing(path(), KeyError::Kind), Class::Failed, "when its token is back"),
+            (SiteError::Io(path(), io()), Class::Failed, ""),
+            (SiteError::Ledger(path(), LedgerError::Io(io())), Class::Failed, ""),
+            (SiteError::Ledger(path(), LedgerError::Interrupted), Class::Failed, ""),
+            (SiteError::LedgerMissing(path()), Class::Refused, "restore the state directory"),
+            (SiteError::Receipt(path(), "changed".to_owned()), Class::Refused, "restore the state directory"),
+        ] {
+            assert_eq!(error.class(), class, "{error}");
+            let said = error.advice();
+            assert!(said.contains(advice) && said.is_empty() == advice.is_empty(), "{error}: {said}");
+        }
+    }
+}
