@@ -13,9 +13,10 @@ use gates::vulnerability::Bound;
 use manifests::exclusions::Exclusions;
 use manifests::key::PrivateKey;
 use manifests::malware_report::MalwareReport;
+use manifests::scan_report::ScanReport;
 use manifests::slot::{ArchiveSignature, Verdict};
 use manifests::trust::{Role, Signer};
-use manifests::{ChannelName, Descriptor, Digest};
+use manifests::{ChannelName, Descriptor, Digest, Timestamp};
 use serde::Serialize;
 use transfer::archive::Verified;
 use transfer::archive::stream::Keep;
@@ -44,11 +45,23 @@ pub(crate) struct Approved {
     key: Digest,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<String>,
+    /// The reports that the annex brings, with the dates of their databases.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reports: Vec<Brought>,
     /// Approvals that a load still needs.
     missing: Vec<String>,
     /// What is against the archive, where it is rejected.
     against: Vec<Failure>,
     annex: PathBuf,
+}
+
+/// A report that an approver stands on.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Brought {
+    file: PathBuf,
+    /// When the database was made, where the report says so.
+    database: Option<Timestamp>,
 }
 
 pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Approved, Failures> {
@@ -61,6 +74,7 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
     let id = key.public().map_err(|error| Failure::new(Class::Usage, &arguments.key, error))?.id();
     let role = approval::role(&judge.rules()?.trusts(), id, arguments.role)?;
     let reports = given_reports::read(&arguments.report)?;
+    let brought: Vec<Brought> = reports.iter().map(Brought::of).collect();
     let archive = judge.open(path, Keep::Evidence, None, global.quiet)?;
 
     let channel = archive.inventory().name.clone();
@@ -84,7 +98,7 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
         return Err(Failures::of(against));
     }
     let is_asked = !(arguments.yes || global.json || global.quiet);
-    if is_asked && !is_wanted(&assessment, verdict, &person, role) {
+    if is_asked && !is_wanted(&assessment, &brought, verdict, (&person, role)) {
         let message = "nothing was written: it was not confirmed";
         return Err(Failure::new(Class::Usage, output.display(), message).into());
     }
@@ -96,6 +110,7 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
         role,
         key: id,
         change: change.clone(),
+        reports: brought,
         missing: assessment.missing().to_vec(),
         against,
         annex: output,
@@ -103,17 +118,37 @@ pub(crate) fn run(arguments: &ApproveArguments, global: &Global) -> Result<Appro
 }
 
 /// Shows a person what they are about to stand on, and asks; where there is nobody to ask, the command was the answer.
-fn is_wanted(assessment: &Assessment, verdict: Verdict, person: &ChannelName, role: Role) -> bool {
+fn is_wanted(
+    assessment: &Assessment,
+    brought: &[Brought],
+    verdict: Verdict,
+    (person, role): (&ChannelName, Role),
+) -> bool {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return true;
     }
     let does = if verdict == Verdict::Approved { "approve" } else { "reject" };
     eprint!(
-        "{}\nCompare the identity by voice with whoever prepared it. Does {person}, as {role}, {does} it? [y/N] ",
-        Standing::of(assessment).render_whole()
+        "{}{}\nCompare the identity by voice with whoever prepared it. Does {person}, as {role}, {does} it? [y/N] ",
+        Standing::of(assessment).render_whole(),
+        brought.iter().map(Brought::line).collect::<String>()
     );
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+impl Brought {
+    fn of(GivenReport { path, bytes }: &GivenReport) -> Self {
+        let scanned = || Some(ScanReport::parse(bytes).ok()?.database?.updated_at);
+        let searched = || MalwareReport::parse(bytes).ok()?.database;
+        Self { file: path.clone(), database: scanned().or_else(searched) }
+    }
+
+    fn line(&self) -> String {
+        let database = self.database.map_or_else(|| "an unknown date".to_owned(), |date| date.to_string());
+        let file = escape(&self.file.display().to_string());
+        format!("{:<14} {file}, by a database of {database}\n", "report")
+    }
 }
 
 fn no_signer(key: Digest) -> Failure {
@@ -227,6 +262,7 @@ fn bind(archive: &Verified<File>, reports: &[GivenReport]) -> Result<Vec<Bound>,
 impl Approved {
     pub(crate) fn render(&self) -> String {
         let mut text = self.archive.render_whole();
+        text.extend(self.reports.iter().map(Brought::line));
         let mut line = |label: &str, value: &str| {
             let _ = writeln!(text, "{label:<14} {}", escape(value));
         };

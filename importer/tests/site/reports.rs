@@ -39,7 +39,8 @@ fn an_image_without_a_report_is_approved_by_one_from_the_approver() {
     let said = site.fail(3, &approve(&path, &[]));
     assert!(said.contains("found no report on it"), "{said}");
     put(&site, "clean.json", &report("content", 4, &json!([])));
-    site.succeed(&approve(&path, &["--report", "clean.json", "--report", "clean.json"]));
+    let said = site.succeed(&approve(&path, &["--report", "clean.json", "--report", "clean.json"]));
+    assert!(said.contains("report         clean.json, by a database of 2026-"), "{said}");
     let loaded = site.load(&archive);
     let facts = loaded["archive"]["judgements"][0]["items"][0]["verdicts"][0]["facts"].to_string();
     assert!(facts.contains("submitted by officer-1"), "{facts}");
