@@ -32,11 +32,12 @@ pub(crate) struct Examined {
     pub(crate) signer: Option<Signer>,
     /// Its size, by its layout.
     pub(crate) bytes: u64,
-    content: Box<dyn Content>,
+    /// Its small content.
+    pub(crate) content: Box<dyn Content>,
 }
 
 /// Small content of an archive.
-struct Small<F>(F);
+pub(crate) struct Small<F>(pub(crate) F);
 
 impl<F: Fn(&Descriptor) -> Result<Vec<u8>, ArchiveError>> Content for Small<F> {
     fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>, Unreadable> {

@@ -1,10 +1,13 @@
 //! An inventory as both binaries show it.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
+use gates::signature::has_provenance;
+use gates::{Content, Subject};
 use indicatif::HumanBytes;
-use manifests::inventory::Inventory;
-use manifests::{ChannelName, Digest};
+use manifests::inventory::{Inventory, Item};
+use manifests::{ChannelName, Digest, limits};
 use serde::Serialize;
 
 use crate::escape::escape;
@@ -39,9 +42,25 @@ impl fmt::Display for NotCarried {
     }
 }
 
-/// What an archive says it is, for people. `standing` says how far that is to be believed.
+/// The charts among these items that have a provenance file, by their manifests: it is a layer of the chart, and stands in
+/// no list of evidence.
 #[must_use]
-pub fn render(inventory: &Inventory, identity: Digest, standing: &str) -> String {
+pub fn provenances<'a>(items: impl IntoIterator<Item = &'a Item>, content: &dyn Content) -> BTreeSet<Digest> {
+    // Where nobody checked the tables, a size is anybody's word.
+    let small = items.into_iter().filter(|item| item.published.size <= limits::MANIFEST_BYTES);
+    let found = small.filter(|item| has_provenance(Subject { item, content }));
+    found.map(|item| item.published.digest).collect()
+}
+
+/// What an archive says it is, for people. `standing` says how far that is to be believed; `provenances` which charts
+/// have a provenance file.
+#[must_use]
+pub fn render(
+    inventory: &Inventory,
+    identity: Digest,
+    standing: &str,
+    provenances: &BTreeSet<Digest>,
+) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "{label:<14} {}", escape(value));
@@ -76,7 +95,9 @@ pub fn render(inventory: &Inventory, identity: Digest, standing: &str) -> String
         let evidence = item.evidence.len();
         let name = escape(&item.name);
         let _ = writeln!(text, "  {:<8} {name}{platforms}", item.kind.to_string());
-        let _ = writeln!(text, "           {}, {evidence} evidence", item.published.digest);
+        let digest = item.published.digest;
+        let provenance = if provenances.contains(&digest) { " and its provenance file" } else { "" };
+        let _ = writeln!(text, "           {digest}, {evidence} evidence{provenance}");
     }
     text
 }

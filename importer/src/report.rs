@@ -6,13 +6,14 @@ use console::Failure;
 use console::archive_report::{Approval, Archive, ArchiveReport, PolicyReport, Preparer, Previous, Standing};
 use console::input::PolicyFile;
 use gates::Before;
+use manifests::Descriptor;
 use manifests::receipt::ArchiveRecord;
 use manifests::slot::ArchiveSignature;
 use manifests::trust::{Count, Role, Signer, Trust};
 
 use crate::accept::{self, Assessment, Rules};
 use crate::annex::{self, Annex};
-use crate::judgement::{self, History};
+use crate::judgement::{self, History, Small};
 use crate::site::Site;
 
 /// The program that the report names.
@@ -39,13 +40,14 @@ pub(crate) fn of(
     let policies: Vec<PolicyReport> =
         rules.policies.iter().map(|file| policy(file, assessment, &before, rules)).collect();
     let counts = counts(assessment, rules);
+    let content = Small(|wanted: &Descriptor| archive.metadata(wanted));
     Ok(ArchiveReport {
         at: rules.now,
         at_given,
         written_by: WRITTEN_BY.to_owned(),
         standing: Standing::Verified,
         conclusion: ArchiveReport::conclude(assessment.reasons(), &policies),
-        archive: Archive::new(inventory, archive.identity(), archive.layout().size()),
+        archive: Archive::new(inventory, archive.identity(), archive.layout().size(), &content),
         preparer: Preparer::new(
             preparer.map(|signer| signer.person.clone()),
             archive.signed_by(),

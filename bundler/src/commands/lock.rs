@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use clients::trivy::{Settings, Trivy};
 use console::escape::escape;
-use console::{Class, Failure, Failures, clock, given_reports, input};
+use console::progress::count;
+use console::{Class, Failure, Failures, clock, given_reports, input, inspect};
 use indicatif::HumanBytes;
 use manifests::lock::{Lock, Skipped};
 use manifests::policy::vulnerabilities::Vulnerabilities;
 use manifests::{ChannelName, Timestamp};
 use serde::Serialize;
 
-use crate::beside::{self, Beside, BesideError};
+use crate::beside::{self, Beside, BesideError, SmallFiles};
 use crate::changes::{self, Changes};
 use crate::cli::LockArguments;
 use crate::collect::scan::Scans;
@@ -37,6 +38,8 @@ pub(crate) struct Locked {
     import_before: Option<Timestamp>,
     items: usize,
     evidence: usize,
+    /// How many charts have a provenance file, which is a layer of theirs.
+    provenance_files: usize,
     metadata_bytes: u64,
     content_bytes: u64,
     download_bytes: u64,
@@ -83,6 +86,8 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
     // Layers of charts are content, but lie beside the lock too.
     let mut away = lock.content.clone();
     away.retain(|blob| !upstream.beside().has(blob.digest, blob.size));
+    let items = lock.items.iter().map(|locked| &locked.item);
+    let provenance_files = inspect::provenances(items, &SmallFiles(upstream.beside())).len();
     let size = |blobs: &[manifests::inventory::Blob]| blobs.iter().map(|blob| blob.size).sum();
     Ok(Locked {
         changes: changes::between(old.as_ref(), &lock, |item| collect::size(item, upstream.beside())),
@@ -92,6 +97,7 @@ pub(crate) fn run(arguments: &LockArguments, quiet: bool) -> Result<Locked, Fail
         import_before: lock.import_before,
         items: lock.items.len(),
         evidence: lock.items.iter().map(|locked| locked.item.evidence.len()).sum(),
+        provenance_files,
         metadata_bytes: size(&lock.metadata),
         content_bytes: size(&lock.content),
         download_bytes: size(&away),
@@ -229,12 +235,16 @@ impl Locked {
         let kept = self.metadata_bytes + self.content_bytes - self.download_bytes;
         let (kept, away) = (HumanBytes(kept), HumanBytes(self.download_bytes));
         let hosts = if self.hosts.is_empty() { "none".to_owned() } else { self.hosts.join(", ") };
+        let provenances = match self.provenance_files {
+            0 => String::new(),
+            files => format!(" and {}", count(files as u64, "provenance file")),
+        };
         let before = self.import_before.map_or_else(|| "any time".to_owned(), |time| time.to_string());
         text + &format!(
             "\nlock           {path}\n\
              name           {}, serial {}\n\
              import before  {before}\n\
-             content        {} items, {} pieces of evidence; {kept} beside the lock, {away} to download\n\
+             content        {} items, {} pieces of evidence{provenances}; {kept} beside the lock, {away} to download\n\
              hosts          {}\n",
             self.name,
             self.serial,

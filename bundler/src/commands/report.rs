@@ -36,7 +36,7 @@ pub(crate) fn run(
         standing: if trust.is_some() { Standing::Verified } else { Standing::Unverified },
         conclusion: ArchiveReport::conclude(&refusals, &policies),
         preparer: Preparer::new(person, archive.key, &archive.signature),
-        archive: Archive::new(&archive.inventory, archive.identity, archive.bytes),
+        archive: Archive::new(&archive.inventory, archive.identity, archive.bytes, archive.content.as_ref()),
         site: None,
         trust_digests: trust.iter().map(Trust::digest).collect(),
         approvals_wanted: approvals_wanted(trust.as_ref(), &file.policy),

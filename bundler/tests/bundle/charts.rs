@@ -134,9 +134,18 @@ fn packaged_charts_are_carried_with_their_provenance_and_without_a_network() {
     let drafted = String::from_utf8(project.read("core.policy.yaml")).unwrap();
     assert!(drafted.contains(": key id 843BBF981FC18762. Get the key"), "{drafted}");
 
+    let shown = project.run(&["inspect", "core.tar", "--key", "build-1.pub"]).succeeds().stdout();
+    let digest = signed["published"]["digest"].as_str().unwrap();
+    assert!(shown.contains(&format!("{digest}, 0 evidence and its provenance file\n")), "{shown}");
+    assert_eq!(shown.matches("provenance file").count(), 1, "the others have none: {shown}");
+    project.write("lax.yaml", "apiVersion: airgap/v1\nkind: Policy\nspec: {}\n");
+    project.run(&["report", "core.tar", "--policy", "lax.yaml", "-o", "core.html"]).succeeds();
+    let page = String::from_utf8(project.read("core.html")).unwrap();
+    assert_eq!(page.matches("0 evidence manifests and its provenance file.").count(), 1);
     // Nothing in it is to be scanned, and there is no trivy here.
     project.write("scan.yaml", "apiVersion: airgap/v1\nkind: Policy\nspec: {vulnerabilities: {}}\n");
-    project.run(&["lock", "core.yaml", "--policy", "scan.yaml"]).succeeds();
+    let said = project.run(&["lock", "core.yaml", "--policy", "scan.yaml"]).succeeds().stdout();
+    assert!(said.contains("3 items, 0 pieces of evidence and 1 provenance file; "), "{said}");
 
     project.write("signtest-0.1.0.tgz.prov", "changed");
     let ran = project.run(&["build", "core.yaml", "--key", "build-1.key", "-o", "other.tar"]);

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use gates::{JudgedItem, Judgement};
+use gates::{Content, JudgedItem, Judgement};
 use manifests::inventory::{Inventory, Item, ItemKind};
 use manifests::receipt::ExclusionRecord;
 use manifests::slot::{ArchiveSignature, Verdict};
@@ -21,8 +21,8 @@ use manifests::trust::Role;
 use manifests::{ChannelName, Digest, Platform, Timestamp};
 use serde::Serialize;
 
-use crate::Failure;
 use crate::input::PolicyFile;
+use crate::{Failure, inspect};
 pub use exceptions::{Exception, Standing as ExceptionStanding};
 
 /// Everything that the report says.
@@ -131,6 +131,8 @@ pub struct Entry {
     pub platforms: Vec<Platform>,
     /// How many manifests say something about it.
     pub evidence: usize,
+    /// Whether it is a chart with a provenance file, which stands in a layer and not among them.
+    pub has_provenance: bool,
 }
 
 /// Who prepared an archive.
@@ -200,9 +202,10 @@ fn judged(judgement: Option<&Judgement>) -> Judged<'_> {
 }
 
 impl Archive {
-    /// What `inventory` says.
+    /// What `inventory` says, of an archive of so many bytes with this content.
     #[must_use]
-    pub fn new(inventory: &Inventory, identity: Digest, bytes: u64) -> Self {
+    pub fn new(inventory: &Inventory, identity: Digest, bytes: u64, content: &dyn Content) -> Self {
+        let provenances = inspect::provenances(&inventory.items, content);
         let entry = |item: &Item| Entry {
             kind: item.kind,
             name: item.name.clone(),
@@ -210,6 +213,7 @@ impl Archive {
             published: item.published.digest,
             platforms: item.platforms.clone(),
             evidence: item.evidence.len(),
+            has_provenance: provenances.contains(&item.published.digest),
         };
         Self {
             identity,

@@ -179,14 +179,15 @@ fn exceptions(html: &mut Html, exceptions: &[Exception]) {
 }
 
 fn item(html: &mut Html, entry: &Entry, judged: Option<&JudgedItem>, policy: &PolicyReport, at: usize) {
-    let Entry { kind, name, source, published, platforms, evidence } = entry;
+    let Entry { kind, name, source, published, platforms, evidence, has_provenance } = entry;
     html.put("<h3>", format_args!("{}. {kind} ", at + 1), "").put_isolated("", name, "</h3>\n");
     html.put("<p>Upstream <code>", source, "</code>, ").put("inside <code>", published, "</code>");
     if !platforms.is_empty() {
         html.markup(", selected ");
         series(html, platforms);
     }
-    html.put("; ", count(*evidence as u64, "evidence manifest"), ".</p>\n");
+    html.put("; ", count(*evidence as u64, "evidence manifest"), "");
+    html.markup(if *has_provenance { " and its provenance file.</p>\n" } else { ".</p>\n" });
     let Some(judged) = judged else { return };
     for Verdict { gate, outcome: decided, rule, reasons, warnings, facts } in &judged.verdicts {
         outcome(html.put("<p><b>", gate, "</b>: "), *decided);

@@ -137,6 +137,7 @@ fn archive(text: &str) -> Archive {
         published: digest("published"),
         platforms: vec![],
         evidence: 3,
+        has_provenance: true,
     };
     Archive {
         identity: digest("identity"),

@@ -28,6 +28,7 @@ pub use candidate::{Candidate, Layout, candidates};
 pub use claim::{Claim, ClaimedBy, claimed, claims_signed};
 use manifests::policy::{Requirement, SignatureRule, Signatures, Waiver};
 use manifests::{Digest, Timestamp};
+pub use provenance::has_provenance;
 pub use reason::Reason;
 pub use roots::{RootError, Roots};
 pub use signer::{Signed, SignedAt, verify};

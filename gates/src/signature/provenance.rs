@@ -72,17 +72,33 @@ impl Provenance {
 /// # Errors
 /// When its manifest cannot be read.
 pub(super) fn find(subject: Subject<'_>, digest: Digest) -> Result<Option<Found>, Reason> {
-    let published = &subject.item.published;
-    if subject.item.kind != ItemKind::Chart || published.digest != digest {
+    if subject.item.published.digest != digest {
         return Ok(None);
     }
+    let found = layer(subject)?;
+    Ok(found.map(|(manifest, file)| (file.digest, file.size, provenance(subject, &manifest, &file))))
+}
+
+/// Whether an item is a chart with a provenance file, whatever that is worth. It is a layer of the chart, and stands in no
+/// list of evidence.
+#[must_use]
+pub fn has_provenance(subject: Subject<'_>) -> bool {
+    matches!(layer(subject), Ok(Some(_)))
+}
+
+/// The manifest of a chart with its provenance file.
+fn layer(subject: Subject<'_>) -> Result<Option<(Box<Image>, Entry)>, Reason> {
+    if subject.item.kind != ItemKind::Chart {
+        return Ok(None);
+    }
+    let published = &subject.item.published;
     let bytes = read(subject.content, published)?;
     let parsed = Manifest::parse(&bytes, &published.media_type);
     let Manifest::Image(manifest) = parsed.map_err(|error| Reason::malformed("a manifest", error))? else {
         return Ok(None);
     };
-    let file = manifest.layers.iter().find(|layer| layer.media_type == HELM_PROVENANCE);
-    Ok(file.map(|file| (file.digest, file.size, provenance(subject, &manifest, file))))
+    let file = manifest.layers.iter().find(|layer| layer.media_type == HELM_PROVENANCE).cloned();
+    Ok(file.map(|file| (manifest, file)))
 }
 
 fn provenance(subject: Subject<'_>, manifest: &Image, file: &Entry) -> Result<Provenance, Reason> {

@@ -1,14 +1,17 @@
 //! `inspect`: what an archive says it is.
 
+use std::collections::BTreeSet;
+
 use console::{Class, Failure, Failures, input, inspect};
 use manifests::inventory::Inventory;
 use manifests::trust::TrustError;
-use manifests::{Digest, Timestamp};
+use manifests::{Descriptor, Digest, Timestamp};
 use serde::Serialize;
-use transfer::archive::open;
+use transfer::archive::{ArchiveError, open};
 
 use crate::archive_failure;
 use crate::cli::InspectArguments;
+use crate::judgement::Small;
 
 /// What `inspect` prints.
 #[derive(Serialize)]
@@ -19,6 +22,8 @@ pub(crate) struct Inspected {
     signed_by: Digest,
     signed_at: Timestamp,
     inventory: Inventory,
+    /// The manifests of the charts that have a provenance file.
+    provenances: BTreeSet<Digest>,
 }
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Inspected, Failures> {
@@ -33,6 +38,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Inspected, Failures> {
             identity: archive.identity(),
             signed_by: archive.signed_by(),
             signed_at: archive.signature().signed_at,
+            provenances: provenances(archive.inventory(), |wanted| archive.metadata(wanted)),
             inventory: archive.inventory().clone(),
         });
     };
@@ -45,14 +51,22 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Inspected, Failures> {
         identity: archive.identity(),
         signed_by: key,
         signed_at: signature.signed_at,
+        provenances: provenances(inventory, |wanted| archive.metadata(wanted)),
         inventory: inventory.clone(),
     })
 }
 
+fn provenances(
+    inventory: &Inventory,
+    read: impl Fn(&Descriptor) -> Result<Vec<u8>, ArchiveError>,
+) -> BTreeSet<Digest> {
+    inspect::provenances(&inventory.items, &Small(read))
+}
+
 impl Inspected {
     pub(crate) fn render(&self) -> String {
-        let Self { standing, identity, signed_by, signed_at, inventory } = self;
+        let Self { standing, identity, signed_by, signed_at, inventory, provenances } = self;
         let signature = format!("{:<14} {signed_by} at {signed_at}\n", "signed by");
-        inspect::render(inventory, *identity, standing) + "\n" + &signature
+        inspect::render(inventory, *identity, standing, provenances) + "\n" + &signature
     }
 }
