@@ -8,6 +8,7 @@ use std::fmt;
 use pgp::composed::{CleartextSignedMessage, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
+use pgp::types::KeyDetails as _;
 use rpgpie::certificate::{Certificate, Checked};
 use rpgpie::signature::signature_acceptable;
 
@@ -173,9 +174,17 @@ fn revocations(certificate: &SignedPublicKey) -> usize {
     let details = &certificate.details;
     let users = details.users.iter().flat_map(|user| &user.signatures);
     let subkeys = certificate.public_subkeys.iter().flat_map(|key| &key.signatures);
-    let all =
-        details.revocation_signatures.iter().chain(&details.direct_signatures).chain(users).chain(subkeys);
-    all.filter(|signature| revokes(signature)).count()
+    let all = details.revocation_signatures.iter().chain(&details.direct_signatures);
+    // What others take back is what they said of it, unless they take the key itself back: it may have named them for that.
+    let (fingerprint, id) = (certificate.fingerprint(), certificate.legacy_key_id());
+    let is_own = |signature: &Signature| {
+        signature.issuer_fingerprint().iter().all(|found| **found == fingerprint)
+            && signature.issuer_key_id().iter().all(|found| **found == id)
+    };
+    let counts = |signature: &&Signature| {
+        revokes(signature) && (signature.typ() == Some(SignatureType::KeyRevocation) || is_own(signature))
+    };
+    all.chain(users).chain(subkeys).filter(counts).count()
 }
 
 fn revokes(signature: &Signature) -> bool {

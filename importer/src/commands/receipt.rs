@@ -109,7 +109,9 @@ fn verify(receipt: Option<&Path>, key: Option<&Path>, global: &Global) -> Result
         return Err(Failure::new(Class::Usage, path.display(), "found no such file").into());
     }
     let (says, digest) = read(path, &key).map_err(|error| match error {
-        SiteError::Receipt(..) if !own.is_some_and(|folder| is_in(path, &folder)) => {
+        SiteError::Receipt(..) | SiteError::Form(..)
+            if !own.as_ref().is_some_and(|folder| is_in(path, folder)) =>
+        {
             Failure::from(error).advise(HANDED_OVER)
         }
         error => error.into(),

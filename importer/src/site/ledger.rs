@@ -325,7 +325,10 @@ impl Ledger {
         }
         match line.event {
             Event::Genesis => return Err(broken("found a second genesis")),
-            Event::Accepted => self.archives.accepted(line).map_err(broken)?,
+            Event::Accepted => {
+                self.archives.accepted(line).map_err(broken)?;
+                self.names.begins(line.number);
+            }
             Event::Trusted | Event::Policy => {
                 let is_policy = line.event == Event::Policy;
                 self.changes.push(Followed { is_policy, digest: line.digest, at: line.time });
@@ -336,7 +339,7 @@ impl Ledger {
                 if line.event == Event::Intended {
                     self.names.intended(&intent);
                 } else {
-                    self.names.named(&intent);
+                    self.names.named(&intent, line.number);
                 }
             }
             Event::Receipt | Event::Refused => {
@@ -346,17 +349,29 @@ impl Ledger {
                 if let Some(channel) = &line.channel {
                     self.of_channels.insert(channel.clone(), line.digest);
                 }
-                if let (Event::Receipt, Some(identity)) = (line.event, line.identity) {
-                    let archives = &self.archives;
-                    self.names.receipted(|entry| {
-                        let known = archives.get(&entry.channel, entry.serial);
-                        known.is_some_and(|known| known.identities.contains(&identity))
-                    });
-                }
+                self.receipted(line);
+                self.names.begins(line.number);
             }
         }
         (self.head, self.number, self.last) = (digest, line.number, line.time);
         Ok(())
+    }
+}
+
+impl Ledger {
+    /// Takes in what a receipt says of names: nothing, where it is about a refusal or a change.
+    fn receipted(&mut self, line: &Line) {
+        match (line.event, &line.channel, line.identity) {
+            (Event::Receipt, Some(_), Some(identity)) => {
+                let archives = &self.archives;
+                self.names.receipted(|entry| {
+                    let known = archives.get(&entry.channel, entry.serial);
+                    known.is_some_and(|known| known.identities.contains(&identity))
+                });
+            }
+            (Event::Receipt, Some(_), None) => self.names.receipted_all(),
+            _ => {}
+        }
     }
 }
 

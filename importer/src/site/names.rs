@@ -62,6 +62,8 @@ pub(crate) struct Names {
     set: HashMap<NameKey, NameEntry>,
     /// Names that were about to be set and stand in no receipt yet.
     unfinished: HashMap<NameKey, Unfinished>,
+    /// The line behind which the run that writes began: what was set before it was another run's.
+    begun: u64,
 }
 
 /// A name between its intent and its receipt.
@@ -69,7 +71,8 @@ pub(crate) struct Names {
 struct Unfinished {
     entry: NameEntry,
     replaced: Option<Digest>,
-    is_named: bool,
+    /// The last line that says that it was set.
+    named: Option<u64>,
 }
 
 impl Names {
@@ -91,27 +94,46 @@ impl Names {
     #[must_use]
     pub(crate) fn unfinished(&self, intent: &NameIntent) -> Option<Option<Digest>> {
         let Unfinished { entry, replaced, .. } = self.unfinished.get(&intent.key)?;
-        (entry.digest == intent.entry.digest).then_some(*replaced)
+        is_same(entry, &intent.entry).then_some(*replaced)
     }
 
     /// Notes that a name is about to be set.
     pub(crate) fn intended(&mut self, intent: &NameIntent) {
         self.note(intent);
         let (entry, replaced) = (intent.entry.clone(), intent.replaces);
-        self.unfinished.insert(intent.key.clone(), Unfinished { entry, replaced, is_named: false });
+        self.unfinished.insert(intent.key.clone(), Unfinished { entry, replaced, named: None });
     }
 
-    /// Notes that a name was set.
-    pub(crate) fn named(&mut self, intent: &NameIntent) {
+    /// Notes in the line with this number that a name was set.
+    pub(crate) fn named(&mut self, intent: &NameIntent, line: u64) {
         self.note(intent);
         if let Some(unfinished) = self.unfinished.get_mut(&intent.key) {
-            unfinished.is_named = true;
+            unfinished.named = Some(line);
+            // A later archive with the same content found it set by a run that was cut: its receipt tells of that.
+            if is_same(&unfinished.entry, &intent.entry) {
+                unfinished.entry = intent.entry.clone();
+            }
         }
     }
 
-    /// Notes that a receipt was issued about an archive: it has every name that was set for it up to now.
+    /// Notes that another run begins behind this line.
+    pub(crate) fn begins(&mut self, line: u64) {
+        self.begun = line;
+    }
+
+    /// Notes that a receipt was issued about an archive: it has every name that its run set, and none that another run set
+    /// which was cut, where this one left the names alone or brought a part only.
     pub(crate) fn receipted(&mut self, is_of_it: impl Fn(&NameEntry) -> bool) {
-        self.unfinished.retain(|_, unfinished| !(unfinished.is_named && is_of_it(&unfinished.entry)));
+        let begun = self.begun;
+        self.unfinished.retain(|_, unfinished| {
+            let is_of_run = unfinished.named.is_some_and(|line| line > begun);
+            !(is_of_run && is_of_it(&unfinished.entry))
+        });
+    }
+
+    /// The same of a receipt of which the ledger does not say what it is about, as earlier versions wrote it.
+    pub(crate) fn receipted_all(&mut self) {
+        self.unfinished.retain(|_, unfinished| unfinished.named.is_none());
     }
 
     /// Notes who set a name. A name stays with the channel and does not go back to an older serial, whatever
@@ -122,6 +144,11 @@ impl Names {
             entry.clone_from(&intent.entry);
         }
     }
+}
+
+/// Whether two archives of one channel want the same of a name.
+fn is_same(one: &NameEntry, other: &NameEntry) -> bool {
+    one.channel == other.channel && one.digest == other.digest
 }
 
 /// Decides about one name, from what the ledger says about it, what the target has there now, and what the
@@ -215,11 +242,10 @@ mod tests {
         for (channel, serial, content) in
             [("core", 2, "new"), ("core", 1, "old"), ("edge", 9, "other"), ("core", 2, "new")]
         {
-            names.named(&NameIntent {
-                key: key.clone(),
-                entry: entry(channel, serial, content),
-                replaces: None,
-            });
+            names.named(
+                &NameIntent { key: key.clone(), entry: entry(channel, serial, content), replaces: None },
+                7,
+            );
             assert_eq!(names.lookup(&key), Some(&entry("core", 2, "new")), "{channel} {serial}");
         }
     }
@@ -237,15 +263,52 @@ mod tests {
         assert_eq!(names.unfinished(&other), None, "it was about to be set to something else");
         names.receipted(|_| true);
         assert_eq!(names.unfinished(&intent), Some(old), "it was not set when the receipt was issued");
-        names.named(&intent);
+        names.named(&intent, 3);
         assert_eq!(names.unfinished(&intent), Some(old), "cut before the receipt");
         assert!(!names.has(&intent), "no receipt says so");
         names.receipted(|entry| entry.serial == 3);
         assert_eq!(names.unfinished(&intent), Some(old), "the receipt is of another archive");
+        names.begins(4);
+        names.receipted(|entry| entry.serial == 2);
+        assert_eq!(names.unfinished(&intent), Some(old), "of the same, by a run that set no names");
+        let elsewhere = NameIntent { entry: entry("edge", 2, "new"), ..intent.clone() };
+        assert_eq!(names.unfinished(&elsewhere), None, "another channel set nothing");
+        names.named(&intent, 5);
         names.receipted(|entry| entry.serial == 2);
         assert_eq!(names.unfinished(&intent), None);
         assert!(names.has(&intent));
         assert!(!names.has(&other), "it is set to something else");
+    }
+
+    #[test]
+    fn what_a_cut_run_set_is_told_once_by_a_later_archive_that_wants_the_same() {
+        let key = NameKey { target: "mgt".into(), repository: "a/b".into(), tag: "1".into() };
+        let old = Some(Digest::of(b"old"));
+        let cut = NameIntent { key: key.clone(), entry: entry("core", 2, "new"), replaces: old };
+        let next = NameIntent { key, entry: entry("core", 3, "new"), replaces: old };
+        let mut names = Names::default();
+        names.intended(&cut);
+        names.named(&cut, 3);
+        names.begins(4);
+        assert_eq!(names.unfinished(&next), Some(old));
+        names.named(&next, 5);
+        names.receipted(|entry| entry.serial == 3);
+        assert_eq!(names.unfinished(&next), None);
+        assert!(names.has(&next));
+    }
+
+    #[test]
+    fn a_receipt_of_an_earlier_version_has_every_name_that_was_set() {
+        let key = NameKey { target: "mgt".into(), repository: "a/b".into(), tag: "1".into() };
+        let intent = NameIntent { key, entry: entry("core", 2, "new"), replaces: None };
+        let mut names = Names::default();
+        names.intended(&intent);
+        names.receipted_all();
+        assert_eq!(names.unfinished(&intent), Some(None), "it was not set yet");
+        names.named(&intent, 3);
+        names.begins(4);
+        names.receipted_all();
+        assert_eq!(names.unfinished(&intent), None);
     }
 
     #[test]
@@ -258,7 +321,7 @@ mod tests {
         };
         let mut names = Names::default();
         assert!(!names.has(&there("1", 2)));
-        names.named(&there("1", 2));
+        names.named(&there("1", 2), 2);
         assert!(names.has(&there("1", 2)));
         assert!(!names.has(&there("1", 3)), "a newer archive has it too: no older one may move it");
         assert!(!names.has(&there("2", 2)), "another tag");

@@ -186,3 +186,18 @@ fn a_name_that_a_cut_load_set_is_not_forgotten_over_the_receipt_of_a_change() {
     assert_eq!(name["outcome"], "set", "{name}");
     assert!(name["previous"].is_string(), "{name}");
 }
+
+/// The cut load cannot come back, as an older serial; what it replaced is told once, by whoever finds it done.
+#[test]
+fn a_name_that_a_cut_load_set_is_told_once_by_the_next_archive() {
+    let site = Site::new();
+    site.load(&site.archive(&Draft::on(3)));
+    site.load(&site.archive(&Draft { content: "next", ..Draft::on(4) }));
+    cut_off_last_receipt(&site);
+    let later = site.archive(&Draft { content: "next", ..Draft::on(5) });
+    for outcome in ["set", "unchanged"] {
+        site.load(&later);
+        let name = site.json(&["receipt", "show"])["items"][0]["places"][0]["name"].clone();
+        assert_eq!(name["outcome"], outcome, "{name}");
+    }
+}

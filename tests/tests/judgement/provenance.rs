@@ -53,7 +53,7 @@ fn a_chart_crosses_with_the_provenance_that_helm_signed() {
     // A draft names the key that the signature names.
     desk.run("airgap-bundle policy init --from core.lock.json");
     let draft = String::from_utf8(desk.read("core.policy.yaml")).unwrap();
-    let said = format!("by OpenPGP: 1 item ({below}/agent:1.2.3): {fingerprint}.");
+    let said = format!("by OpenPGP: 1 item ({below}/agent:1.2.3): fingerprint {fingerprint}.");
     assert!(draft.contains(&said), "{draft}");
 
     let rule = |certificate: &str| {
