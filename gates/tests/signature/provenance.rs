@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use gates::signature::{ClaimedBy, Purpose, Reason, Roots, candidates, claimed, claims_signed, verify};
+use gates::signature::{
+    ClaimedBy, Purpose, Reason, Roots, candidates, claimed, claims_signed, has_provenance, verify,
+};
 use gates::{Outcome, Subject, Verdict};
 use manifests::inventory::{Item, ItemKind};
 use manifests::media_type::{HELM_CHART, HELM_CONFIG, HELM_PROVENANCE, OCI_MANIFEST};
@@ -194,6 +196,17 @@ fn only_a_chart_is_asked_for_its_own_provenance() {
     let (item, content) = repeated.item();
     let found = candidates(Subject { item: &item, content: &content }, item.source.digest).unwrap();
     assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn a_chart_that_has_one_is_told_from_one_that_has_none() {
+    let tells = |chart: &Chart, kind: ItemKind| {
+        let (item, content) = chart.item();
+        has_provenance(Subject { item: &Item { kind, ..item }, content: &content })
+    };
+    assert!(tells(&Chart::good(), ItemKind::Chart));
+    assert!(!tells(&Chart::good(), ItemKind::Image));
+    assert!(!tells(&Chart { provenance: vec![], ..Chart::good() }, ItemKind::Chart));
 }
 
 #[test]
