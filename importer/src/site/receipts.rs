@@ -298,7 +298,8 @@ impl Site {
         Ok(Draft { receipt, summaries })
     }
 
-    /// Leaves the receipt of a change that was cut off from it: who decided stands nowhere else. A command that writes does so before anything else, since what it judges comes after that receipt.
+    /// Leaves the receipt of a change that was cut off from it: who decided stands nowhere else. A command that writes does
+    /// so before anything else, since what it judges comes after that receipt.
     ///
     /// # Errors
     /// As [`Site::issue`].
