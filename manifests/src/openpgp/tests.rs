@@ -10,6 +10,8 @@ const BOB: &str = include_str!("../../../fixtures/data/openpgp/bob.asc");
 const BOB_ENDED: &str = include_str!("../../../fixtures/data/openpgp/bob-ended.asc");
 const BOB_REVOKED: &str = include_str!("../../../fixtures/data/openpgp/bob-revoked.asc");
 
+const BOB_USER_WEAKLY_REVOKED: &str =
+    include_str!("../../../fixtures/data/openpgp/bob-user-weakly-revoked.asc");
 const BOB_CERTIFIED: &str = include_str!("../../../fixtures/data/openpgp/bob-certified.asc");
 const BOB_WEAKLY_REVOKED: &str = include_str!("../../../fixtures/data/openpgp/bob-weakly-revoked.asc");
 
@@ -116,6 +118,7 @@ fn one_certificate_and_nothing_else_is_asked_about() {
         (format!("{ALICE}{BOB}"), "found 2 certificates"),
         (ALICE.replace('m', ""), "cannot be read"),
         // The library leaves such a revocation out, and the key would sign as before.
+        (BOB_USER_WEAKLY_REVOKED.to_owned(), "a revocation that cannot be verified or is over a weak hash"),
         (BOB_WEAKLY_REVOKED.to_owned(), "a revocation that cannot be verified or is over a weak hash"),
     ] {
         let error = OpenPgpCertificate::parse(&text).unwrap_err().to_string();
