@@ -40,6 +40,12 @@ pub const EXCLUSIONS: &str = "application/vnd.airgap.exclusions.v1+json";
 /// The four types to ask a registry for: one that is left out reads as "missing" (Harbor).
 pub const MANIFESTS: [&str; 4] = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX];
 
+/// Whether a document of this type is the config of an image.
+#[must_use]
+pub fn is_image_config(media_type: &str) -> bool {
+    matches!(media_type, OCI_CONFIG | DOCKER_CONFIG)
+}
+
 /// Whether a document of this type lists other manifests.
 #[must_use]
 pub fn is_index(media_type: &str) -> bool {

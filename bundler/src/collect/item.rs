@@ -172,7 +172,7 @@ fn carried(
 /// What it is, by the config of its first manifest.
 fn kind(fetched: &Fetched) -> ItemKind {
     match fetched.config.as_ref().map(|config| config.media_type.as_str()) {
-        Some(media_type::OCI_CONFIG | media_type::DOCKER_CONFIG) => ItemKind::Image,
+        Some(config) if media_type::is_image_config(config) => ItemKind::Image,
         Some(config) if is_chart(config) => ItemKind::Chart,
         _ => ItemKind::Artifact,
     }

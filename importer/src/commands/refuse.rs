@@ -24,13 +24,11 @@ pub(super) fn refuse(
     key: &PrivateKey,
     global: &Global,
 ) -> Failures {
-    if !is_final(&failures) {
-        return failures;
-    }
-    let (trusts, policies) = judge.held_to();
-    let refused = Refused { archive, change: None, failures: &failures, trusts, policies };
-    let issued = judge.writer().and_then(|site| issue(site, refused, key));
-    tell(issued, failures, global)
+    leave(failures, global, |failures| {
+        let (trusts, policies) = judge.held_to();
+        let refused = Refused { archive, change: None, failures, trusts, policies };
+        issue(judge.writer()?, refused, key)
+    })
 }
 
 /// The same of a trust file or a policy that was not put in force.
@@ -41,17 +39,11 @@ pub(super) fn refuse_change(
     key: &PrivateKey,
     global: &Global,
 ) -> Failures {
-    if !is_final(&failures) {
-        return failures;
-    }
-    let (trusts, policies) = (vec![site.trust().digest()], vec![site.policy().policy.digest()]);
-    let refused = Refused { archive: None, change: Some(change), failures: &failures, trusts, policies };
-    let issued = issue(site, refused, key);
-    tell(issued, failures, global)
-}
-
-fn is_final(failures: &Failures) -> bool {
-    matches!(failures.class(), Class::Refused | Class::Damaged)
+    leave(failures, global, |failures| {
+        let (trusts, policies) = (vec![site.trust().digest()], vec![site.policy().policy.digest()]);
+        let refused = Refused { archive: None, change: Some(change), failures, trusts, policies };
+        issue(site, refused, key)
+    })
 }
 
 fn issue(site: &mut Site, refused: Refused<'_>, key: &PrivateKey) -> Result<Listed, Failure> {
@@ -59,8 +51,16 @@ fn issue(site: &mut Site, refused: Refused<'_>, key: &PrivateKey) -> Result<List
     Ok(site.issue(draft, key)?)
 }
 
-fn tell(issued: Result<Listed, Failure>, failures: Failures, global: &Global) -> Failures {
-    match issued {
+/// Issues the receipt where the failures are a refusal, and says where it is, or that it could not be written.
+fn leave(
+    failures: Failures,
+    global: &Global,
+    issue: impl FnOnce(&Failures) -> Result<Listed, Failure>,
+) -> Failures {
+    if !matches!(failures.class(), Class::Refused | Class::Damaged) {
+        return failures;
+    }
+    match issue(&failures) {
         Ok(issued) => {
             notice(global, &[format!("the refusal is in the receipt {}", issued.path.display())]);
             failures

@@ -112,9 +112,9 @@ fn write<P: Predicate>(
 
 fn update(path: &Path, given: &[PathBuf], global: &Global) -> Result<InForce, Failures> {
     let text = input::document(path)?;
-    let bundles = bundles(path, given, Digest::of(text.as_bytes()))?;
-    let (mut site, key, now) = open(global)?;
     let change = ChangeRecord { digest: Digest::of(text.as_bytes()), kind: ChangeKind::Trust };
+    let bundles = bundles(path, given, change.digest)?;
+    let (mut site, key, now) = open(global)?;
     if site.trust().digest() == change.digest {
         return Ok(InForce::of(&site, site.decided_on(change.digest)).unchanged());
     }

@@ -356,9 +356,7 @@ impl Ledger {
         (self.head, self.number, self.last) = (digest, line.number, line.time);
         Ok(())
     }
-}
 
-impl Ledger {
     /// Takes in what a receipt says of names: nothing, where it is about a refusal or a change.
     fn receipted(&mut self, line: &Line) {
         match (line.event, &line.channel, line.identity) {
