@@ -186,6 +186,15 @@ fn what_keys_of_every_kind_signed_crosses_whatever_it_is() {
     assert!(said.contains("/agent:1.2.3: signatures (no rule): found no rule about this chart"), "{said}");
 }
 
+/// Pushes these files as a model with the signature `model.sig`, and locks a definition of it alone.
+fn lock_model(desk: &Desk, name: &str, files: &str) {
+    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    desk.run(&format!("oras push --plain-http --artifact-type application/vnd.example.model {name} {files}"));
+    desk.run(&format!("oras attach --plain-http --artifact-type {kind} {name} model.sig:{kind}"));
+    desk.define("core", &format!("images: [{{ref: \"{name}\"}}]"));
+    desk.run(LOCK);
+}
+
 /// A real signature of a model, by the key of its fixture.
 #[test]
 fn a_model_crosses_with_a_signature_of_all_its_files() {
@@ -196,15 +205,7 @@ fn a_model_crosses_with_a_signature_of_all_its_files() {
         desk.write(file, std::fs::read(fixture.join(name)).unwrap());
     }
     let model = servers::referrers().repository(&fresh_repository("model"));
-    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
-    let push = |tag: &str, files: &str| {
-        desk.run(&format!(
-            "oras push --plain-http --artifact-type application/vnd.example.model {model}:{tag} {files}"
-        ));
-        desk.run(&format!("oras attach --plain-http --artifact-type {kind} {model}:{tag} model.sig:{kind}"));
-        desk.define("core", &format!("images: [{{ref: \"{model}:{tag}\"}}]"));
-        desk.run(LOCK);
-    };
+    let push = |tag: &str, files: &str| lock_model(&desk, &format!("{model}:{tag}"), files);
     let key = pem(&desk, "key.pub");
     let asked = format!(
         "predicateType: \"https://model_signing/signature/v1.0\", key: {{pem: {key}, log: notRequired}}"
@@ -242,13 +243,7 @@ fn what_an_identity_of_the_public_sigstore_signed_crosses_by_a_root_that_is_a_fi
     let root = std::fs::read(fixture.join("trusted-root/public-good.json")).unwrap();
     desk.write("trusted_root.json", &root);
     let model = servers::referrers().repository(&fresh_repository("public"));
-    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
-    desk.run(&format!(
-        "oras push --plain-http --artifact-type application/vnd.example.model {model}:1 signme-1 signme-2"
-    ));
-    desk.run(&format!("oras attach --plain-http --artifact-type {kind} {model}:1 model.sig:{kind}"));
-    desk.define("core", &format!("images: [{{ref: \"{model}:1\"}}]"));
-    desk.run(LOCK);
+    lock_model(&desk, &format!("{model}:1"), "signme-1 signme-2");
     let spec = |identity: &str| {
         let asked = format!(
             "predicateType: \"https://model_signing/signature/v1.0\", \
